@@ -1,0 +1,12 @@
+//! Bursar is an embeddable, scripting-driven automation server for people who resell cloud subscriptions.
+//!
+//! One small binary, one file of data. Policies decide, scripts act, ops change, the store remembers.
+//! `src/README.md` is the map of this tree.
+
+pub mod clock;
+pub mod config;
+pub mod json;
+pub mod signature;
+
+pub mod domain;
+pub mod store;

@@ -1,0 +1,2 @@
+//! Bursar.
+fn main() {}
