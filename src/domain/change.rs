@@ -1,0 +1,183 @@
+//! What can happen to a subscription. A kind is a word; a change is a kind with what it asks for.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Instant, Refusal, Span};
+
+/// The kinds of change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// The next term of a subscription.
+    Renewal,
+    /// Access off, by the partner.
+    Suspension,
+    /// Access on again.
+    Reactivation,
+    /// The end of a subscription inside its window.
+    Cancellation,
+    /// Auto-renew on or off.
+    AutoRenew,
+    /// More or fewer seats.
+    Quantity,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Kind; 6] =
+        [Kind::Renewal, Kind::Suspension, Kind::Reactivation, Kind::Cancellation, Kind::AutoRenew, Kind::Quantity];
+
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Renewal => "renewal",
+            Kind::Suspension => "suspension",
+            Kind::Reactivation => "reactivation",
+            Kind::Cancellation => "cancellation",
+            Kind::AutoRenew => "auto_renew",
+            Kind::Quantity => "quantity",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Kind {
+    type Err = Refusal;
+
+    fn from_str(text: &str) -> Result<Self, Refusal> {
+        Kind::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| Refusal::new("unknown_kind", format!("'{text}' is no kind of change")))
+    }
+}
+
+impl Serialize for Kind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Why a subscription is suspended or cancelled (S-who).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The customer asked.
+    CustomerRequest,
+    /// The customer does not pay.
+    NonPayment,
+    /// Fraud.
+    Fraud,
+}
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Reason; 3] = [Reason::CustomerRequest, Reason::NonPayment, Reason::Fraud];
+
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::CustomerRequest => "customer_request",
+            Reason::NonPayment => "non_payment",
+            Reason::Fraud => "fraud",
+        }
+    }
+}
+
+impl FromStr for Reason {
+    type Err = Refusal;
+
+    fn from_str(text: &str) -> Result<Self, Refusal> {
+        Reason::ALL.into_iter().find(|reason| reason.as_str() == text).ok_or_else(|| {
+            Refusal::new(
+                "reason_required",
+                format!("a reason is one of customer_request, non_payment, fraud; '{text}' is none"),
+            )
+        })
+    }
+}
+
+/// What a policy's `approve(#{..})` or a person may change about a request.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Amendments {
+    /// Seats of the next term.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<i64>,
+    /// Length of the next term.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term_duration: Option<Span>,
+    /// Billing cycle of the next term.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billing_cycle: Option<String>,
+}
+
+impl Amendments {
+    /// Whether nothing is amended.
+    pub fn is_empty(&self) -> bool {
+        *self == Amendments::default()
+    }
+}
+
+/// A change that somebody or something asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum Change {
+    /// Renew at the end of the term; one per (subscription, term end).
+    Renewal {
+        /// The term end it is for: the first instant after the term.
+        term_end: Instant,
+        /// What the next term has different; becomes `scheduledNextTermInstructions`.
+        #[serde(default, skip_serializing_if = "Amendments::is_empty")]
+        amendments: Amendments,
+    },
+    /// Suspend.
+    Suspension {
+        /// Why (S-who).
+        reason: Reason,
+    },
+    /// Reactivate.
+    Reactivation {},
+    /// Cancel.
+    Cancellation {
+        /// Why (S-who).
+        reason: Reason,
+    },
+    /// Switch auto-renew.
+    AutoRenew {
+        /// On or off.
+        enabled: bool,
+    },
+    /// Set the number of seats.
+    Quantity {
+        /// Seats afterwards (not the difference).
+        quantity: i64,
+    },
+}
+
+impl Change {
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Change::Renewal { .. } => Kind::Renewal,
+            Change::Suspension { .. } => Kind::Suspension,
+            Change::Reactivation {} => Kind::Reactivation,
+            Change::Cancellation { .. } => Kind::Cancellation,
+            Change::AutoRenew { .. } => Kind::AutoRenew,
+            Change::Quantity { .. } => Kind::Quantity,
+        }
+    }
+}

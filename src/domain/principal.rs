@@ -1,0 +1,246 @@
+//! Who acts, and what they may do. Grants are text only at the edges and checked inside `ops`, nowhere else.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Kind, Refusal, TenantId};
+
+/// Who proposes, decides or changes something.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Principal {
+    /// A person, by name.
+    User(String),
+    /// An access token, by name.
+    Token(String),
+    /// A policy or script, by path and content hash (the first 16 hexadecimal digits).
+    File {
+        /// Path inside the library, `policies/renewal.rhai`.
+        path: String,
+        /// Content hash, shortened.
+        hash: String,
+    },
+    /// A domain timer or the operator's own machine.
+    System,
+}
+
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Principal::User(name) => write!(f, "user:{name}"),
+            Principal::Token(name) => write!(f, "token:{name}"),
+            Principal::File { path, hash } => write!(f, "file:{path}@{hash}"),
+            Principal::System => f.write_str("system"),
+        }
+    }
+}
+
+impl FromStr for Principal {
+    type Err = Refusal;
+
+    fn from_str(text: &str) -> Result<Self, Refusal> {
+        if text == "system" {
+            return Ok(Principal::System);
+        }
+        match text.split_once(':') {
+            Some(("user", name)) if !name.is_empty() => Ok(Principal::User(name.to_owned())),
+            Some(("token", name)) if !name.is_empty() => Ok(Principal::Token(name.to_owned())),
+            Some(("file", rest)) => {
+                let (path, hash) = rest.rsplit_once('@').unwrap_or((rest, ""));
+                Ok(Principal::File { path: path.to_owned(), hash: hash.to_owned() })
+            }
+            _ => Err(Refusal::new("bad_principal", format!("'{text}' is no user:, token:, file: or system"))),
+        }
+    }
+}
+
+impl Serialize for Principal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Principal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// The nouns that a `NOUN.read` grant names.
+pub const READ_NOUNS: [&str; 14] = [
+    "tenants",
+    "products",
+    "subscriptions",
+    "orders",
+    "requests",
+    "decisions",
+    "runs",
+    "policies",
+    "schedules",
+    "deliveries",
+    "messages",
+    "tokens",
+    "ledger",
+    "activity",
+];
+
+/// One thing a principal may do.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Grant {
+    /// `NOUN.read`; the noun is one of [`READ_NOUNS`].
+    Read(&'static str),
+    /// `propose.KIND`; none means every kind (`propose.*`).
+    Propose(Option<Kind>),
+    /// `decide.KIND`; none means every kind (`decide.*`).
+    Decide(Option<Kind>),
+    /// `messages.send`.
+    MessagesSend,
+    /// `messages.resend`.
+    MessagesResend,
+    /// `tenants.account`: tell what the billing system knows of a tenant.
+    TenantsAccount,
+    /// `labels.write`.
+    LabelsWrite,
+    /// `deliveries.redrive`.
+    DeliveriesRedrive,
+    /// `library.reload`.
+    LibraryReload,
+    /// `tokens.manage`.
+    TokensManage,
+    /// `store.admin`: import, clock, export.
+    StoreAdmin,
+    /// `*`.
+    All,
+}
+
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Grant::Read(noun) => write!(f, "{noun}.read"),
+            Grant::Propose(None) => f.write_str("propose.*"),
+            Grant::Propose(Some(kind)) => write!(f, "propose.{kind}"),
+            Grant::Decide(None) => f.write_str("decide.*"),
+            Grant::Decide(Some(kind)) => write!(f, "decide.{kind}"),
+            Grant::MessagesSend => f.write_str("messages.send"),
+            Grant::MessagesResend => f.write_str("messages.resend"),
+            Grant::TenantsAccount => f.write_str("tenants.account"),
+            Grant::LabelsWrite => f.write_str("labels.write"),
+            Grant::DeliveriesRedrive => f.write_str("deliveries.redrive"),
+            Grant::LibraryReload => f.write_str("library.reload"),
+            Grant::TokensManage => f.write_str("tokens.manage"),
+            Grant::StoreAdmin => f.write_str("store.admin"),
+            Grant::All => f.write_str("*"),
+        }
+    }
+}
+
+impl FromStr for Grant {
+    type Err = Refusal;
+
+    fn from_str(text: &str) -> Result<Self, Refusal> {
+        let unknown = || Refusal::new("unknown_grant", format!("'{text}' is not a grant"));
+        let kind = |word: &str| if word == "*" { Ok(None) } else { word.parse().map(Some).map_err(|_| unknown()) };
+        Ok(match text {
+            "*" => Grant::All,
+            "messages.send" => Grant::MessagesSend,
+            "messages.resend" => Grant::MessagesResend,
+            "tenants.account" => Grant::TenantsAccount,
+            "labels.write" => Grant::LabelsWrite,
+            "deliveries.redrive" => Grant::DeliveriesRedrive,
+            "library.reload" => Grant::LibraryReload,
+            "tokens.manage" => Grant::TokensManage,
+            "store.admin" => Grant::StoreAdmin,
+            _ => match text.split_once('.') {
+                Some(("propose", word)) => Grant::Propose(kind(word)?),
+                Some(("decide", word)) => Grant::Decide(kind(word)?),
+                Some((noun, "read")) => {
+                    Grant::Read(READ_NOUNS.iter().find(|known| **known == noun).ok_or_else(unknown)?)
+                }
+                _ => return Err(unknown()),
+            },
+        })
+    }
+}
+
+/// Every grant there is, as text, for suggestions and manuals.
+pub fn every_grant() -> Vec<String> {
+    let mut all: Vec<String> = READ_NOUNS.iter().map(|noun| format!("{noun}.read")).collect();
+    for kind in Kind::ALL {
+        all.push(format!("propose.{kind}"));
+        all.push(format!("decide.{kind}"));
+    }
+    for fixed in [
+        Grant::MessagesSend,
+        Grant::MessagesResend,
+        Grant::TenantsAccount,
+        Grant::LabelsWrite,
+        Grant::DeliveriesRedrive,
+        Grant::LibraryReload,
+        Grant::TokensManage,
+        Grant::StoreAdmin,
+        Grant::All,
+    ] {
+        all.push(fixed.to_string());
+    }
+    all
+}
+
+impl Serialize for Grant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Grant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// What a principal may do: a list of grants, optionally narrowed to some tenants. Nothing listed, nothing allowed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Grants {
+    /// The grants.
+    pub list: Vec<Grant>,
+    /// The only tenants they hold for; none means every tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenants: Option<Vec<TenantId>>,
+}
+
+impl Grants {
+    /// Everything, for every tenant: the operator and the domain's own timers.
+    pub fn all() -> Self {
+        Self { list: vec![Grant::All], tenants: None }
+    }
+
+    /// Whether the wanted grant is held.
+    pub fn allow(&self, wanted: &Grant) -> bool {
+        self.list.iter().any(|held| {
+            held == wanted
+                || matches!(held, Grant::All)
+                || matches!(
+                    (held, wanted),
+                    (Grant::Propose(None), Grant::Propose(_)) | (Grant::Decide(None), Grant::Decide(_))
+                )
+        })
+    }
+
+    /// Whether they hold for this tenant. A tenant outside is as good as absent.
+    pub fn reach(&self, tenant: TenantId) -> bool {
+        self.tenants.as_ref().is_none_or(|only| only.contains(&tenant))
+    }
+
+    /// Whether a token with these grants may be made by one with those: never more than its maker has.
+    pub fn within(&self, maker: &Grants) -> bool {
+        let grants_held = self.list.iter().all(|grant| maker.allow(grant));
+        let tenants_held = match (&self.tenants, &maker.tenants) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(mine), Some(theirs)) => mine.iter().all(|tenant| theirs.contains(tenant)),
+        };
+        grants_held && tenants_held
+    }
+}

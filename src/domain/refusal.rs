@@ -1,0 +1,49 @@
+//! The business saying no.
+
+use serde::{Deserialize, Serialize};
+
+/// A refusal: the business says no. The code is stable and equal to the last part of the problem `type`; the message
+/// is safe to show to whoever asked. A machine that fails is never a refusal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refusal {
+    /// Stable, snake_case.
+    pub code: String,
+    /// A sentence for people: what, where and how to mend it.
+    pub message: String,
+    /// The id of the rule that says so, where one does (`W7s`, `ISVm`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// Partner Center's own error code, where one fits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partner_center_code: Option<u32>,
+}
+
+impl Refusal {
+    /// A refusal with its stable code and its sentence.
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), message: message.into(), rule: None, partner_center_code: None }
+    }
+
+    /// Names the rule that refuses.
+    #[must_use]
+    pub fn by_rule(mut self, rule: &str) -> Self {
+        self.rule = Some(rule.to_owned());
+        self
+    }
+
+    /// Adds the code that Partner Center gives for the same refusal.
+    #[must_use]
+    pub fn partner_center(mut self, code: u32) -> Self {
+        self.partner_center_code = Some(code);
+        self
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", self.message, self.code)
+    }
+}
+
+impl std::error::Error for Refusal {}

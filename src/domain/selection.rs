@@ -1,0 +1,1 @@
+//! Selections: one grammar for `each`, `where`, `subscriptions(#{..})`, HTTP queries and `--where`.

@@ -1,0 +1,1 @@
+//! Terms: the rules of a family as dated data.
