@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod json;
 pub mod signature;
+pub mod suggest;
 
 pub mod domain;
 pub mod store;
