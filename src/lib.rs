@@ -10,4 +10,5 @@ pub mod signature;
 pub mod suggest;
 
 pub mod domain;
+pub mod http;
 pub mod store;
