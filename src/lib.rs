@@ -10,5 +10,6 @@ pub mod signature;
 pub mod suggest;
 
 pub mod domain;
+pub mod http;
 pub mod store;
 pub mod triggers;

@@ -1,0 +1,3 @@
+//! The doors over HTTP, one file a noun.
+
+pub mod partner_center;
