@@ -10,6 +10,7 @@ pub mod signature;
 pub mod suggest;
 
 pub mod domain;
-pub mod http;
+pub mod ops;
+pub mod partner_center;
 pub mod store;
 pub mod triggers;

@@ -11,7 +11,9 @@ mod envelope;
 mod fork;
 mod history;
 mod recent;
+pub mod records;
 mod redb;
+pub mod tables;
 mod transaction;
 mod upkeep;
 

@@ -274,9 +274,7 @@ pub(super) fn tenant_of_links(row: &Value) -> Option<TenantId> {
     let links = row.get_any_case("links")?;
     let own = link(row, "self").and_then(tenant_of_path);
     let others = links.members().unwrap_or_default().iter();
-    own.or_else(|| {
-        others.filter_map(|(_, link)| link.get_any_case("uri")?.as_str()).find_map(tenant_of_path)
-    })
+    own.or_else(|| others.filter_map(|(_, link)| link.get_any_case("uri")?.as_str()).find_map(tenant_of_path))
 }
 
 /// The links of a row without its own address, for keeping; none when nothing is left.

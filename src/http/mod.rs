@@ -1,3 +1,0 @@
-//! The doors over HTTP, one file a noun.
-
-pub mod partner_center;
