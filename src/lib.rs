@@ -11,6 +11,7 @@ pub mod suggest;
 
 pub mod domain;
 pub mod ops;
+pub mod engine;
 pub mod partner_center;
 pub mod store;
 pub mod triggers;
