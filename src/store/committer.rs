@@ -348,8 +348,16 @@ impl Shared {
         drop(waiters);
         self.durable_changed.notify_all();
         left.into_values().flatten().for_each(|callback| callback(Err(Error::Closed)));
-        self.base.load().revoke();
+        self.cut_off_readers();
         self.engine.close();
+    }
+
+    /// Before the file is let go: what reads it now would read what somebody else writes then.
+    fn cut_off_readers(&self) {
+        self.base.load().cut_off();
+        for snapshot in locked(&self.superseded).drain(..).filter_map(|(snapshot, _)| snapshot.upgrade()) {
+            snapshot.cut_off();
+        }
     }
 
     /// The applier: runs until the store closes and everything accepted is durable.
@@ -464,6 +472,7 @@ impl Shared {
         let mut pause = RETRY_FIRST;
         let opening = loop {
             if self.engine.probe() {
+                self.cut_off_readers();
                 match self.engine.reopen() {
                     Ok(opening) => match self.engine.snapshot(accepted) {
                         Ok(base) => break (opening, base),
@@ -506,7 +515,8 @@ impl Shared {
         sequencer.in_flight = 0;
         let accepted = sequencer.accepted;
         self.recent.void(accepted);
-        self.base.store(Arc::new(self.base.load().relabelled(accepted)));
+        let old = self.base.swap(Arc::new(self.base.load().relabelled(accepted)));
+        locked(&self.superseded).push((Arc::downgrade(&old), clock::monotonic()));
         *locked(&self.window) = (VecDeque::new(), 0);
         let mut waiters = locked(&self.waiters);
         waiters.failed.push((self.durable.load(Ordering::Acquire), accepted));

@@ -16,6 +16,7 @@ use redb::{Database, ReadableTable, StorageBackend, TableDefinition};
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 type ReadTable = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
@@ -190,7 +191,10 @@ impl Engine {
 
     /// Whether writing has a chance: asked before a database that still reads is given up for a new one.
     pub(super) fn probe(&self) -> bool {
-        let Medium::File(path) = &self.medium else { return true };
+        let path = match &self.medium {
+            Medium::File(path) => path,
+            Medium::Backend(factory) => return factory().is_ok(),
+        };
         let mut name = path.as_os_str().to_owned();
         name.push(".probe");
         let probe = PathBuf::from(name);
@@ -222,7 +226,7 @@ impl Engine {
         let txn = redb::ReadableDatabase::begin_read(database).map_err(failed("begin reading"))?;
         let tables = self.catalog.all().iter().map(|_| OnceLock::new()).collect();
         let opened = Arc::new(Opened { txn, tables });
-        Ok(Snapshot { seq, catalog: self.catalog.clone(), opened: ArcSwapOption::new(Some(opened)) })
+        Ok(Snapshot::of(seq, self.catalog.clone(), Some(opened)))
     }
 
     fn write(&self, doing: &'static str, body: impl FnOnce(&redb::WriteTransaction) -> Result<()>) -> Result<()> {
@@ -486,22 +490,42 @@ pub(super) struct Snapshot {
     pub(super) seq: u64,
     catalog: Arc<Catalog>,
     opened: ArcSwapOption<Opened>,
+    is_cut_off: AtomicBool,
 }
 
 impl Snapshot {
+    fn of(seq: u64, catalog: Arc<Catalog>, opened: Option<Arc<Opened>>) -> Snapshot {
+        Snapshot { seq, catalog, opened: ArcSwapOption::new(opened), is_cut_off: AtomicBool::new(false) }
+    }
+
     /// Lets the engine free the pages this snapshot keeps; later reads answer `TooOld`.
     pub(super) fn revoke(&self) {
         self.opened.store(None);
     }
 
+    /// Ends reading because the file is let go; later reads answer `Unavailable`.
+    pub(super) fn cut_off(&self) {
+        self.is_cut_off.store(true, Ordering::Release);
+        self.opened.store(None);
+    }
+
+    fn opened(&self) -> Result<arc_swap::Guard<Option<Arc<Opened>>>> {
+        let opened = self.opened.load();
+        match (&*opened, self.is_cut_off.load(Ordering::Acquire)) {
+            (Some(_), _) => Ok(opened),
+            (None, true) => Err(Error::Unavailable),
+            (None, false) => Err(Error::TooOld),
+        }
+    }
+
     /// The same pages under another sequence: after a failure, sequences without a row behind them are skipped.
     pub(super) fn relabelled(&self, seq: u64) -> Snapshot {
-        Snapshot { seq, catalog: self.catalog.clone(), opened: ArcSwapOption::new(self.opened.load_full()) }
+        Snapshot::of(seq, self.catalog.clone(), self.opened.load_full())
     }
 
     /// `UnknownTable` when the file has no such table yet.
     fn open(&self, table: &'static Table) -> Result<()> {
-        let opened = self.opened.load();
+        let opened = self.opened()?;
         let opened = opened.as_ref().ok_or(Error::TooOld)?;
         self.table(opened, table).map(drop)
     }
@@ -523,7 +547,7 @@ impl Snapshot {
 
     /// The row under a key, tombstones included.
     pub(super) fn get(&self, table: &Table, key: &[u8]) -> Result<Option<Stored>> {
-        let opened = self.opened.load();
+        let opened = self.opened()?;
         let opened = opened.as_ref().ok_or(Error::TooOld)?;
         fenced(table, key, || {
             let found = self.table(opened, table)?.get(key).map_err(|error| read_failed(table, key, error))?;
@@ -559,7 +583,7 @@ impl Snapshot {
         reverse: bool,
         each: &mut dyn FnMut(&[u8], Result<Stored>) -> Result<bool>,
     ) -> Result<()> {
-        let opened = self.opened.load();
+        let opened = self.opened()?;
         let opened = opened.as_ref().ok_or(Error::TooOld)?;
         if range.is_empty() {
             return Ok(());
