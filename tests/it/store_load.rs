@@ -25,7 +25,7 @@ fn ten_thousand_transactions_of_one_thread_share_their_durable_commits() {
     let store = create(&folder, Options::default());
     for round in ["new rows", "changed rows"] {
         let begun = clock::monotonic();
-        let last = (0..10_000).map(|index| change(&store, index)).last().unwrap();
+        let last = (0..10_000).map(|index| change(&store, index)).max().unwrap();
         let accepted = begun.elapsed();
         store.wait_durable(last).unwrap();
         let metrics = store.metrics();
