@@ -1,3 +1,10 @@
 //! The one integration test binary; each module keeps the promises of one part.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 mod store_contract;
+mod store_crash;
+mod store_files;
+mod store_history;
+mod store_load;
+mod store_serial;
