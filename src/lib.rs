@@ -10,4 +10,7 @@ pub mod signature;
 pub mod suggest;
 
 pub mod domain;
+pub mod ops;
+pub mod partner_center;
 pub mod store;
+pub mod triggers;

@@ -4,3 +4,4 @@
 mod domain_lifecycle;
 mod domain_selection;
 mod domain_terms;
+mod store_contract;
