@@ -1,7 +1,11 @@
 //! The one integration test binary; each module keeps the promises of one part.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod domain_lifecycle;
+mod domain_selection;
+mod domain_terms;
 mod store_contract;
 mod store_crash;
 mod store_files;
