@@ -12,3 +12,6 @@ pub mod suggest;
 pub mod domain;
 pub mod store;
 pub mod triggers;
+
+pub mod http;
+pub mod server;
