@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::http::HeaderValue;
+use axum::http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -25,8 +27,12 @@ use tokio::task::JoinSet;
 
 use crate::config::Limits;
 use crate::http::guard::Guard;
+use gate::{Gate, STAND_IN_HOST};
+use head::Fault;
 
 mod ending;
+mod gate;
+mod head;
 
 /// How long accepting pauses after an error such as too many open files: no busy loop, and no long wait either.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -141,10 +147,11 @@ pub async fn serve(
     let network = Door::new(&guard, limits, limits.connections, &stopped);
     let operator = Door::new(&guard, limits, limits.operator_connections, &stopped);
     let Listeners { network: tcp, operator: unix } = listeners;
-    let accept_network = network.run(async || tcp.accept().await.map(|(stream, peer)| (stream, Peer::Network(peer))));
+    let accept_network =
+        network.run(async move || tcp.accept().await.map(|(stream, peer)| (stream, Peer::Network(peer))));
     let accept_operator = async {
         match unix {
-            Some(unix) => operator.run(async || Ok((unix.accept().await?.0, Peer::Operator))).await,
+            Some(unix) => operator.run(async move || Ok((unix.accept().await?.0, Peer::Operator))).await,
             None => 0,
         }
     };
@@ -157,13 +164,27 @@ pub async fn serve(
     Stopped { cut_off: by_network + by_operator }
 }
 
+/// One answer; a faulty head gets its problem and routes nothing.
+async fn answer(guard: &Guard, request: hyper::Request<Incoming>, fault: Option<Fault>) -> Response {
+    // The gate does not follow the chunks of a body, so it cannot tell where a next head would begin.
+    let last = fault.is_some() || request.headers().contains_key(TRANSFER_ENCODING);
+    let mut response = match fault {
+        Some(fault) => guard.refuse(request.headers(), fault.problem()),
+        None => guard.answer(request.map(Body::new)).await,
+    };
+    if last {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
 /// One listener's connections.
 struct Door {
+    limits: Limits,
     guard: Guard,
     builder: http1::Builder,
     places: Arc<Semaphore>,
     stopping: watch::Receiver<bool>,
-    stop_deadline: Duration,
 }
 
 impl Door {
@@ -172,14 +193,15 @@ impl Door {
         builder
             .timer(TokioTimer::new())
             .header_read_timeout(limits.header_deadline)
-            .max_buf_size(limits.head_bytes.max(8 * 1024))
+            // The gate has refused larger heads already; the library needs room for one that just fits.
+            .max_buf_size(limits.head_bytes.max(8 * 1024) + 1024)
             .max_headers(limits.headers);
         Door {
+            limits: limits.clone(),
             guard: guard.clone(),
             builder,
             places: Arc::new(Semaphore::new(connections)),
             stopping: stopping.clone(),
-            stop_deadline: limits.stop_deadline,
         }
     }
 
@@ -210,7 +232,7 @@ impl Door {
         }
         drop(accept);
         let ended = async { while connections.join_next().await.is_some() {} };
-        if tokio::time::timeout(self.stop_deadline, ended).await.is_ok() {
+        if tokio::time::timeout(self.limits.stop_deadline, ended).await.is_ok() {
             return 0;
         }
         let left = connections.len();
@@ -237,13 +259,17 @@ impl Door {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let guard = self.guard.clone();
+        let gate = Gate::new(stream, &self.limits);
+        let verdict = gate.verdict();
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(peer);
             let guard = guard.clone();
-            let answering = async move { Ok::<Response, Infallible>(guard.answer(request.map(Body::new)).await) };
+            let stands_in = request.headers().get(HOST).is_some_and(|host| host == STAND_IN_HOST);
+            let fault = verdict.fault().filter(|_| stands_in);
+            let answering = async move { Ok::<Response, Infallible>(answer(&guard, request, fault).await) };
             Box::pin(answering) as Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>
         });
-        let mut connection = self.builder.serve_connection(TokioIo::new(stream), service);
+        let mut connection = self.builder.serve_connection(TokioIo::new(gate), service);
         let mut stopping = self.stopping.clone();
         async move {
             let mut told = false;
@@ -257,8 +283,9 @@ impl Door {
                 }
             };
             let parts = connection.into_parts();
-            let late = served.is_err_and(|error| error.is_timeout()) && !parts.read_buf.is_empty();
-            ending::end(parts.io.into_inner(), late).await;
+            let gate = parts.io.into_inner();
+            let late = served.is_err_and(|error| error.is_timeout()) && gate.inside_head();
+            ending::end(gate.into_inner(), late).await;
         }
     }
 }

@@ -4,10 +4,12 @@
 //! and time; a route never waits for a slow sender. Out: a request id, no plain-text errors, no panic, no endless wait. It
 //! knows nothing about who asks or what the routes do.
 
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -59,16 +61,16 @@ impl Guard {
     pub async fn answer(&self, mut request: Request) -> Response {
         let id = request_id(request.headers());
         request.extensions_mut().insert(RequestId(id.clone()));
-        let mut response = match self.admit(request).await {
+        let response = match self.admit(request).await {
             Ok(request) => self.route(request, &id).await,
             Err(refusal) => refusal.into_response(),
         };
-        if let Ok(value) = HeaderValue::from_str(&id) {
-            response.headers_mut().insert(REQUEST_ID, value);
-        }
-        let nosniff = HeaderValue::from_static("nosniff");
-        response.headers_mut().insert(HeaderName::from_static("x-content-type-options"), nosniff);
-        response
+        finished(response, &id)
+    }
+
+    /// Answers a request that must not be looked at any further.
+    pub fn refuse(&self, headers: &HeaderMap, problem: Problem) -> Response {
+        finished(problem.into_response(), &request_id(headers))
     }
 
     /// Checks the head, then reads the body.
@@ -112,6 +114,22 @@ impl Guard {
     }
 }
 
+/// For hosts that mount the guarded router in a server of their own.
+impl tower::Service<Request> for Guard {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let guard = self.clone();
+        Box::pin(async move { Ok(guard.answer(request).await) })
+    }
+}
+
 /// A problem, and whether the connection ends with it.
 struct Refused {
     problem: Problem,
@@ -126,6 +144,16 @@ impl IntoResponse for Refused {
         }
         response
     }
+}
+
+/// The headers every answer has.
+fn finished(mut response: Response, id: &str) -> Response {
+    if let Ok(value) = HeaderValue::from_str(id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    let nosniff = HeaderValue::from_static("nosniff");
+    response.headers_mut().insert(HeaderName::from_static("x-content-type-options"), nosniff);
+    response
 }
 
 async fn read_whole(mut body: Body, limit: usize) -> Result<Bytes, Problem> {

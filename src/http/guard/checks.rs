@@ -187,3 +187,48 @@ fn accept(headers: &HeaderMap) -> Checked {
     }
     Err(Problem::new(406, "not_acceptable", "answers are application/json, application/problem+json or text"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn media(path: &str, value: &'static str) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, axum::http::HeaderValue::from_static(value));
+        content_type(path, &headers).is_ok()
+    }
+
+    #[test]
+    fn each_kind_of_path_reads_its_own_media_types() {
+        for path in ["/v1/customers", "/v1/import/csv", "/console/x", "/hooks/billing"] {
+            assert!(media(path, "application/json"), "{path}");
+            assert!(media(path, "application/cloudevents+json; charset=utf-8"), "{path}");
+            assert!(!media(path, "text/plain"), "{path}");
+        }
+        assert!(media("/v1/import", "text/csv") && media("/v1/import/x", "application/x-ndjson"));
+        assert!(!media("/v1/imports", "text/csv"), "a longer name is another path");
+        assert!(media("/console/login", "application/x-www-form-urlencoded"));
+        assert!(!media("/v1/customers", "application/x-www-form-urlencoded"), "a form of another site is never JSON");
+    }
+
+    #[test]
+    fn only_imports_may_be_large() {
+        let limits = Limits::default();
+        let length = |path: &str, bytes: usize| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_LENGTH, bytes.into());
+            declared_length(&headers, body_limit(path, &limits)).is_ok()
+        };
+        assert!(length("/v1/orders", 256 * 1024) && !length("/v1/orders", 256 * 1024 + 1));
+        assert!(length("/v1/import", 16 << 20) && !length("/v1/import", (16 << 20) + 1));
+    }
+
+    #[test]
+    fn a_host_name_has_no_port() {
+        for (host, name) in
+            [("a", "a"), ("a:80", "a"), ("[::1]", "[::1]"), ("[::1]:80", "[::1]"), ("127.0.0.1:1", "127.0.0.1")]
+        {
+            assert_eq!(host_name(host), name);
+        }
+    }
+}
