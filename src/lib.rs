@@ -15,3 +15,6 @@ pub mod engine;
 pub mod partner_center;
 pub mod store;
 pub mod triggers;
+
+pub mod http;
+pub mod server;
