@@ -37,7 +37,9 @@ pub(super) fn read(row: &Value, fields: &mut Fields<'_>, context: &Context) -> R
         fact.extra.insert("links".to_owned(), kept);
     }
     let profile_only = kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("customer"))
-        || (kind.is_none() && row.get_any_case("companyProfile").is_none() && row.get_any_case("billingProfile").is_none());
+        || (kind.is_none()
+            && row.get_any_case("companyProfile").is_none()
+            && row.get_any_case("billingProfile").is_none());
     if profile_only {
         return read_profile(row, fields, context, fact);
     }

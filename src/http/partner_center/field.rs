@@ -91,11 +91,6 @@ impl<'a> Fields<'a> {
         self.text(name).map(|found| found.trim().to_owned()).filter(|found| !found.is_empty())
     }
 
-    /// A whole number, also written as text.
-    pub(super) fn integer(&mut self, name: &str) -> Option<i64> {
-        self.taken_as(name, "whole number", integer)
-    }
-
     /// A number of things: whole and not negative.
     pub(super) fn count(&mut self, name: &str) -> Option<i64> {
         self.taken_as(name, "number of things", |value| integer(value).filter(|number| *number >= 0))
@@ -274,9 +269,7 @@ pub(super) fn tenant_of_links(row: &Value) -> Option<TenantId> {
     let links = row.get_any_case("links")?;
     let own = link(row, "self").and_then(tenant_of_path);
     let others = links.members().unwrap_or_default().iter();
-    own.or_else(|| {
-        others.filter_map(|(_, link)| link.get_any_case("uri")?.as_str()).find_map(tenant_of_path)
-    })
+    own.or_else(|| others.filter_map(|(_, link)| link.get_any_case("uri")?.as_str()).find_map(tenant_of_path))
 }
 
 /// The links of a row without its own address, for keeping; none when nothing is left.

@@ -149,7 +149,8 @@ pub fn offer(product: &Product) -> Value {
     out.text("id", &product.id);
     out.filled("name", &product.name);
     out.text("family", &product.family);
-    for (name, number) in [("minimumQuantity", product.minimum_quantity), ("maximumQuantity", product.maximum_quantity)] {
+    for (name, number) in [("minimumQuantity", product.minimum_quantity), ("maximumQuantity", product.maximum_quantity)]
+    {
         if let Some(number) = number {
             out.integer(name, number);
         }

@@ -172,8 +172,7 @@ fn body_of(text: &str) -> &str {
 fn noun_of_path(path: &str) -> (Option<String>, Option<String>) {
     const NOUNS: [&str; 5] = ["customers", "subscriptions", "orders", "offers", "products"];
     let path = path.split(['?', '#']).next().unwrap_or_default();
-    let parts: Vec<String> =
-        path.split('/').filter(|part| !part.is_empty()).map(str::to_ascii_lowercase).collect();
+    let parts: Vec<String> = path.split('/').filter(|part| !part.is_empty()).map(str::to_ascii_lowercase).collect();
     let noun_at = |back: usize| parts.len().checked_sub(back).and_then(|at| parts.get(at));
     let known = |part: Option<&String>| part.filter(|part| NOUNS.contains(&part.as_str())).cloned();
     if let Some(noun) = known(noun_at(1)) {

@@ -117,7 +117,8 @@ pub struct SubscriptionFact {
 pub(super) fn read(row: &Value, fields: &mut Fields<'_>, context: &Context) -> Result<SubscriptionFact, Refusal> {
     let mut fact = SubscriptionFact::default();
     let link_id = field::link(row, "self").and_then(id_of_path).map(str::to_owned);
-    let id = fields.filled("id").or_else(|| context.id.clone()).or(link_id).ok_or_else(|| missing_id("subscription"))?;
+    let id =
+        fields.filled("id").or_else(|| context.id.clone()).or(link_id).ok_or_else(|| missing_id("subscription"))?;
     if id.parse::<Guid>().is_err() {
         fact.extra.insert("id".to_owned(), Value::String(id.clone()).to_string());
     }
@@ -318,11 +319,9 @@ pub fn subscription(subscription: &Subscription, shown: &Shown) -> Value {
     let mut out = Out::new();
     out.text("id", &subscription.id.to_string());
     out.text("customerId", &subscription.tenant.to_string());
-    for (name, text) in [
-        ("offerId", &profile.offer_id),
-        ("offerName", &profile.offer_name),
-        ("friendlyName", &profile.friendly_name),
-    ] {
+    for (name, text) in
+        [("offerId", &profile.offer_id), ("offerName", &profile.offer_name), ("friendlyName", &profile.friendly_name)]
+    {
         out.filled(name, text);
     }
     out.text("family", &profile.family);
