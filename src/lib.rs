@@ -12,3 +12,4 @@ pub mod suggest;
 pub mod domain;
 pub mod http;
 pub mod store;
+pub mod triggers;
