@@ -481,6 +481,52 @@ fn relative_dates_become_instants_and_other_placeholders_stay() {
     }
 }
 
+#[test]
+fn the_demo_is_a_whole_book_with_terms_that_end_at_once() {
+    let now = import().now;
+    let load = |name: &str| {
+        let text = fs::read_to_string(format!("{}/examples/demo/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let document = read_document(&relative::resolve(&text, now).unwrap(), None).unwrap();
+        assert_eq!(document.refusals().count(), 0, "{name}");
+        assert!(document.rows.iter().all(|row| row.notes.is_empty()), "{name}");
+        document
+    };
+    let customers: Vec<_> = load("customers.json")
+        .facts()
+        .map(|fact| match fact {
+            Fact::Customer(fact) => customers::merge(None, fact, &import()).record,
+            other => panic!("{}", other.noun()),
+        })
+        .collect();
+    let owing: Vec<String> =
+        customers.iter().flat_map(|tenant| &tenant.account.overdue).map(ToString::to_string).collect();
+    assert_eq!((customers.len(), owing), (6, vec!["480.00 GBP".to_owned()]));
+    let mut prices = std::collections::BTreeMap::new();
+    for fact in load("orders.json").facts() {
+        let Fact::Order(fact) = fact else { panic!("{}", fact.noun()) };
+        let order = orders::merge(None, fact, fact.tenant.unwrap(), &import()).record;
+        prices.extend(orders::prices(&order));
+    }
+    let (mut soon, mut marked, mut open_windows) = (0, 0, 0);
+    let document = load("subscriptions.json");
+    assert_eq!(document.facts().count(), 25);
+    for fact in document.facts() {
+        let Fact::Subscription(fact) = fact else { panic!("{}", fact.noun()) };
+        let sub = merged(None, fact, &import()).record;
+        assert!(customers.iter().any(|tenant| tenant.id == sub.tenant), "{} has a customer", sub.id);
+        assert!(prices.contains_key(&sub.id), "{} has a price", sub.id);
+        assert!(["software_subscription", "license_new", "saas_license"].contains(&sub.profile.family.as_str()));
+        let standing = sub.standing;
+        let end = standing.term_end.unwrap();
+        soon += usize::from(end > now && end <= now + chrono::TimeDelta::seconds(61));
+        marked += usize::from(standing.attention == Some(Attention::TermEndPassed));
+        open_windows += usize::from(standing.window_end.is_some_and(|window| window > now));
+        assert!(standing.attention.is_some() || standing.cycle_end.is_some_and(|cycle| cycle > now), "{standing:?}");
+    }
+    assert_eq!((soon, marked), (11, 1));
+    assert!(open_windows >= 4, "{open_windows} windows are open");
+}
+
 fn everything_done_with(text: &str) {
     let Ok(document) = read_document(text, Some("/customers/6f2c8a10-3c41-4a5e-9a0b-0d5e3b7c1a01/x")) else { return };
     let terms = Terms::builtin().unwrap();

@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use rust_decimal::Decimal;
 
 use super::family;
 use super::field::{self, Date, Fields};
 use super::read::{Context, missing_id};
 use crate::domain::change::{Amendments, Reason};
 use crate::domain::ids::Guid;
-use crate::domain::money::Currency;
 use crate::domain::subscription::{SeatBatch, Status};
 use crate::domain::{Instant, Money, OrderId, Refusal, Span, SubscriptionId, TenantId};
 use crate::json::Value;
@@ -163,11 +161,8 @@ fn read_product(row: &Value, fields: &mut Fields<'_>, fact: &mut SubscriptionFac
     fact.parent_subscription_id =
         fields.filled("parentSubscriptionId").map(|text| SubscriptionId(field::guid("subscription", &text)));
     fact.order_id = fields.filled("orderId").map(|text| order_id(&text));
-    fact.unit_price = fields.take("unitPrice").and_then(read_money);
-    if let Some(Value::Object(labels)) = fields.take("labels") {
-        let texts = labels.iter().filter_map(|(name, text)| Some((name.clone(), text.as_str()?.to_owned())));
-        fact.labels = texts.collect();
-    }
+    fact.unit_price = fields.take("unitPrice").and_then(field::money);
+    fact.labels = fields.labels();
 }
 
 /// `productType`: a text, or an object with an id and perhaps a finer sub-type.
@@ -269,15 +264,6 @@ fn read_next_term(fields: &mut Fields<'_>, fact: &mut SubscriptionFact) {
         fact.extra.insert("scheduledNextTermInstructions".to_owned(), instructions.to_string());
     }
     fact.next_term = Some(next);
-}
-
-fn read_money(value: &Value) -> Option<Money> {
-    if let Some(text) = value.as_str() {
-        return text.parse().ok();
-    }
-    let currency: Currency = value.get_any_case("currency")?.as_str()?.parse().ok()?;
-    let amount = field::decimal(value.get_any_case("amount")?).filter(|amount| *amount >= Decimal::ZERO)?;
-    Some(Money::new(amount, currency))
 }
 
 /// An order's id: GUIDs in lower case, newer ids as they came.
