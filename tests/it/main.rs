@@ -1,13 +1,12 @@
-//! The one integration test binary; each module keeps the promises of one part.
-
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 //! The integration tests: one binary, one module a subject.
+
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod domain_lifecycle;
 mod domain_selection;
 mod domain_terms;
 mod http_hardening;
+mod partner_center;
 mod store_contract;
 mod store_crash;
 mod store_files;
