@@ -1,1 +1,598 @@
-//! The strict JSON reader.
+//! A strict JSON reader for everything that comes from outside.
+//!
+//! It keeps what a usual reader loses: numbers stay the exact text they were written as, a key that appears twice is an
+//! error (also when one of them is escaped), and every error carries a stable code and the place it was found at. It never
+//! makes a float, never allocates more than a small multiple of its input, and never recurses deeper than its limit.
+
+use std::fmt;
+
+use rust_decimal::Decimal;
+
+/// Arrays and objects inside each other, at most. Real documents stay under ten; the writer and `Drop` recurse too.
+pub const DEPTH_MAX: usize = 64;
+/// Bytes of one document unless a caller says otherwise: the limit of a request body, 256 KiB.
+pub const BYTES_MAX: usize = 256 * 1024;
+/// Characters of one number. A double never needs more than 25, an exact decimal never more than 40.
+const NUMBER_LENGTH_MAX: usize = 64;
+/// The largest power of ten a number may be scaled by: beyond it no other reader of the same text gets a finite number.
+const EXPONENT_MAX: u32 = 307;
+
+/// One JSON value. Objects keep the order they were written in.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Value {
+    /// `null`
+    #[default]
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A number, exactly as written.
+    Number(Number),
+    /// A string, unescaped.
+    String(String),
+    /// An array.
+    Array(Vec<Value>),
+    /// The members of an object in the order written; no key appears twice in what [`parse`] returns.
+    Object(Vec<(String, Value)>),
+}
+
+/// A JSON number as the exact text it was written as: `1.10` stays `1.10`, `9007199254740993` stays itself.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Number(Box<str>);
+
+/// Why a document was refused, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{detail} at line {line}, column {column} (byte {offset})")]
+pub struct Error {
+    /// What kind of mistake.
+    pub code: Code,
+    /// Bytes before the mistake.
+    pub offset: usize,
+    /// Line of the mistake, counted from 1.
+    pub line: usize,
+    /// Column of the mistake in characters, counted from 1.
+    pub column: usize,
+    /// What was found or expected, for people; never more than a short piece of the input.
+    pub detail: String,
+}
+
+/// The kinds of mistake, with the names callers may rely on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// Not JSON: grammar, a number no other reader could hold, a lone surrogate.
+    InvalidJson,
+    /// A key appears twice in one object.
+    DuplicateKey,
+    /// The bytes are not UTF-8.
+    InvalidUtf8,
+    /// More than [`DEPTH_MAX`] arrays and objects inside each other.
+    TooDeep,
+    /// More bytes than allowed.
+    TooLarge,
+}
+
+impl Code {
+    /// The stable snake_case name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Code::InvalidJson => "invalid_json",
+            Code::DuplicateKey => "duplicate_key",
+            Code::InvalidUtf8 => "invalid_utf8",
+            Code::TooDeep => "too_deep",
+            Code::TooLarge => "too_large",
+        }
+    }
+}
+
+/// Reads one JSON document of at most [`BYTES_MAX`] bytes.
+///
+/// # Errors
+/// The first mistake found, see [`Code`].
+pub fn parse(bytes: &[u8]) -> Result<Value, Error> {
+    parse_up_to(bytes, BYTES_MAX)
+}
+
+/// Reads one JSON document of at most `bytes_max` bytes.
+///
+/// # Errors
+/// The first mistake found, see [`Code`].
+pub fn parse_up_to(bytes: &[u8], bytes_max: usize) -> Result<Value, Error> {
+    if bytes.len() > bytes_max {
+        let detail = format!("the document has {} bytes, at most {bytes_max} are read", bytes.len());
+        return Err(Error { code: Code::TooLarge, offset: 0, line: 1, column: 1, detail });
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let valid = error.valid_up_to();
+        let before = std::str::from_utf8(&bytes[..valid]).unwrap_or_default();
+        located(before, valid, Code::InvalidUtf8, "the bytes are not UTF-8")
+    })?;
+    let mut reader = Reader { text, bytes: text.as_bytes(), at: 0, depth: 0 };
+    if text.starts_with('\u{feff}') {
+        return Err(reader.invalid("a byte order mark is not part of JSON"));
+    }
+    reader.skip_space();
+    let value = reader.value()?;
+    reader.skip_space();
+    if reader.at < reader.bytes.len() {
+        return Err(reader.invalid("something follows the end of the document"));
+    }
+    Ok(value)
+}
+
+fn located(text: &str, offset: usize, code: Code, detail: impl Into<String>) -> Error {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    Error { code, offset, line, column, detail: detail.into() }
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+    depth: usize,
+}
+
+impl Reader<'_> {
+    fn error_at(&self, offset: usize, code: Code, detail: impl Into<String>) -> Error {
+        located(self.text, offset, code, detail)
+    }
+
+    fn invalid(&self, detail: impl Into<String>) -> Error {
+        self.error_at(self.at, Code::InvalidJson, detail)
+    }
+
+    fn expected(&self, what: &str) -> Error {
+        let found = self.text.get(self.at..).and_then(|rest| rest.chars().next());
+        match found {
+            None => self.invalid(format!("the document ends where {what} was expected")),
+            Some(found) => self.invalid(format!("expected {what}, found {found:?}")),
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn take(&mut self, wanted: u8) -> bool {
+        let there = self.peek() == Some(wanted);
+        self.at += usize::from(there);
+        there
+    }
+
+    fn skip_space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn value(&mut self) -> Result<Value, Error> {
+        match self.peek() {
+            Some(b'{') => self.nested(Reader::object),
+            Some(b'[') => self.nested(Reader::array),
+            Some(b'"') => Ok(Value::String(self.string()?)),
+            Some(b'-' | b'0'..=b'9') => Ok(Value::Number(self.number()?)),
+            Some(b't') => self.word("true", Value::Bool(true)),
+            Some(b'f') => self.word("false", Value::Bool(false)),
+            Some(b'n') => self.word("null", Value::Null),
+            _ => Err(self.expected("a value")),
+        }
+    }
+
+    fn word(&mut self, word: &str, value: Value) -> Result<Value, Error> {
+        if !self.bytes[self.at..].starts_with(word.as_bytes()) {
+            return Err(self.expected("a value"));
+        }
+        self.at += word.len();
+        Ok(value)
+    }
+
+    fn nested(&mut self, read: fn(&mut Self) -> Result<Value, Error>) -> Result<Value, Error> {
+        if self.depth == DEPTH_MAX {
+            let detail = format!("more than {DEPTH_MAX} arrays and objects inside each other");
+            return Err(self.error_at(self.at, Code::TooDeep, detail));
+        }
+        self.depth += 1;
+        self.at += 1;
+        self.skip_space();
+        let value = read(self)?;
+        self.depth -= 1;
+        Ok(value)
+    }
+
+    fn array(&mut self) -> Result<Value, Error> {
+        let mut items = Vec::new();
+        if self.take(b']') {
+            return Ok(Value::Array(items));
+        }
+        loop {
+            items.push(self.value()?);
+            self.skip_space();
+            if self.take(b']') {
+                return Ok(Value::Array(items));
+            }
+            if !self.take(b',') {
+                return Err(self.expected("',' or ']'"));
+            }
+            self.skip_space();
+        }
+    }
+
+    fn object(&mut self) -> Result<Value, Error> {
+        let mut members: Vec<(String, Value)> = Vec::new();
+        let mut places: Vec<usize> = Vec::new();
+        if self.take(b'}') {
+            return Ok(Value::Object(members));
+        }
+        loop {
+            places.push(self.at);
+            if self.peek() != Some(b'"') {
+                return Err(self.expected("a key in double quotes"));
+            }
+            let key = self.string()?;
+            self.skip_space();
+            if !self.take(b':') {
+                return Err(self.expected("':'"));
+            }
+            self.skip_space();
+            let value = self.value()?;
+            members.push((key, value));
+            self.skip_space();
+            if self.take(b'}') {
+                break;
+            }
+            if !self.take(b',') {
+                return Err(self.expected("',' or '}'"));
+            }
+            self.skip_space();
+        }
+        self.refuse_duplicates(&members, &places)?;
+        Ok(Value::Object(members))
+    }
+
+    // Sorting places instead of hashing keys: no clones, and no input makes it slower than n log n.
+    fn refuse_duplicates(&self, members: &[(String, Value)], places: &[usize]) -> Result<(), Error> {
+        let mut order: Vec<usize> = (0..members.len()).collect();
+        order.sort_by(|left, right| members[*left].0.cmp(&members[*right].0).then(left.cmp(right)));
+        let again = order.windows(2).filter(|pair| members[pair[0]].0 == members[pair[1]].0).map(|pair| pair[1]).min();
+        match again {
+            None => Ok(()),
+            Some(index) => {
+                let shown: String = members[index].0.chars().take(40).collect();
+                Err(self.error_at(places[index], Code::DuplicateKey, format!("the key {shown:?} appears twice")))
+            }
+        }
+    }
+
+    fn string(&mut self) -> Result<String, Error> {
+        self.at += 1;
+        let mut out = String::new();
+        loop {
+            let start = self.at;
+            while matches!(self.peek(), Some(byte) if byte != b'"' && byte != b'\\' && byte >= 0x20) {
+                self.at += 1;
+            }
+            out.push_str(&self.text[start..self.at]);
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(out);
+                }
+                Some(b'\\') => out.push(self.escape()?),
+                Some(_) => return Err(self.invalid("a control character inside a string must be escaped")),
+                None => return Err(self.expected("the closing '\"' of a string")),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<char, Error> {
+        let start = self.at;
+        self.at += 1;
+        let letter = self.peek();
+        self.at += 1;
+        let plain = match letter {
+            Some(b'"') => '"',
+            Some(b'\\') => '\\',
+            Some(b'/') => '/',
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => return self.unicode_escape(start),
+            _ => return Err(self.error_at(start, Code::InvalidJson, "an escape JSON does not have")),
+        };
+        Ok(plain)
+    }
+
+    fn unicode_escape(&mut self, start: usize) -> Result<char, Error> {
+        let lone = |reader: &Self| reader.error_at(start, Code::InvalidJson, "half of a surrogate pair");
+        let first = self.four_digits()?;
+        let code = match first {
+            0xd800..=0xdbff => {
+                if !(self.take(b'\\') && self.take(b'u')) {
+                    return Err(lone(self));
+                }
+                let second = self.four_digits()?;
+                if !(0xdc00..=0xdfff).contains(&second) {
+                    return Err(lone(self));
+                }
+                0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)
+            }
+            other => other,
+        };
+        char::from_u32(code).ok_or_else(|| lone(self))
+    }
+
+    fn four_digits(&mut self) -> Result<u32, Error> {
+        let mut code = 0;
+        for _ in 0..4 {
+            let digit = self.peek().and_then(|byte| char::from(byte).to_digit(16));
+            code = code * 16 + digit.ok_or_else(|| self.expected("four hexadecimal digits"))?;
+            self.at += 1;
+        }
+        Ok(code)
+    }
+
+    fn number(&mut self) -> Result<Number, Error> {
+        let start = self.at;
+        self.take(b'-');
+        if !self.take(b'0') {
+            self.digits()?;
+        } else if matches!(self.peek(), Some(b'0'..=b'9')) {
+            return Err(self.error_at(start, Code::InvalidJson, "a number may not start with a zero"));
+        }
+        if self.take(b'.') {
+            self.digits()?;
+        }
+        let mantissa_end = self.at;
+        let mut exponent = 0;
+        if self.take(b'e') || self.take(b'E') {
+            let _sign = self.take(b'+') || self.take(b'-');
+            let digits = self.at;
+            self.digits()?;
+            exponent = self.text[digits..self.at].parse::<u32>().unwrap_or(u32::MAX);
+        }
+        // A mantissa of zeros is zero whatever the exponent, but nobody writes one: the rule stays one line.
+        if exponent > EXPONENT_MAX || mantissa_end - start > NUMBER_LENGTH_MAX || self.at - start > NUMBER_LENGTH_MAX {
+            return Err(self.error_at(start, Code::InvalidJson, "a number too large or too long to be kept exactly"));
+        }
+        Ok(Number(self.text[start..self.at].into()))
+    }
+
+    fn digits(&mut self) -> Result<(), Error> {
+        if !matches!(self.peek(), Some(b'0'..=b'9')) {
+            return Err(self.expected("a digit"));
+        }
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+        Ok(())
+    }
+}
+
+impl Number {
+    /// The text as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The value when it was written as a plain integer that fits; `1.0`, `1e2` and `-0` are not integers.
+    pub fn as_i64(&self) -> Option<i64> {
+        if &*self.0 == "-0" { None } else { self.0.parse().ok() }
+    }
+
+    /// The exact value, or `None` when a decimal of 28 digits cannot hold it without rounding.
+    pub fn as_decimal(&self) -> Option<Decimal> {
+        let Some((mantissa, exponent)) = self.0.split_once(['e', 'E']) else {
+            return Decimal::from_str_exact(&self.0).ok();
+        };
+        let exponent: i64 = exponent.parse().ok()?;
+        let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let digits = format!("{whole}{fraction}");
+        let digits = digits.trim_start_matches('0');
+        let point = i64::try_from(digits.len()).ok()? - i64::try_from(fraction.len()).ok()? + exponent;
+        if digits.is_empty() {
+            return Some(Decimal::ZERO);
+        }
+        if !(-28..=29).contains(&point) {
+            return None;
+        }
+        let length = i64::try_from(digits.len()).ok()?;
+        let plain = if point <= 0 {
+            format!("{sign}0.{}{digits}", "0".repeat(usize::try_from(-point).ok()?))
+        } else if point >= length {
+            format!("{sign}{digits}{}", "0".repeat(usize::try_from(point - length).ok()?))
+        } else {
+            let (before, after) = digits.split_at(usize::try_from(point).ok()?);
+            format!("{sign}{before}.{after}")
+        };
+        Decimal::from_str_exact(&plain).ok()
+    }
+}
+
+impl From<i64> for Number {
+    fn from(value: i64) -> Number {
+        Number(value.to_string().into())
+    }
+}
+
+impl From<Decimal> for Number {
+    fn from(value: Decimal) -> Number {
+        Number(value.to_string().into())
+    }
+}
+
+impl Value {
+    /// The member of an object called exactly `key`.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.members()?.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+    }
+
+    /// The member called `key` whatever its letter case (Partner Center writes both `Id` and `id`); an exact match wins,
+    /// then the first.
+    pub fn get_any_case(&self, key: &str) -> Option<&Value> {
+        let any = || self.members()?.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value);
+        self.get(key).or_else(any)
+    }
+
+    /// The members of an object, in order.
+    pub fn members(&self) -> Option<&[(String, Value)]> {
+        if let Value::Object(members) = self { Some(members) } else { None }
+    }
+
+    /// The items of an array.
+    pub fn as_array(&self) -> Option<&[Value]> {
+        if let Value::Array(items) = self { Some(items) } else { None }
+    }
+
+    /// The text of a string.
+    pub fn as_str(&self) -> Option<&str> {
+        if let Value::String(text) = self { Some(text) } else { None }
+    }
+
+    /// The value of a boolean.
+    pub fn as_bool(&self) -> Option<bool> {
+        if let Value::Bool(value) = self { Some(*value) } else { None }
+    }
+
+    /// The number, exactly as written.
+    pub fn as_number(&self) -> Option<&Number> {
+        if let Value::Number(number) = self { Some(number) } else { None }
+    }
+
+    /// See [`Number::as_i64`].
+    pub fn as_i64(&self) -> Option<i64> {
+        self.as_number()?.as_i64()
+    }
+
+    /// See [`Number::as_decimal`].
+    pub fn as_decimal(&self) -> Option<Decimal> {
+        self.as_number()?.as_decimal()
+    }
+
+    /// Whether this is `null`.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Value::Null)
+    }
+
+    /// What kind of value this is, in a word for messages.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Value::Null => "null",
+            Value::Bool(_) => "a boolean",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a string",
+            Value::Array(_) => "an array",
+            Value::Object(_) => "an object",
+        }
+    }
+
+    /// The same value for serde; `None` when a number in it cannot be carried over without changing its value.
+    pub fn to_serde(&self) -> Option<serde_json::Value> {
+        use serde_json::Value as Other;
+        Some(match self {
+            Value::Null => Other::Null,
+            Value::Bool(value) => Other::Bool(*value),
+            Value::String(text) => Other::String(text.clone()),
+            Value::Number(number) => Other::Number(serde_number(number)?),
+            Value::Array(items) => Other::Array(items.iter().map(Value::to_serde).collect::<Option<_>>()?),
+            Value::Object(members) => {
+                let pair = |(key, value): &(String, Value)| Some((key.clone(), value.to_serde()?));
+                Other::Object(members.iter().map(pair).collect::<Option<_>>()?)
+            }
+        })
+    }
+}
+
+fn serde_number(number: &Number) -> Option<serde_json::Number> {
+    if let Some(value) = number.as_i64() {
+        return Some(value.into());
+    }
+    if let Ok(value) = number.as_str().parse::<u64>() {
+        return Some(value.into());
+    }
+    let exact = number.as_decimal()?;
+    let other = serde_json::Number::from_f64(number.as_str().parse().ok()?)?;
+    let back = Number(other.to_string().into()).as_decimal();
+    (back == Some(exact)).then_some(other)
+}
+
+impl From<&serde_json::Value> for Value {
+    fn from(other: &serde_json::Value) -> Value {
+        use serde_json::Value as Other;
+        match other {
+            Other::Null => Value::Null,
+            Other::Bool(value) => Value::Bool(*value),
+            Other::Number(number) => Value::Number(Number(number.to_string().into())),
+            Other::String(text) => Value::String(text.clone()),
+            Other::Array(items) => Value::Array(items.iter().map(Value::from).collect()),
+            Other::Object(members) => {
+                Value::Object(members.iter().map(|(key, value)| (key.clone(), value.into())).collect())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+/// Compact JSON: no spaces, members in their order, numbers as they were written.
+impl fmt::Display for Value {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Null => out.write_str("null"),
+            Value::Bool(value) => write!(out, "{value}"),
+            Value::Number(number) => write!(out, "{number}"),
+            Value::String(text) => write_string(out, text),
+            Value::Array(items) => {
+                let mut separator = "[";
+                for item in items {
+                    write!(out, "{separator}{item}")?;
+                    separator = ",";
+                }
+                out.write_str(if items.is_empty() { "[]" } else { "]" })
+            }
+            Value::Object(members) => {
+                let mut separator = "{";
+                for (key, value) in members {
+                    out.write_str(separator)?;
+                    write_string(out, key)?;
+                    write!(out, ":{value}")?;
+                    separator = ",";
+                }
+                out.write_str(if members.is_empty() { "{}" } else { "}" })
+            }
+        }
+    }
+}
+
+fn write_string(out: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    use fmt::Write;
+    out.write_char('"')?;
+    for letter in text.chars() {
+        match letter {
+            '"' => out.write_str("\\\"")?,
+            '\\' => out.write_str("\\\\")?,
+            '\n' => out.write_str("\\n")?,
+            '\r' => out.write_str("\\r")?,
+            '\t' => out.write_str("\\t")?,
+            control if control < ' ' => write!(out, "\\u{:04x}", u32::from(control))?,
+            other => out.write_char(other)?,
+        }
+    }
+    out.write_char('"')
+}
+
+#[cfg(test)]
+#[path = "json_tests.rs"]
+mod tests;
