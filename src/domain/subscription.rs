@@ -143,11 +143,13 @@ pub struct Standing {
     /// When the status changed last.
     pub status_since: Instant,
     /// When the next step without anybody's doing is due (expired to disabled, disabled to deleted, suspended data).
-    pub deletion_at: Option<Instant>,
+    pub next_step_at: Option<Instant>,
     /// The open or last renewal request's answer for the present term end.
     pub renewal: Renewal,
     /// Why a person should look.
     pub attention: Option<Attention>,
+    /// Terms in a row that were renewed after their own end had passed as well; twelve at most, then a person looks.
+    pub late_terms: u8,
 }
 
 /// What is settled about the present term's end.
