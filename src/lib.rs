@@ -10,4 +10,7 @@ pub mod signature;
 pub mod suggest;
 
 pub mod domain;
+pub mod engine;
 pub mod store;
+
+pub use engine::Meter;
