@@ -148,7 +148,13 @@ fn code_and_message(error: &EvalAltResult, known: impl Fn(&str) -> bool) -> (Str
             }
         }
         Cause::ErrorPropertyNotFound(name, _) => plain("missing_property", format!("there is no property '{name}'")),
-        Cause::ErrorDotExpr(text, _) => plain("missing_property", text.clone()),
+        Cause::ErrorDotExpr(text, _) => match text.strip_prefix("No writable property '") {
+            Some(rest) => {
+                let name = rest.split('\'').next().unwrap_or_default();
+                plain("read_only", format!("the property '{name}' can only be read"))
+            }
+            None => plain("missing_property", text.clone()),
+        },
         Cause::ErrorVariableNotFound(name, _) => plain("variable_not_found", format!("there is no variable '{name}'")),
         Cause::ErrorModuleNotFound(name, _) => plain("module_not_found", format!("there is no lib/{name}.rhai")),
         Cause::ErrorMismatchDataType(wanted, found, _) | Cause::ErrorMismatchOutputType(wanted, found, _) => {

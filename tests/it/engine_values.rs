@@ -45,7 +45,41 @@ fn money_is_exact_and_never_of_two_currencies() {
         r#"let m = money("1 EUR"); m.amount = 5"#,
     ];
     let shown: Vec<String> = lines.iter().map(|line| format!("{line}\n  {}", text(line))).collect();
-    expect![[r#""#]].assert_eq(&shown.join("\n"));
+    expect![[r#"
+        `${money("10.08 EUR") * 3}`
+          30.24 EUR
+        `${money("0.10 EUR") + money("0.20 EUR")}`
+          0.30 EUR
+        `${money("1 EUR") - money("2 EUR")}`
+          -1.00 EUR
+        `${-money("1 EUR")}`
+          -1.00 EUR
+        `${money("500 JPY") * 2}`
+          1000 JPY
+        `${0 + money("1 EUR")}`
+          1.00 EUR
+        let sum = money("1 EUR"); sum += money("2 EUR"); `${sum}`
+          3.00 EUR
+        money("1 EUR") + money("1 USD")
+          currency_mismatch: EUR and USD do not mix
+        money("1 EUR") + 1
+          currency_mismatch: Money and the bare number 1 do not mix; write money("1 EUR")
+        money("EUR 10")
+          bad_currency: '10' is no ISO 4217 currency such as EUR
+        money("1 XXX")
+          bad_currency: 'XXX' is no ISO 4217 currency such as EUR
+        money("1.001 EUR")
+          bad_money: '1.001 EUR' is no amount such as 10.08 EUR
+        money("501 EUR").over(["500 EUR", "550 USD"])
+          true
+        money("500 EUR").over(["500 EUR", "550 USD"])
+          false
+        money("1 GBP").over(["500 EUR"])
+          no_limit: no limit is in GBP: add one to the list
+        money("1 EUR").over([500])
+          bad_limits: a limit is text such as "500 EUR", not an integer
+        let m = money("1 EUR"); m.amount = 5
+          missing_property: No writable property 'amount' - a setter is not registered for type 'Money' to handle 'i64'"#]].assert_eq(&shown.join("\n"));
 }
 
 #[test]
@@ -65,7 +99,31 @@ fn time_keeps_months_apart_from_days() {
         r#"instant("2027-01-31T00:00:00Z") + days(366000) * 1000"#,
     ];
     let shown: Vec<String> = lines.iter().map(|line| format!("{line}\n  {}", text(line))).collect();
-    expect![[r#""#]].assert_eq(&shown.join("\n"));
+    expect![[r#"
+        `${instant("2027-01-31T00:00:00Z") + months(1)}`
+          2027-02-28T00:00:00Z
+        `${instant("2027-03-31T00:00:00Z") - months(1)}`
+          2027-02-28T00:00:00Z
+        `${instant("2027-01-31T00:00:00Z") - days(2)}`
+          2027-01-29T00:00:00Z
+        `${instant("2027-01-31T00:00:00Z") - instant("2027-01-30T12:00:00Z")}`
+          PT12H
+        `${instant("2027-01-30T12:00:00Z") - instant("2027-01-31T00:00:00Z")}`
+          -PT12H
+        (instant("2027-01-31T00:00:00Z") - instant("2027-01-01T00:00:00Z")).whole_days
+          30
+        instant("2027-01-31T23:00:00+02:00").date
+          2027-01-31
+        instant("2027-02-30T00:00:00Z")
+          bad_date: '2027-02-30T00:00:00Z' is no instant such as 2027-01-31T00:00:00Z
+        `${span("P1Y") + days(3)}`
+          P1Y3D
+        months(1).whole_days
+          type_error: P1M holds months, and a month is no number of days
+        days(9223372036854775807)
+          bad_duration: this is beyond the calendar
+        instant("2027-01-31T00:00:00Z") + days(366000) * 1000
+          bad_duration: this is beyond the calendar"#]].assert_eq(&shown.join("\n"));
 }
 
 #[test]
@@ -95,7 +153,47 @@ fn json_says_which_field_is_wrong() {
         "data.invoice = 5",
     ];
     let shown: Vec<String> = lines.iter().map(|line| format!("{line}\n  {}", text(&format!("{data}{line}")))).collect();
-    expect![[r#""#]].assert_eq(&shown.join("\n"));
+    expect![[r#"
+        data.invoice
+          A7
+        data.invioce
+          missing_property: data has no field 'invioce'; did you mean 'invoice'?
+        data["list"][0].x
+          1
+        data.list[1]
+          out_of_bounds: data.list has 1 items, there is no 1
+        data.invoice.id
+          missing_property: Unknown property 'id' - a getter is not registered for type 'string'
+        `${data.money("total")}`
+          10.08 EUR
+        data.money("invoice")
+          bad_money: data.invoice: 'A7' is no amount such as 10.08 EUR
+        data.instant("due")
+          bad_date: data.due: 'soon' is no instant such as 2027-01-31T00:00:00Z
+        data.int("count")
+          9007199254740993
+        data.int("price")
+          type_error: data.price is a number, not a whole number that fits
+        data.decimal("price") + 1
+          2.10
+        data.text("count")
+          type_error: data.count is a number, not a string
+        data.bool("invoice")
+          type_error: data.invoice is a string, not true or false
+        data.get("nope") ?? "nothing"
+          nothing
+        data.none ?? "nothing"
+          nothing
+        "invoice" in data
+          true
+        "nope" in data
+          false
+        data.big
+          18446744073709551616
+        data.keys()
+          ["invoice", "total", "due", "count", "price", "big", "list", "none"]
+        data.invoice = 5
+          missing_property: No writable property 'invoice' - a setter is not registered for type 'Json' to handle 'i64'"#]].assert_eq(&shown.join("\n"));
 }
 
 #[test]

@@ -133,7 +133,8 @@ impl Walker<'_> {
                 self.decimal(*position);
             }
             Some(ASTNode::Expr(Expr::Variable(variable, _, position))) => {
-                if variable.2.root() == "global" && !self.constants.contains(variable.1.as_str()) {
+                let constant = !variable.2.is_empty() && variable.2.root() == "global";
+                if constant && !self.constants.contains(variable.1.as_str()) {
                     let name = variable.1.as_str();
                     let near = suggest::nearest(name, self.constants.iter().map(String::as_str)).map(str::to_owned);
                     self.told("unknown_constant", *position, name, format!("there is no const {name}")).suggestion = near;
