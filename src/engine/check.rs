@@ -30,15 +30,15 @@ pub(super) fn check(files: &mut [File], kit: &Kit) -> Vec<Diagnostic> {
         match compile(&engine, file) {
             Ok(ast) => {
                 file.functions = functions(&ast);
+                if let Some(name) = lib_name(&file.path).filter(|_| file.kind == FileKind::Lib) {
+                    catalogue.libs.insert(name.to_owned(), file.functions.clone());
+                }
                 compiled.push(Some(ast));
             }
             Err(finding) => {
                 findings.push(finding);
                 compiled.push(None);
             }
-        }
-        if let Some(name) = lib_name(&file.path).filter(|_| file.kind == FileKind::Lib) {
-            catalogue.libs.insert(name.to_owned(), file.functions.clone());
         }
     }
     for (file, ast) in files.iter().zip(&compiled) {
@@ -130,17 +130,20 @@ pub(super) fn top_level(file: &File, ast: &AST) -> Vec<Diagnostic> {
         .collect()
 }
 
-/// Functions of a script that would stand in front of ours.
+/// Functions of a script that would stand in front of ours. In front of one of the language's own they are allowed,
+/// because they reach no further than their file, and told.
 fn shadowing(file: &File, ast: &AST, catalogue: &Catalogue) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     for function in ast.iter_functions() {
         let (name, count) = (function.name, function.params.len());
-        let ours = catalogue.is_ours(name) || catalogue.native(name).is_some_and(|arities| arities.contains(&count));
-        if name.starts_with("anon$") || !ours {
-            continue;
+        let at = || find_function(file, name);
+        if catalogue.is_ours(name) {
+            let message = format!("{name} is a function of ours and cannot be replaced; give this one another name");
+            findings.push(Diagnostic::error("reserved_name", &file.path, at(), message));
+        } else if catalogue.native(name).is_some_and(|arities| arities.contains(&count)) {
+            let message = format!("{name} stands in front of the language's own function in this file");
+            findings.push(Diagnostic::warning("shadowed_function", &file.path, at(), message));
         }
-        let message = format!("{name} is a function of ours and cannot be replaced; give this one another name");
-        findings.push(Diagnostic::error("reserved_name", &file.path, find_function(file, name), message));
     }
     findings
 }

@@ -452,7 +452,8 @@ pub(super) fn add_libs<'a>(engine: &mut Engine, files: impl Iterator<Item = &'a 
             others.is_disjoint(&names)
         });
         let Some(ready) = ready else {
-            for (_, file) in &waiting {
+            for (name, file) in &waiting {
+                engine.register_static_module(*name, Module::new().into());
                 let message = "lib files name each other in a circle";
                 findings.push(Diagnostic::error("lib_circle", &file.path, (1, 1, 1), message));
             }

@@ -13,8 +13,6 @@ use crate::domain::{Grant, Kind, Span};
 use crate::suggest;
 
 mod read;
-#[cfg(test)]
-mod tests;
 
 /// What a file is, by its folder and name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -215,7 +215,7 @@ fn s12_functions_of_ours_cannot_be_replaced() {
         "fn money(text) { 1 } fn run(event) {}",
         "fn deny(why) { } fn run(event) {}",
         "fn approve() { } fn run(event) {}",
-        "fn len(x) { 0 } fn run(event) {}",
+        "fn days(n) { 0 } fn run(event) {}",
     ] {
         assert_eq!(refused(source), ["reserved_name"], "{source}");
     }

@@ -179,7 +179,7 @@ impl Walker<'_> {
             self.told("unknown_function", position, name, format!("there is no function {name}")).suggestion = near;
             return;
         }
-        let shown = if count == 1 { "1 value".to_owned() } else { format!("{count} values") };
+        let shown = counted(&[count]);
         let expected = self.signatures(name);
         self.told("wrong_arity", position, name, format!("{name} is given {shown}")).expected = Some(expected);
     }
@@ -193,8 +193,7 @@ impl Walker<'_> {
         }
         let own = self.file.functions.get(name);
         let counts = own.or_else(|| self.catalogue.native(name)).cloned().unwrap_or_default();
-        let shown: Vec<String> = counts.iter().map(usize::to_string).collect();
-        format!("{} values", shown.join(" or "))
+        counted(&counts)
     }
 
     fn lib_call(&mut self, call: &FnCallExpr, position: Position) {
@@ -203,9 +202,9 @@ impl Walker<'_> {
         match functions.get(name) {
             Some(arities) if arities.contains(&call.args.len()) => {}
             Some(arities) => {
-                let shown: Vec<String> = arities.iter().map(usize::to_string).collect();
-                let message = format!("{root}::{name} is given {} values", call.args.len());
-                self.told("wrong_arity", position, name, message).expected = Some(format!("{} values", shown.join(" or ")));
+                let message = format!("{root}::{name} is given {}", counted(&[call.args.len()]));
+                let expected = counted(arities);
+                self.told("wrong_arity", position, name, message).expected = Some(expected);
             }
             None => {
                 let near = suggest::nearest(name, functions.keys().map(String::as_str)).map(str::to_owned);
@@ -308,6 +307,13 @@ impl Walker<'_> {
             self.told("integer_too_large", position, &digits, message);
         }
     }
+}
+
+/// Numbers of values, in words.
+fn counted<'n>(counts: impl IntoIterator<Item = &'n usize>) -> String {
+    let counts: Vec<String> = counts.into_iter().map(usize::to_string).collect();
+    let shown = counts.join(" or ");
+    if shown == "1" { "1 value".to_owned() } else { format!("{shown} values") }
 }
 
 /// What a literal is, in words.
