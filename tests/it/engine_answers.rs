@@ -43,24 +43,42 @@ fn merged(bodies: &[&str], want: &Expect) {
 
 #[test]
 fn the_strictest_answer_stands_with_every_reason() {
-    merged(&["approve();", "deny(\"no\");", "review(\"look\");"], &expect![[r#"
+    merged(
+        &["approve();", "deny(\"no\");", "review(\"look\");"],
+        &expect![[r#"
         deny: no | look
-    "#]]);
-    merged(&["deny(\"first\"); approve(); review(\"second\");"], &expect![[r#"
+    "#]],
+    );
+    merged(
+        &["deny(\"first\"); approve(); review(\"second\");"],
+        &expect![[r#"
         deny: first | second
-    "#]]);
-    merged(&["approve();", ""], &expect![[r#"
+    "#]],
+    );
+    merged(
+        &["approve();", ""],
+        &expect![[r#"
         approve: 
-    "#]]);
-    merged(&["", "\"approve\""], &expect![[r#"
+    "#]],
+    );
+    merged(
+        &["", "\"approve\""],
+        &expect![[r#"
         abstain: 
-    "#]]);
-    merged(&[], &expect![[r#"
+    "#]],
+    );
+    merged(
+        &[],
+        &expect![[r#"
         abstain: 
-    "#]]);
-    merged(&["/*observe*/ deny(\"watching\");", "approve();"], &expect![[r#"
+    "#]],
+    );
+    merged(
+        &["/*observe*/ deny(\"watching\");", "approve();"],
+        &expect![[r#"
         approve: 
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -81,36 +99,60 @@ fn reviews_merge_to_the_earliest_the_strictest_and_all_roles() {
 
 #[test]
 fn amendments_that_differ_make_a_review() {
-    merged(&["approve(#{ quantity: 40 });", "approve(#{ term_duration: \"P1Y\" });"], &expect![[r#"
+    merged(
+        &["approve(#{ quantity: 40 });", "approve(#{ term_duration: \"P1Y\" });"],
+        &expect![[r#"
         approve: 
         amends {"quantity":40,"termDuration":"P1Y"}
-    "#]]);
-    merged(&["approve(#{ quantity: 40 });", "approve(#{ quantity: 40 });"], &expect![[r#"
+    "#]],
+    );
+    merged(
+        &["approve(#{ quantity: 40 });", "approve(#{ quantity: 40 });"],
+        &expect![[r#"
         approve: 
         amends {"quantity":40}
-    "#]]);
-    merged(&["approve(#{ quantity: 40 });", "approve(#{ quantity: 50 });"], &expect![[r#"
+    "#]],
+    );
+    merged(
+        &["approve(#{ quantity: 40 });", "approve(#{ quantity: 50 });"],
+        &expect![[r#"
         review: policies/a.rhai amends quantity to 40, policies/b.rhai to 50
-    "#]]);
-    merged(&["approve(#{ quantity: 40 }); approve(#{ quantity: 50 });"], &expect![[r#"
+    "#]],
+    );
+    merged(
+        &["approve(#{ quantity: 40 }); approve(#{ quantity: 50 });"],
+        &expect![[r#"
         review: policies/a.rhai amends quantity to 40, policies/a.rhai to 50
-    "#]]);
-    merged(&["approve(#{ term_duration: months(12) });", "deny(\"no\");"], &expect![[r#"
+    "#]],
+    );
+    merged(
+        &["approve(#{ term_duration: months(12) });", "deny(\"no\");"],
+        &expect![[r#"
         deny: no
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_policy_that_fails_asks_for_a_person_and_keeps_its_no() {
-    merged(&["approve(); loop {}"], &expect![[r#"
+    merged(
+        &["approve(); loop {}"],
+        &expect![[r#"
         review: policy a failed: limit_exceeded:operations
-    "#]]);
-    merged(&["approve(#{ quantity: 5 }); throw \"x\";", "approve();"], &expect![[r#"
+    "#]],
+    );
+    merged(
+        &["approve(#{ quantity: 5 }); throw \"x\";", "approve();"],
+        &expect![[r#"
         review: policy a failed: thrown
-    "#]]);
-    merged(&["deny(\"no\"); throw \"x\";"], &expect![[r#"
+    "#]],
+    );
+    merged(
+        &["deny(\"no\"); throw \"x\";"],
+        &expect![[r#"
         deny: no | policy a failed: thrown
-    "#]]);
+    "#]],
+    );
     for (body, want) in [
         ("approve(#{ quantty: 5 });", "bad_answer"),
         ("approve(#{ quantity: \"5\" });", "bad_answer"),

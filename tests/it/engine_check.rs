@@ -114,7 +114,10 @@ fn every_mistake_of_every_file_is_told() {
             ("lib/sums.rhai", "fn twice(x) { x + x }"),
             ("scripts/b.rhai", "fn run(event, params, more) {}"),
             ("scripts/c.rhai", "fn rn(event) {}"),
-            ("scripts/d.rhai", "//! ---\n//! on = [{ hook = \"billing\", call = \"paid\" }]\n//! ---\nfn piad(event) {}"),
+            (
+                "scripts/d.rhai",
+                "//! ---\n//! on = [{ hook = \"billing\", call = \"paid\" }]\n//! ---\nfn piad(event) {}",
+            ),
             ("scripts/e.rhai", "let x = 5;\nprint(x);\nfn run(event) {\n    undefined_thing + 1\n}"),
             ("scripts/f.rhai", "fn run(event) { nolib::f(1) }"),
             ("policies/g.rhai", "fn run(event) {}"),
@@ -262,8 +265,12 @@ fn params_of_the_configuration_fit_what_the_file_declares() {
     };
     assert_eq!(load("policies/a", "large = 5"), Vec::<String>::new());
     expect!["policies/a.rhai: error[unknown_param]: the configuration gives larg, which this file does not declare in its params; did you mean large?"].assert_eq(&load("policies/a", "larg = 5").join("\n"));
-    expect!["policies/a.rhai: error[param_type]: the configuration gives large as string, the file declares it as integer"].assert_eq(&load("policies/a", "large = \"5\"").join("\n"));
-    expect!["params: error[unknown_file]: params are given for policies/b; did you mean policies/a?"].assert_eq(&load("policies/b", "large = 5").join("\n"));
+    expect![
+        "policies/a.rhai: error[param_type]: the configuration gives large as string, the file declares it as integer"
+    ]
+    .assert_eq(&load("policies/a", "large = \"5\"").join("\n"));
+    expect!["params: error[unknown_file]: params are given for policies/b; did you mean policies/a?"]
+        .assert_eq(&load("policies/b", "large = 5").join("\n"));
 }
 
 #[test]

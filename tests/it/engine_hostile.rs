@@ -123,7 +123,10 @@ fn s4_and_s6_what_the_language_may_not_do_is_refused_when_read() {
     ] {
         let codes = refused(source);
         assert!(!codes.is_empty(), "{source}");
-        assert!(codes.iter().all(|code| ["forbidden_symbol", "script_parse"].contains(&code.as_str())), "{codes:?} {source}");
+        assert!(
+            codes.iter().all(|code| ["forbidden_symbol", "script_parse"].contains(&code.as_str())),
+            "{codes:?} {source}"
+        );
     }
 }
 
@@ -147,7 +150,10 @@ fn s5_functions_that_are_not_given_are_not_there() {
         let began = Instant::now();
         let codes = refused(source);
         let ended = if codes.is_empty() { code(source) } else { codes.join(",") };
-        assert!(["dynamic_function", "function_not_found", "type_error"].contains(&ended.as_str()), "{ended}: {source}");
+        assert!(
+            ["dynamic_function", "function_not_found", "type_error"].contains(&ended.as_str()),
+            "{ended}: {source}"
+        );
         assert!(began.elapsed() < Duration::from_secs(2), "{source}");
     }
 }
@@ -220,7 +226,10 @@ fn s12_functions_of_ours_cannot_be_replaced() {
         assert_eq!(refused(source), ["reserved_name"], "{source}");
     }
     assert!(!refused("fn +(a, b) { 1 } fn run(event) {}").is_empty());
-    assert!(!refused("const X = 1; fn run(event) { global::X = 2; }").is_empty() || code("const X = 1; fn run(event) { global::X = 2; }") == "read_only");
+    assert!(
+        !refused("const X = 1; fn run(event) { global::X = 2; }").is_empty()
+            || code("const X = 1; fn run(event) { global::X = 2; }") == "read_only"
+    );
     assert_eq!(refused("let x = 1; fn run(event) {}"), ["top_level"]);
     assert_eq!(refused("fn run(event) { let x = 1; let x = 2; }"), ["shadowed_variable"]);
 }
@@ -263,7 +272,8 @@ fn s18_what_a_script_throws_is_bounded_and_harmless() {
     assert_eq!(failure.code, "thrown");
     assert!(failure.message.len() < 2_200 && failure.message.starts_with("\\u{1b}[31mred\\n"), "{}", failure.message);
     assert!(failure.message.chars().all(|letter| !letter.is_control()));
-    let (result, _, _) = run_with("fn run(event) { throw #{ code: \"limit_exceeded:wall\", message: \"mine\" }; }", small());
+    let (result, _, _) =
+        run_with("fn run(event) { throw #{ code: \"limit_exceeded:wall\", message: \"mine\" }; }", small());
     let failure = result.unwrap_err();
     assert_eq!((failure.code.as_str(), failure.message.as_str()), ("thrown", "mine"), "a code is ours only");
 }

@@ -153,22 +153,38 @@ fn every_mistake_is_told_at_its_place() {
              2 | //! decides = "renewals"
                |     ^^^^^^^"#]],
     );
-    told("scripts/a.rhai", "//! ---\n//! on = [\n//! ---\n", &expect![[r#"
+    told(
+        "scripts/a.rhai",
+        "//! ---\n//! on = [\n//! ---\n",
+        &expect![[r#"
         scripts/a.rhai:2:11: error[manifest_toml]: unclosed array, expected `]`
          2 | //! on = [
-           |           ^"#]]);
-    told("scripts/a.rhai", "//! prose\n//! ---\n//! on = []\nfn run(event) {}\n", &expect![[r#"
+           |           ^"#]],
+    );
+    told(
+        "scripts/a.rhai",
+        "//! prose\n//! ---\n//! on = []\nfn run(event) {}\n",
+        &expect![[r#"
         scripts/a.rhai:3:5: error[manifest_unclosed]: the manifest has a first `//! ---` line and no second
          3 | //! on = []
-           |     ^"#]]);
-    told("scripts/a.rhai", "//! ---\n//! on = []\n//!on = []\n//! ---\n", &expect![[r#"
+           |     ^"#]],
+    );
+    told(
+        "scripts/a.rhai",
+        "//! ---\n//! on = []\n//!on = []\n//! ---\n",
+        &expect![[r#"
         scripts/a.rhai:3:4: error[manifest_toml]: duplicate key
          3 | //!on = []
-           |    ^^"#]]);
-    told("lib/a.rhai", "//! ---\n//! grants = [\"*\"]\n//! ---\n", &expect![[r#"
+           |    ^^"#]],
+    );
+    told(
+        "lib/a.rhai",
+        "//! ---\n//! grants = [\"*\"]\n//! ---\n",
+        &expect![[r#"
         lib/a.rhai:2:5: error[misplaced_key]: grants means nothing in a lib file
          2 | //! grants = ["*"]
-           |     ^^^^^^"#]]);
+           |     ^^^^^^"#]],
+    );
 }
 
 #[test]

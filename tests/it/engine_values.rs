@@ -79,7 +79,8 @@ fn money_is_exact_and_never_of_two_currencies() {
         money("1 EUR").over([500])
           bad_limits: a limit is text such as "500 EUR", not an integer
         let m = money("1 EUR"); m.amount = 5
-          read_only: the property 'amount' can only be read"#]].assert_eq(&shown.join("\n"));
+          read_only: the property 'amount' can only be read"#]]
+    .assert_eq(&shown.join("\n"));
 }
 
 #[test]
@@ -123,7 +124,8 @@ fn time_keeps_months_apart_from_days() {
         days(9223372036854775807)
           bad_duration: this is beyond the calendar
         instant("2027-01-31T00:00:00Z") + days(366000) * 1000
-          bad_duration: this is beyond the calendar"#]].assert_eq(&shown.join("\n"));
+          bad_duration: this is beyond the calendar"#]]
+    .assert_eq(&shown.join("\n"));
 }
 
 #[test]
@@ -193,7 +195,8 @@ fn json_says_which_field_is_wrong() {
         data.keys()
           ["invoice", "total", "due", "count", "price", "big", "list", "none"]
         data.invoice = 5
-          read_only: the property 'invoice' can only be read"#]].assert_eq(&shown.join("\n"));
+          read_only: the property 'invoice' can only be read"#]]
+    .assert_eq(&shown.join("\n"));
 }
 
 #[test]
