@@ -11,6 +11,9 @@ pub mod suggest;
 
 pub mod domain;
 pub mod engine;
+pub mod ops;
+pub mod partner_center;
 pub mod store;
+pub mod triggers;
 
 pub use engine::Meter;

@@ -122,6 +122,9 @@ pub struct Request {
     pub generation: u64,
     /// The subscription's generation the quote was made on.
     pub subscription_generation: u64,
+    /// The tenant's generation then; a scheduled renewal is asked about once more when either has moved.
+    #[serde(default)]
+    pub tenant_generation: u64,
     /// Who proposed it.
     pub proposed_by: Principal,
     /// Why, in their words.

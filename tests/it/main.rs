@@ -1,4 +1,4 @@
-//! The one integration test binary: one file a subject.
+//! The one integration test binary; each module keeps the promises of one part.
 
 mod engine_answers;
 mod engine_check;
@@ -6,6 +6,7 @@ mod engine_compare;
 mod engine_hostile;
 mod engine_manifest;
 mod engine_values;
+mod store_contract;
 
 #[global_allocator]
 static METER: bursar::Meter = bursar::Meter;

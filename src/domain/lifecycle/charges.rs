@@ -1,0 +1,169 @@
+//! What a change costs or gives back: the billing formula, cut as the terms name it.
+//!
+//! price / days of the cycle x days from the event to the cycle's end (both counted) x seats.
+
+use rust_decimal::Decimal;
+
+use super::Asked;
+use super::period::{cycle_months, days, window_opened};
+use crate::domain::ledger::{ChargeType, Draft};
+use crate::domain::money::Rounding;
+use crate::domain::terms::{Cut, Family, Refund, Window};
+use crate::domain::{Instant, Money, Quote, Refusal, Subscription};
+
+/// How many days of how many are billed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Days {
+    pub(super) billed: i64,
+    pub(super) cycle: i64,
+}
+
+impl Days {
+    const WHOLE: Days = Days { billed: 1, cycle: 1 };
+
+    /// From an event to the end of the subscription's cycle, both counted.
+    fn left(sub: &Subscription, event: Instant) -> Days {
+        let (Some(start), Some(end)) = (sub.standing.cycle_start, sub.standing.cycle_end) else {
+            return Days::WHOLE;
+        };
+        let cycle = days(start, end).max(1);
+        Days { billed: days(event, end).clamp(0, cycle), cycle }
+    }
+}
+
+/// The price of so many seats for so many days, cut to the minor unit as the terms say for this charge type.
+pub(super) fn amount(
+    family: &Family,
+    kind: ChargeType,
+    price: Money,
+    quantity: i64,
+    days: Days,
+) -> Result<Money, Refusal> {
+    let seats = Decimal::from(quantity);
+    let part = |money: Money| -> Result<Money, Refusal> {
+        let whole = money.times(Decimal::from(days.billed))?;
+        let amount = whole.amount.checked_div(Decimal::from(days.cycle)).unwrap_or_default();
+        Ok(Money { amount, ..whole })
+    };
+    Ok(match family.cut(kind) {
+        Cut::TotalTrunc => part(price.times(seats)?)?.rounded(Rounding::Truncate),
+        Cut::HalfUp => part(price.times(seats)?)?.rounded(Rounding::HalfUp),
+        Cut::UnitTrunc => part(price)?.rounded(Rounding::Truncate).times(seats)?,
+    })
+}
+
+/// The charge of one whole cycle.
+pub(super) fn whole(family: &Family, kind: ChargeType, price: Money, quantity: i64) -> Result<Money, Refusal> {
+    amount(family, kind, price, quantity, Days::WHOLE)
+}
+
+/// The charge of a term's last cycle: what the term costs less what its earlier cycles were charged, so that the
+/// instalments add up to the term's price to the minor unit.
+pub(super) fn last_instalment(family: &Family, sub: &Subscription, price: Money) -> Result<Money, Refusal> {
+    let cycle = whole(family, ChargeType::CycleCharge, price, sub.standing.quantity)?;
+    let months = sub.profile.term_duration.map_or(0, |term| term.months);
+    let each = cycle_months(&sub.profile.billing_cycle).unwrap_or(months).max(1);
+    let cycles = months / each;
+    if cycles < 2 || months % each != 0 {
+        return Ok(cycle);
+    }
+    let term = whole(family, ChargeType::CycleCharge, price.times(Decimal::from(cycles))?, sub.standing.quantity)?;
+    term.minus(cycle.times(Decimal::from(cycles - 1))?)
+}
+
+/// The price, or the refusal that there is none.
+pub(super) fn known(price: Option<Money>) -> Result<Money, Refusal> {
+    let price = price.ok_or_else(|| {
+        Refusal::new(
+            "price_unknown",
+            "no price is known for it: neither its order line nor the price list has one; set a price and ask again",
+        )
+    })?;
+    if price.amount.is_sign_negative() && !price.is_zero() {
+        return Err(Refusal::new("price_unknown", format!("{price} is below zero and no price")));
+    }
+    Ok(price)
+}
+
+impl Asked<'_> {
+    /// What the present cycle was charged: its seats at the start, and each batch from the day it was added.
+    pub(super) fn cycle_cost(&self, price: Money) -> Result<Money, Refusal> {
+        let sub = self.sub;
+        let added: i64 = self.added_in_cycle().map(|(quantity, _)| quantity).sum();
+        let mut seats = sub.standing.quantity.saturating_sub(added);
+        let mut cost = whole(self.family, ChargeType::CycleCharge, price, seats)?;
+        for (quantity, at) in self.added_in_cycle() {
+            let left = Days::left(sub, at);
+            let before = amount(self.family, ChargeType::AddQuantity, price, seats, left)?;
+            seats = seats.saturating_add(quantity);
+            let after = amount(self.family, ChargeType::AddQuantity, price, seats, left)?;
+            cost = cost.plus(after.minus(before)?)?;
+        }
+        Ok(cost)
+    }
+
+    fn added_in_cycle(&self) -> impl Iterator<Item = (i64, Instant)> {
+        let start = self.sub.standing.cycle_start;
+        let batches = self.sub.profile.seat_batches.iter();
+        batches
+            .filter(move |batch| start.is_some_and(|start| start <= batch.added_at))
+            .map(|b| (b.quantity, b.added_at))
+    }
+
+    /// What a cancellation inside the window gives back; none where nothing does.
+    pub(super) fn refund(&self, window: Option<&Window>) -> Result<Option<Money>, Refusal> {
+        let kind = window.map_or(Refund::Prorated, |window| window.refund);
+        // A trial, or a plan that bills nothing, has charged nothing.
+        let bills = self.sub.standing.cycle_start.is_some() || self.sub.standing.term_end.is_none();
+        if kind == Refund::Nothing || self.sub.profile.is_trial || !bills {
+            return Ok(None);
+        }
+        let price = known(self.price)?;
+        let cost = self.cycle_cost(price)?;
+        if window.is_some_and(|window| window.is_full(window_opened(self.sub, window), self.now)) {
+            return Ok(Some(cost));
+        }
+        let left = Days::left(self.sub, self.now);
+        let part = amount(self.family, ChargeType::CancelImmediate, price, self.sub.standing.quantity, left)?;
+        Ok(Some(if part.amount > cost.amount { cost } else { part }))
+    }
+
+    /// The credit line of a cancellation that was quoted.
+    pub(super) fn credit(&self, said: &Quote) -> Result<Option<Draft>, Refusal> {
+        let Some(refund) = said.refund.filter(|refund| !refund.is_zero()) else {
+            return Ok(None);
+        };
+        let price = known(self.price)?;
+        let quantity = self.sub.standing.quantity;
+        Ok(Some(self.draft(ChargeType::CancelImmediate, quantity, price, refund.negated(), &said.rule)))
+    }
+
+    /// The two halves of a seat change: the old seats wiped, the new ones charged, both from today to the cycle's end.
+    pub(super) fn seat_lines(&self, quantity: i64, rule: &str) -> Result<Vec<Draft>, Refusal> {
+        if self.sub.standing.cycle_start.is_none() {
+            return Ok(Vec::new());
+        }
+        let price = known(self.price)?;
+        let before = self.sub.standing.quantity;
+        let kind = if quantity > before { ChargeType::AddQuantity } else { ChargeType::RemoveQuantity };
+        let left = Days::left(self.sub, self.now);
+        let wiped = amount(self.family, kind, price, before, left)?.negated();
+        let charged = amount(self.family, kind, price, quantity, left)?;
+        Ok(vec![self.draft(kind, -before, price, wiped, rule), self.draft(kind, quantity, price, charged, rule)])
+    }
+
+    /// A line from now to the cycle's end.
+    fn draft(&self, kind: ChargeType, quantity: i64, price: Money, amount: Money, rule: &str) -> Draft {
+        Draft {
+            kind,
+            quantity,
+            unit_price: price.amount,
+            amount: amount.amount,
+            currency: amount.currency,
+            period_start: self.now,
+            period_end: self.sub.standing.cycle_end.or(self.sub.standing.term_end).unwrap_or(self.now).max(self.now),
+            rule: rule.to_owned(),
+            reverses: None,
+        }
+    }
+}

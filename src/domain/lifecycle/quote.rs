@@ -1,0 +1,409 @@
+//! Quotes: whether, until when, for how much, and which rule says so.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::charges::{known, whole};
+use super::merged;
+use super::period::{begin, cycle_months, opened_for};
+use super::term_end::takes_changes;
+use crate::domain::calendar::show;
+use crate::domain::change::{Amendments, Reason};
+use crate::domain::ledger::ChargeType;
+use crate::domain::quote::Effect;
+use crate::domain::subscription::{Profile, Status, Subscription};
+use crate::domain::terms::{Family, Late, RenewalRule, Terms, When, Window};
+use crate::domain::{Change, Instant, Kind, Money, Quote, Refusal, Span, SubscriptionId, TenantId};
+
+/// What the terms say about a change now. Always an answer: a refusal is inside.
+///
+/// `price` is the price of one seat for one cycle (of the next term, for a renewal).
+pub fn quote(terms: &Terms, sub: &Subscription, change: &Change, price: Option<Money>, now: Instant) -> Quote {
+    let family = terms.family(&sub.profile.family);
+    Asked { family, sub, price, now }.quote(change, &Amendments::default())
+}
+
+/// What the terms say about cancelling, at `asked`, a subscription bought at `purchased` for so many seats at so much a
+/// seat and cycle.
+#[expect(clippy::too_many_arguments, reason = "they are the words of one command, and nothing else has them together")]
+pub fn terms_quote(
+    terms: &Terms,
+    family: &str,
+    purchased: Instant,
+    asked: Instant,
+    price: Money,
+    quantity: i64,
+    term: Span,
+    billing_cycle: &str,
+) -> Quote {
+    let rules = terms.family(family);
+    if asked < purchased {
+        let message = format!("it was bought at {}, after it was asked about", show(purchased));
+        return no(Refusal::new("asked_before_purchase", message), None);
+    }
+    let profile = Profile {
+        family: family.to_owned(),
+        offer_id: String::new(),
+        offer_name: String::new(),
+        friendly_name: String::new(),
+        product_type: String::new(),
+        publisher_name: String::new(),
+        purchased_at: purchased,
+        term_duration: (!term.is_zero()).then_some(term),
+        billing_cycle: billing_cycle.to_owned(),
+        billing_type: "license".to_owned(),
+        anchor_day: chrono::Datelike::day(&purchased),
+        unit_price: Some(price),
+        is_trial: false,
+        parent_subscription_id: None,
+        order_id: None,
+        seat_batches: Vec::new(),
+        next_term: Amendments::default(),
+        suspension_reason: None,
+        labels: BTreeMap::new(),
+        extra: BTreeMap::new(),
+    };
+    let standing = begin(terms, &profile, quantity, purchased, asked);
+    let ids = (SubscriptionId::default(), TenantId::default());
+    let sub = Subscription { id: ids.0, tenant: ids.1, standing, profile: Arc::new(profile) };
+    let change = Change::Cancellation { reason: Reason::CustomerRequest };
+    Asked { family: rules, sub: &sub, price: Some(price), now: asked }.quote(&change, &Amendments::default())
+}
+
+/// A question to the terms of one family about one subscription.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) family: &'a Family,
+    pub(super) sub: &'a Subscription,
+    pub(super) price: Option<Money>,
+    pub(super) now: Instant,
+}
+
+/// The term that would follow.
+pub(super) struct NextTerm {
+    pub(super) start: Instant,
+    pub(super) quantity: i64,
+    pub(super) length: Span,
+    pub(super) billing_cycle: String,
+    pub(super) rule: String,
+}
+
+fn yes(rule: &str, reason: String) -> Quote {
+    Quote {
+        allowed: true,
+        allowed_until: None,
+        charge: None,
+        refund: None,
+        rule: rule.to_owned(),
+        reason,
+        effect: Effect::Now,
+        effective_at: None,
+        refusal: None,
+    }
+}
+
+fn no(refusal: Refusal, allowed_until: Option<Instant>) -> Quote {
+    Quote {
+        allowed: false,
+        allowed_until,
+        charge: None,
+        refund: None,
+        rule: refusal.rule.clone().unwrap_or_default(),
+        reason: refusal.message.clone(),
+        effect: Effect::Now,
+        effective_at: None,
+        refusal: Some(refusal),
+    }
+}
+
+fn coded(refusal: Refusal, code: Option<u32>) -> Refusal {
+    match code {
+        Some(code) => refusal.partner_center(code),
+        None => refusal,
+    }
+}
+
+impl Asked<'_> {
+    /// The answer; `amendments` stand over a renewal's own.
+    pub(super) fn quote(&self, change: &Change, amendments: &Amendments) -> Quote {
+        if let Err(refusal) = takes_changes(self.family) {
+            return no(refusal, None);
+        }
+        let answer = match change {
+            Change::Renewal { term_end, amendments: own } => self.renewal(*term_end, &merged(amendments, own)),
+            Change::Suspension { reason } => self.suspension(*reason),
+            Change::Reactivation {} => self.reactivation(),
+            Change::Cancellation { reason } => self.cancellation(*reason),
+            Change::AutoRenew { enabled } => self.auto_renew(*enabled),
+            Change::Quantity { quantity } => self.quantity(*quantity),
+        };
+        answer.unwrap_or_else(|refusal| no(refusal, None))
+    }
+
+    fn renewal(&self, term_end: Instant, amendments: &Amendments) -> Result<Quote, Refusal> {
+        let next = self.next_term(amendments)?;
+        if next.start != term_end {
+            let message = format!("the term ends at {}, not at {}", show(next.start), show(term_end));
+            return Err(Refusal::new("term_end_moved", message).by_rule(&next.rule));
+        }
+        let price = known(self.price).map_err(|refusal| refusal.by_rule(&next.rule))?;
+        let charge = whole(self.family, ChargeType::Renew, price, next.quantity)?;
+        let reason = format!("renews at {} for {} ({} seats)", show(next.start), next.length, next.quantity);
+        let answer = yes(&next.rule, reason);
+        Ok(Quote { charge: Some(charge), effect: Effect::Later, effective_at: Some(next.start), ..answer })
+    }
+
+    /// The term that would follow, amended.
+    pub(super) fn next_term(&self, amendments: &Amendments) -> Result<NextTerm, Refusal> {
+        takes_changes(self.family)?;
+        let profile = &self.sub.profile;
+        let rule = self.renews()?;
+        self.active("be renewed")?;
+        let (Some(start), Some(length)) = (self.sub.standing.term_end, profile.term_duration) else {
+            return Err(Refusal::new("not_renewable", "it has no term that could be renewed").by_rule(&rule.rule));
+        };
+        let quantity = amendments.quantity.unwrap_or(self.sub.standing.quantity);
+        if amendments.quantity.is_some() {
+            self.in_range(quantity)?;
+        }
+        let length = amendments.term_duration.unwrap_or(length);
+        let cycle = amendments.billing_cycle.clone().unwrap_or_else(|| profile.billing_cycle.clone());
+        if amendments.term_duration.is_some() || amendments.billing_cycle.is_some() {
+            self.plan(length, &cycle)?;
+        }
+        Ok(NextTerm { start, quantity, length, billing_cycle: cycle, rule: rule.rule.clone() })
+    }
+
+    /// Whether a term of this length can be billed in these cycles.
+    fn plan(&self, length: Span, cycle: &str) -> Result<(), Refusal> {
+        if length.months == 0 || length.days > 0 || length.seconds > 0 {
+            let message = format!("a next term is months or years long, not {length}");
+            return Err(Refusal::new("term_duration_invalid", message));
+        }
+        let known = &self.family.billing_cycles;
+        if !known.is_empty() && !known.iter().any(|word| word == cycle) {
+            let message = format!("'{cycle}' is no billing cycle here; there are {}", known.join(", "));
+            return Err(Refusal::new("billing_cycle_invalid", message).partner_center(6000));
+        }
+        match cycle_months(cycle) {
+            Some(months) if months > length.months || length.months % months != 0 => {
+                let message = format!("a term of {length} cannot be billed {cycle}");
+                Err(Refusal::new("billing_cycle_invalid", message).partner_center(6000))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn renews(&self) -> Result<&RenewalRule, Refusal> {
+        let rule = self
+            .family
+            .renewal(self.sub.profile.purchased_at)
+            .ok_or_else(|| Refusal::new("not_renewable", "the terms know no renewal for it").partner_center(800093))?;
+        if rule.renews {
+            return Ok(rule);
+        }
+        let message = format!("bought at {}, it is not renewable: it runs out", show(self.sub.profile.purchased_at));
+        Err(coded(Refusal::new("not_renewable", message).by_rule(&rule.rule), rule.partner_center_code))
+    }
+
+    fn suspension(&self, reason: Reason) -> Result<Quote, Refusal> {
+        let Some(rule) = self.family.suspension.as_ref().filter(|rule| rule.allowed) else {
+            let code = self.family.suspension.as_ref().and_then(|rule| rule.partner_center_code);
+            return Err(coded(Refusal::new("suspension_not_possible", "the terms know no suspension for it"), code));
+        };
+        self.to(Status::Suspended)?;
+        reasoned(reason, &rule.reasons, &rule.rule)?;
+        let billing = if rule.billing_continues { "billing goes on" } else { "billing stops" };
+        Ok(yes(&rule.rule, format!("access is off at once, {billing}, auto-renew is switched off")))
+    }
+
+    fn reactivation(&self) -> Result<Quote, Refusal> {
+        let rule = self.family.suspension.as_ref().map_or("", |rule| rule.rule.as_str());
+        if self.sub.standing.status != Status::Suspended {
+            return Err(self.illegal("be reactivated"));
+        }
+        let standing = &self.sub.standing;
+        let until = [standing.term_end, standing.next_step_at].into_iter().flatten().min();
+        if let Some(until) = until.filter(|until| *until <= self.now) {
+            let message = format!("it could be reactivated before {}", show(until));
+            return Ok(no(Refusal::new("window_closed", message).by_rule(rule), Some(until)));
+        }
+        let answer = yes(rule, "access is back at once; auto-renew stays off".to_owned());
+        Ok(Quote { allowed_until: until, ..answer })
+    }
+
+    fn cancellation(&self, reason: Reason) -> Result<Quote, Refusal> {
+        self.to(Status::Deleted)?;
+        if matches!(self.sub.standing.status, Status::Expired | Status::Disabled) {
+            return Err(self.illegal("be cancelled"));
+        }
+        let Some(rule) = &self.family.cancellation else {
+            return Err(Refusal::new("no_window", "the terms know no cancellation for it").partner_center(800061));
+        };
+        reasoned(reason, &rule.reasons, &rule.rule)?;
+        let window = self.family.window(Kind::Cancellation, &self.sub.profile.billing_cycle, opened_for(self.sub));
+        let Some(until) = self.sub.standing.window_end else {
+            let refusal =
+                Refusal::new("no_window", "the present term has no window to cancel it in").by_rule(&rule.none);
+            return Err(coded(refusal, rule.partner_center_code));
+        };
+        if until <= self.now {
+            return Ok(self.late(until, window));
+        }
+        let name = window.map_or("W-imported", |window| window.rule.as_str());
+        let refund = match self.refund(window) {
+            Ok(refund) => refund,
+            Err(refusal) => return Ok(no(refusal.by_rule(name), Some(until))),
+        };
+        let money = refund.map_or_else(|| "nothing was charged".to_owned(), |refund| format!("{refund} comes back"));
+        let answer = yes(name, format!("can be cancelled before {}; {money}", show(until)));
+        Ok(Quote { allowed_until: Some(until), refund, ..answer })
+    }
+
+    fn late(&self, until: Instant, window: Option<&Window>) -> Quote {
+        let name = window.map_or("W-imported", |window| window.rule.as_str());
+        let stops = window.is_some_and(|window| window.late == Late::StopRenewal)
+            && self.sub.standing.auto_renew_enabled
+            && self.sub.standing.status == Status::Active;
+        let mut message = format!("it could be cancelled before {}", show(until));
+        if stops {
+            message.push_str("; a request now stops the renewal instead, and the term runs out");
+        }
+        let refusal = Refusal::new("window_closed", message).by_rule(name);
+        let answer = no(coded(refusal, window.and_then(|window| window.partner_center_code)), Some(until));
+        if !stops {
+            return answer;
+        }
+        Quote { effect: Effect::StopRenewal, effective_at: self.sub.standing.term_end, ..answer }
+    }
+
+    fn auto_renew(&self, enabled: bool) -> Result<Quote, Refusal> {
+        let rule = self.renews()?;
+        self.active("have its auto-renew switched")?;
+        let word = if enabled { "it renews at the end of its term" } else { "it runs out at the end of its term" };
+        Ok(yes(&rule.rule, word.to_owned()))
+    }
+
+    fn quantity(&self, quantity: i64) -> Result<Quote, Refusal> {
+        let Some(rule) = &self.family.quantity else {
+            return Err(Refusal::new("quantity_locked", "the terms know no change of seats").partner_center(800027));
+        };
+        if self.sub.standing.status == Status::Suspended {
+            return Err(self.illegal("change its seats").partner_center(2001));
+        }
+        self.active("change its seats")?;
+        self.in_range(quantity)?;
+        let before = self.sub.standing.quantity;
+        let (when, code) = if quantity >= before {
+            (rule.increase, "quantity_locked")
+        } else {
+            (rule.decrease, "quantity_decrease_locked")
+        };
+        let locked = |message: String| coded(Refusal::new(code, message).by_rule(&rule.rule), rule.partner_center_code);
+        let mut answer = yes(&rule.rule, format!("from {before} to {quantity} seats at once"));
+        match when {
+            When::AnyTime => {}
+            When::Never => {
+                return Err(locked("its seats cannot change: cancel it inside its window and buy anew".into()));
+            }
+            When::Window => {
+                let seats = self.open_seats();
+                answer.allowed_until = self.seats_until(before.saturating_sub(quantity));
+                if before.saturating_sub(quantity) > seats {
+                    let message = format!("only {seats} of its {before} seats are in an open window and could go");
+                    return Ok(no(locked(message), self.last_window()));
+                }
+            }
+        }
+        let lines = match self.seat_lines(quantity, &rule.rule) {
+            Ok(lines) => lines,
+            Err(refusal) => return Ok(no(refusal.by_rule(&rule.rule), answer.allowed_until)),
+        };
+        let mut total = self.price.map(|price| Money::zero(price.currency));
+        for line in &lines {
+            total = total.map(|total| total.plus(Money::new(line.amount, line.currency))).transpose()?;
+        }
+        let total = total.filter(|_| !lines.is_empty());
+        answer.charge = total.filter(|total| total.amount.is_sign_positive() && !total.is_zero());
+        answer.refund = total.filter(|total| total.amount.is_sign_negative()).map(Money::negated);
+        Ok(answer)
+    }
+
+    /// Seats that could go now: every one in the term's own window, else those of open batches.
+    fn open_seats(&self) -> i64 {
+        if self.term_window().is_some_and(|until| self.now < until) {
+            return self.sub.standing.quantity;
+        }
+        let open = self.sub.profile.seat_batches.iter().filter(|batch| self.now < batch.allowed_until);
+        open.map(|batch| batch.quantity).fold(0, i64::saturating_add)
+    }
+
+    /// Until when so many seats could go: the newest batches go first, the term's own seats last.
+    fn seats_until(&self, wanted: i64) -> Option<Instant> {
+        let mut left = wanted;
+        let mut until: Option<Instant> = None;
+        for batch in self.sub.profile.seat_batches.iter().rev().filter(|batch| self.now < batch.allowed_until) {
+            if left <= 0 {
+                return until;
+            }
+            left = left.saturating_sub(batch.quantity);
+            until = Some(until.map_or(batch.allowed_until, |known| known.min(batch.allowed_until)));
+        }
+        let own = self.term_window().filter(|_| left > 0);
+        [until, own].into_iter().flatten().min()
+    }
+
+    fn last_window(&self) -> Option<Instant> {
+        let batches = self.sub.profile.seat_batches.iter().map(|batch| batch.allowed_until);
+        batches.chain(self.term_window()).max()
+    }
+
+    /// The term's own window, where it holds for seats too.
+    fn term_window(&self) -> Option<Instant> {
+        let opened = opened_for(self.sub);
+        self.family.window(Kind::Quantity, &self.sub.profile.billing_cycle, opened)?;
+        self.sub.standing.window_end
+    }
+
+    fn in_range(&self, quantity: i64) -> Result<(), Refusal> {
+        let (least, most) = self.family.quantity.as_ref().map_or((1, i64::MAX), |rule| (rule.minimum, rule.maximum));
+        if (least..=most).contains(&quantity) {
+            return Ok(());
+        }
+        let message = format!("{quantity} seats are outside {least} to {most}");
+        Err(Refusal::new("quantity_out_of_range", message).partner_center(2002))
+    }
+
+    fn to(&self, status: Status) -> Result<Status, Refusal> {
+        self.sub.standing.status.to(status).map_err(|refusal| self.with_status_code(refusal))
+    }
+
+    fn active(&self, what: &str) -> Result<(), Refusal> {
+        if self.sub.standing.status == Status::Active { Ok(()) } else { Err(self.illegal(what)) }
+    }
+
+    fn illegal(&self, what: &str) -> Refusal {
+        let status = self.sub.standing.status;
+        let legal: Vec<&str> = status.followers().iter().map(|status| status.as_str()).collect();
+        let legal = if legal.is_empty() { "nothing".to_owned() } else { legal.join(", ") };
+        let message = format!("a subscription that is {} cannot {what}; it can become {legal}", status.as_str());
+        self.with_status_code(Refusal::new("illegal_transition", message))
+    }
+
+    fn with_status_code(&self, refusal: Refusal) -> Refusal {
+        match self.sub.standing.status {
+            Status::Deleted => refusal.partner_center(2011),
+            Status::Suspended => refusal.partner_center(800091),
+            _ => refusal,
+        }
+    }
+}
+
+fn reasoned(reason: Reason, known: &[Reason], rule: &str) -> Result<(), Refusal> {
+    if known.contains(&reason) {
+        return Ok(());
+    }
+    let words: Vec<&str> = known.iter().map(|reason| reason.as_str()).collect();
+    let message = format!("'{}' is no reason here; there are {}", reason.as_str(), words.join(", "));
+    Err(Refusal::new("reason_required", message).by_rule(rule))
+}

@@ -1,0 +1,213 @@
+//! What happens by itself: the end of a term, the cycles inside it, and the steps after it.
+
+use std::sync::Arc;
+
+use super::charges::{known, last_instalment, whole};
+use super::period::{anchor, cycle_end, end_of, first_cycle};
+use super::quote::Asked;
+use super::{Applied, become_, forget_next_term, merged, switch_auto_renew};
+use crate::domain::change::Amendments;
+use crate::domain::ledger::{ChargeType, Draft};
+use crate::domain::subscription::{Attention, Renewal, Status, Subscription};
+use crate::domain::terms::{Family, Terms};
+use crate::domain::{Instant, Kind, Money, Refusal};
+
+/// Renews: the new term starts at the old end, however late this is; its window opens now. Amendments stand over the
+/// scheduled next term. The first cycle is charged.
+///
+/// # Errors
+/// `not_due` before the term's end; the refusal of the renewal's quote (`not_renewable`, `price_unknown`, ...).
+pub fn renew(
+    terms: &Terms,
+    sub: &Subscription,
+    amendments: &Amendments,
+    price: Option<Money>,
+    now: Instant,
+) -> Result<Applied, Refusal> {
+    let family = terms.family(&sub.profile.family);
+    let asked = Asked { family, sub, price, now };
+    let next_term = asked.next_term(&merged(amendments, &sub.profile.next_term))?;
+    due(Some(next_term.start), now)?;
+    let price = known(price)?;
+    let mut next = sub.clone();
+    let profile = Arc::make_mut(&mut next.profile);
+    profile.anchor_day = anchor(next_term.start, profile.anchor_day);
+    profile.term_duration = Some(next_term.length);
+    profile.billing_cycle = next_term.billing_cycle;
+    profile.seat_batches.clear();
+    profile.next_term = Amendments::default();
+    profile.is_trial = false;
+    let term_end = end_of(family, next_term.start, profile.anchor_day, next_term.length).ok_or_else(beyond)?;
+    let cycle = first_cycle(family, profile, (next_term.start, term_end));
+    let window = family.window(Kind::Cancellation, &profile.billing_cycle, next_term.start);
+    let standing = &mut next.standing;
+    standing.generation += 1;
+    standing.quantity = next_term.quantity;
+    standing.term_start = next_term.start;
+    standing.term_end = Some(term_end);
+    standing.cycle_start = cycle.map(|cycle| cycle.0);
+    standing.cycle_end = cycle.map(|cycle| cycle.1);
+    standing.window_end = window.and_then(|window| window.closes(now));
+    standing.renewal = Renewal::Open;
+    standing.late_terms = if term_end <= now { standing.late_terms.saturating_add(1) } else { 0 };
+    standing.attention = standing.attention.filter(|attention| *attention != Attention::PriceUnknown);
+    let lines = match cycle {
+        Some(_) => vec![cycle_line(&next, ChargeType::Renew, price, family, &next_term.rule)?],
+        None => Vec::new(),
+    };
+    Ok(Applied { subscription: next, lines, topic: "subscription.renewed" })
+}
+
+/// Ends a term that is not renewed: active becomes expired, suspended becomes disabled.
+///
+/// # Errors
+/// `not_due`, `illegal_transition`, `family_unknown`.
+pub fn end_term(terms: &Terms, sub: &Subscription, now: Instant) -> Result<Applied, Refusal> {
+    let family = terms.family(&sub.profile.family);
+    takes_changes(family)?;
+    due(sub.standing.term_end, now)?;
+    let mut next = sub.clone();
+    next.standing.generation += 1;
+    let suspended = sub.standing.status == Status::Suspended;
+    let (status, topic) =
+        if suspended { (Status::Disabled, "subscription.disabled") } else { (Status::Expired, "subscription.expired") };
+    become_(&mut next, status, now)?;
+    next.standing.auto_renew_enabled = false;
+    next.standing.attention = None;
+    forget_next_term(&mut next);
+    next.standing.next_step_at = sub.standing.term_end.zip(family.after_term.as_ref()).and_then(|(end, after)| {
+        if suspended { after.disabled_for.after(after.suspended_for.after(end)?) } else { after.expired_for.after(end) }
+    });
+    Ok(Applied { subscription: next, lines: Vec::new(), topic })
+}
+
+/// Charges the next billing cycle of a term: one cycle a call, from the old cycle's end however late it is. The last
+/// one takes the remainder, so that the cycles add up to the term's price.
+///
+/// # Errors
+/// `not_due`, `price_unknown`, `illegal_transition` where nothing is billed any more, `family_unknown`.
+pub fn charge_cycle(terms: &Terms, sub: &Subscription, price: Option<Money>, now: Instant) -> Result<Applied, Refusal> {
+    let family = terms.family(&sub.profile.family);
+    takes_changes(family)?;
+    let standing = &sub.standing;
+    let continues = family.suspension.as_ref().is_some_and(|suspension| suspension.billing_continues);
+    if !(standing.status == Status::Active || (standing.status == Status::Suspended && continues)) {
+        let message = format!("a subscription that is {} is not billed", standing.status.as_str());
+        return Err(Refusal::new("illegal_transition", message));
+    }
+    let (Some(start), Some(term_end)) = (standing.cycle_end, standing.term_end) else {
+        return Err(Refusal::new("not_due", "it has no further billing cycle"));
+    };
+    due(Some(start).filter(|start| *start < term_end), now)?;
+    let price = known(price)?;
+    let mut next = sub.clone();
+    next.standing.generation += 1;
+    next.standing.cycle_start = Some(start);
+    next.standing.cycle_end = Some(cycle_end(family, &sub.profile, start, term_end));
+    let line = cycle_line(&next, ChargeType::CycleCharge, price, family, "BF-split")?;
+    Ok(Applied { subscription: next, lines: vec![line], topic: "subscription.cycle_charged" })
+}
+
+/// Takes the next step that comes by itself: expired to disabled, disabled to deleted, suspended too long to deleted.
+///
+/// # Errors
+/// `not_due`, `family_unknown`.
+pub fn step(terms: &Terms, sub: &Subscription, now: Instant) -> Result<Applied, Refusal> {
+    let family = terms.family(&sub.profile.family);
+    takes_changes(family)?;
+    let Some((status, at)) = next_step(sub) else {
+        return Err(Refusal::new(
+            "not_due",
+            format!("a subscription that is {} stays so", sub.standing.status.as_str()),
+        ));
+    };
+    due(Some(at), now)?;
+    let mut next = sub.clone();
+    next.standing.generation += 1;
+    become_(&mut next, status, now)?;
+    let disabled_for = family.after_term.as_ref().map(|after| after.disabled_for);
+    let (topic, following) = match status {
+        Status::Deleted => ("subscription.deleted", None),
+        _ => ("subscription.disabled", disabled_for.and_then(|span| span.after(at))),
+    };
+    next.standing.next_step_at = following;
+    Ok(Applied { subscription: next, lines: Vec::new(), topic })
+}
+
+/// Denies the renewal at the present term's end: auto-renew is off and the term runs out.
+pub fn deny_renewal(sub: &Subscription, _now: Instant) -> Applied {
+    let mut next = sub.clone();
+    next.standing.generation += 1;
+    switch_auto_renew(&mut next, false);
+    next.standing.renewal = Renewal::Denied;
+    Applied { subscription: next, lines: Vec::new(), topic: "subscription.renewal_denied" }
+}
+
+/// The status that comes next by itself, and when.
+pub(super) fn next_step(sub: &Subscription) -> Option<(Status, Instant)> {
+    let at = sub.standing.next_step_at?;
+    match sub.standing.status {
+        Status::Expired => Some((Status::Disabled, at)),
+        Status::Disabled | Status::Suspended => Some((Status::Deleted, at)),
+        _ => None,
+    }
+}
+
+/// When its data is deleted unless somebody acts first; none while that is not settled.
+pub fn deletion_at(terms: &Terms, sub: &Subscription) -> Option<Instant> {
+    let (status, at) = next_step(sub)?;
+    match status {
+        Status::Deleted => Some(at),
+        _ => terms.family(&sub.profile.family).after_term.as_ref()?.disabled_for.after(at),
+    }
+}
+
+fn cycle_line(
+    sub: &Subscription,
+    kind: ChargeType,
+    price: Money,
+    family: &Family,
+    rule: &str,
+) -> Result<Draft, Refusal> {
+    let standing = &sub.standing;
+    let last = standing.cycle_end == standing.term_end;
+    let amount = if last && kind == ChargeType::CycleCharge {
+        last_instalment(family, sub, price)?
+    } else {
+        whole(family, kind, price, standing.quantity)?
+    };
+    Ok(Draft {
+        kind,
+        quantity: standing.quantity,
+        unit_price: price.amount,
+        amount: amount.amount,
+        currency: amount.currency,
+        period_start: standing.cycle_start.unwrap_or(standing.term_start),
+        period_end: standing.cycle_end.or(standing.term_end).unwrap_or(standing.term_start),
+        rule: rule.to_owned(),
+        reverses: None,
+    })
+}
+
+/// The refusal of a family that takes no change.
+pub(super) fn takes_changes(family: &Family) -> Result<(), Refusal> {
+    match &family.refuses {
+        None => Ok(()),
+        Some(code) => {
+            let message = format!("the terms of '{}' take no change: say how it is sold first", family.title);
+            Err(Refusal::new(code, message))
+        }
+    }
+}
+
+fn due(at: Option<Instant>, now: Instant) -> Result<(), Refusal> {
+    match at {
+        Some(at) if at <= now => Ok(()),
+        Some(at) => Err(Refusal::new("not_due", format!("it is not due before {}", crate::domain::calendar::show(at)))),
+        None => Err(Refusal::new("not_due", "there is nothing it could be due at")),
+    }
+}
+
+fn beyond() -> Refusal {
+    Refusal::new("bad_date", "the next term would end beyond the calendar")
+}

@@ -1,0 +1,70 @@
+//! Products and orders: reading.
+
+use crate::domain::order::Order;
+use crate::domain::product::Product;
+use crate::domain::selection::Selection;
+use crate::domain::{Grant, OrderId, TenantId};
+use crate::store::records::{Page, catalog as rows};
+
+use super::work::Work;
+use super::{Result, not_found};
+
+const PAGE_ROWS: usize = 500;
+
+/// One product.
+///
+/// # Errors
+/// `forbidden`, `not_found`.
+pub fn product(work: &mut Work, id: &str) -> Result<Product> {
+    work.require(&Grant::Read("products"))?;
+    let found = rows::product(&mut work.tx, id)?.map(|stored| stored.value);
+    found.ok_or_else(|| not_found("product", &id.chars().take(128).collect::<String>()))
+}
+
+/// A page of what a selection holds, in id order.
+///
+/// # Errors
+/// `forbidden`.
+pub fn products(work: &mut Work, selection: &Selection, after: Option<&[u8]>, limit: usize) -> Result<Page<Product>> {
+    work.require(&Grant::Read("products"))?;
+    let mut items = Vec::new();
+    let mut cursor = after.map(<[u8]>::to_vec);
+    loop {
+        let page = rows::products(&mut work.tx, cursor.as_deref(), PAGE_ROWS)?;
+        for product in page.items {
+            if selection.matches(&product, work.now) {
+                let key = product.id.to_lowercase().into_bytes();
+                items.push(product);
+                if items.len() == limit {
+                    return Ok(Page { items, next: Some(key) });
+                }
+            }
+        }
+        match page.next {
+            None => return Ok(Page { items, next: None }),
+            Some(next) => cursor = Some(next),
+        }
+    }
+}
+
+/// One order of a tenant within reach.
+///
+/// # Errors
+/// `forbidden`, `not_found`.
+pub fn order(work: &mut Work, tenant: TenantId, id: &OrderId) -> Result<Order> {
+    work.require(&Grant::Read("orders"))?;
+    let found = if work.reaches(tenant) { rows::order(&mut work.tx, tenant, id)? } else { None };
+    found.map(|stored| stored.value).ok_or_else(|| not_found("order", id))
+}
+
+/// A page of a tenant's orders.
+///
+/// # Errors
+/// `forbidden`.
+pub fn orders(work: &mut Work, tenant: TenantId, after: Option<&[u8]>, limit: usize) -> Result<Page<Order>> {
+    work.require(&Grant::Read("orders"))?;
+    if !work.reaches(tenant) {
+        return Err(not_found("tenant", &tenant));
+    }
+    Ok(rows::orders(&mut work.tx, Some(tenant), after, limit)?)
+}

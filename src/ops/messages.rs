@@ -1,0 +1,204 @@
+//! Outbound messages: written with what they tell of, sent later by the outbox.
+
+use crate::domain::ids::Noun;
+use crate::domain::message::{Addressee, Attempt, DeliveryState, Message};
+use crate::domain::{Grant, Id, Instant, Refusal, Request, Span, Subscription, SubscriptionId, TenantId, calendar};
+use crate::partner_center::upstream::UpstreamCall;
+use crate::store::records::{Page, messages as rows};
+
+use super::work::Work;
+use super::{Result, not_found};
+
+/// The longest payload of a message, in bytes (Standard Webhooks asks for less than 20 kB).
+pub const DATA_BYTES_MAX: usize = 20_000;
+
+/// The pauses before each attempt after the first; after the last one the message is dead for that endpoint.
+pub const RETRIES: [Span; 7] = [
+    Span { months: 0, days: 0, seconds: 5 },
+    Span { months: 0, days: 0, seconds: 300 },
+    Span { months: 0, days: 0, seconds: 1800 },
+    Span::hours(2),
+    Span::hours(5),
+    Span::hours(10),
+    Span::hours(24),
+];
+
+fn write(work: &mut Work, topic: &str, about: Option<&Subscription>, request: Option<Id>, data: String) -> Result<Id> {
+    let takers = work.settings.endpoints.iter().filter(|endpoint| endpoint.takes(topic));
+    let addressees = takers
+        .map(|endpoint| Addressee {
+            endpoint: endpoint.name.clone(),
+            state: DeliveryState::Pending,
+            next_attempt_at: Some(work.now),
+            attempts: Vec::new(),
+        })
+        .collect();
+    let message = Message {
+        id: work.id(Noun::Message),
+        topic: topic.to_owned(),
+        at: work.now,
+        tenant: about.map(|subscription| subscription.tenant),
+        subscription: about.map(|subscription| subscription.id),
+        request,
+        data,
+        addressees,
+    };
+    rows::save(&mut work.tx, None, &message)?;
+    Ok(message.id)
+}
+
+/// Tells of a request: the change, where it stands, and the equivalent Partner Center call once it is applied.
+pub(super) fn tell_of(
+    work: &mut Work,
+    topic: &str,
+    subscription: &Subscription,
+    request: &Request,
+    call: Option<&UpstreamCall>,
+) -> Result<()> {
+    let data = data_of(subscription, Some(request), call);
+    write(work, topic, Some(subscription), Some(request.id), data).map(|_| ())
+}
+
+/// Tells of a change that no request made.
+pub(super) fn tell(work: &mut Work, topic: &str, subscription: &Subscription) -> Result<()> {
+    let data = data_of(subscription, None, None);
+    write(work, topic, Some(subscription), None, data).map(|_| ())
+}
+
+fn data_of(subscription: &Subscription, request: Option<&Request>, call: Option<&UpstreamCall>) -> String {
+    let standing = &subscription.standing;
+    let mut data = serde_json::json!({
+        "tenantId": subscription.tenant,
+        "subscriptionId": subscription.id,
+        "friendlyName": subscription.profile.friendly_name,
+        "status": standing.status,
+        "quantity": standing.quantity,
+        "autoRenewEnabled": standing.auto_renew_enabled,
+        "termEnd": standing.term_end.map(calendar::show),
+    });
+    if let Some(request) = request {
+        data["request"] = serde_json::json!({
+            "id": request.id,
+            "kind": request.kind,
+            "state": request.state,
+            "why": request.why,
+            "reasons": request.reasons,
+        });
+    }
+    if let Some(call) = call {
+        data["upstream"] = serde_json::json!(call);
+    }
+    data.to_string()
+}
+
+/// Sends a script's own message: a topic and JSON text.
+///
+/// # Errors
+/// `forbidden`, `bad_topic`, `message_too_large`, `not_found`.
+pub fn send(work: &mut Work, topic: &str, data: &str, about: Option<SubscriptionId>) -> Result<Id> {
+    work.require(&Grant::MessagesSend)?;
+    let dotted = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_');
+    if topic.is_empty() || topic.len() > 100 || !topic.chars().all(dotted) {
+        return Err(Refusal::new("bad_topic", "a topic is 1 to 100 letters, digits, dots and underscores").into());
+    }
+    if data.len() > DATA_BYTES_MAX {
+        return Err(Refusal::new("message_too_large", format!("a message holds at most {DATA_BYTES_MAX} bytes")).into());
+    }
+    let about = match about {
+        Some(id) => Some(super::subscriptions::load(work, id)?.value),
+        None => None,
+    };
+    let id = write(work, topic, about.as_ref(), None, data.to_owned())?;
+    work.effect(format!("message {id} {topic}"));
+    Ok(id)
+}
+
+/// One message within reach.
+///
+/// # Errors
+/// `forbidden`, `not_found`.
+pub fn get(work: &mut Work, id: Id) -> Result<Message> {
+    work.require(&Grant::Read("messages"))?;
+    let found = rows::get(&mut work.tx, id)?.map(|stored| stored.value);
+    found.filter(|message| in_reach(work, message.tenant)).ok_or_else(|| not_found("message", &id))
+}
+
+fn in_reach(work: &Work, tenant: Option<TenantId>) -> bool {
+    match tenant {
+        Some(tenant) => work.reaches(tenant),
+        None => work.rights.grants.tenants.is_none(),
+    }
+}
+
+/// A page of messages within reach, newest first.
+///
+/// # Errors
+/// `forbidden`.
+pub fn list(work: &mut Work, before: Option<&[u8]>, limit: usize) -> Result<Page<Message>> {
+    work.require(&Grant::Read("messages"))?;
+    let mut page = rows::page(&mut work.tx, before, limit)?;
+    page.items.retain(|message| in_reach(work, message.tenant));
+    Ok(page)
+}
+
+/// Sends a message again to every endpoint that did not take it.
+///
+/// # Errors
+/// `forbidden`, `not_found`, `already_sent`.
+pub fn resend(work: &mut Work, id: Id) -> Result<Message> {
+    work.require(&Grant::MessagesResend)?;
+    let found = rows::get(&mut work.tx, id)?.map(|stored| stored.value);
+    let before = found.filter(|message| in_reach(work, message.tenant)).ok_or_else(|| not_found("message", &id))?;
+    let mut after = before.clone();
+    let now = work.now;
+    let known: Vec<String> = after.addressees.iter().map(|addressee| addressee.endpoint.clone()).collect();
+    for endpoint in work.settings.endpoints.iter().filter(|endpoint| endpoint.takes(&before.topic)) {
+        if !known.contains(&endpoint.name) {
+            after.addressees.push(Addressee {
+                endpoint: endpoint.name.clone(),
+                state: DeliveryState::Pending,
+                next_attempt_at: Some(now),
+                attempts: Vec::new(),
+            });
+        }
+    }
+    for addressee in after.addressees.iter_mut().filter(|addressee| addressee.state == DeliveryState::Dead) {
+        addressee.state = DeliveryState::Pending;
+        addressee.next_attempt_at = Some(now);
+    }
+    if after == before {
+        return Err(Refusal::new("already_sent", format!("message {id} has nobody left to send it to")).into());
+    }
+    rows::save(&mut work.tx, Some(&before), &after)?;
+    work.note("message.resent", None, None, &id.to_string());
+    Ok(after)
+}
+
+/// Records what an attempt to send a message came to.
+///
+/// # Errors
+/// What the store answers.
+pub fn attempted(work: &mut Work, id: Id, endpoint: &str, due: Instant, attempt: Attempt) -> Result<()> {
+    let Some(stored) = rows::get(&mut work.tx, id)? else { return Ok(()) };
+    let before = stored.value;
+    let mut after = before.clone();
+    let Some(addressee) = after.addressees.iter_mut().find(|addressee| addressee.endpoint == endpoint) else {
+        return Ok(());
+    };
+    if addressee.next_attempt_at != Some(due) {
+        return Ok(());
+    }
+    let good = attempt.status.is_some_and(|status| (200..300).contains(&status));
+    let gone = attempt.status == Some(410);
+    let tried = addressee.attempts.len();
+    let at = attempt.at;
+    addressee.attempts.push(attempt);
+    addressee.next_attempt_at = None;
+    match RETRIES.get(tried) {
+        _ if good => addressee.state = DeliveryState::Sent,
+        Some(pause) if !gone => addressee.next_attempt_at = pause.after(at),
+        _ => addressee.state = DeliveryState::Dead,
+    }
+    rows::save(&mut work.tx, Some(&before), &after)?;
+    Ok(())
+}

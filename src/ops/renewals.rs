@@ -1,0 +1,201 @@
+//! What happens by itself: the end of a term, of a billing cycle, and the next status. Only term ends are backdated:
+//! the new term starts at the old end however late it is processed, one commit a missed term.
+
+use crate::domain::decision::Verdict;
+use crate::domain::lifecycle::{self, Applied};
+use crate::domain::request::{Otherwise, State};
+use crate::domain::subscription::{Attention, Renewal, Status};
+use crate::domain::{Change, Id, Instant, Kind, Request, Subscription, SubscriptionId, TenantId};
+use crate::partner_center::upstream;
+use crate::store::records::{Stored, requests as rows, subscriptions as subscription_rows};
+
+use super::work::Work;
+use super::{Result, messages, requests, tenants};
+
+/// Terms that may be renewed in a row though their own end has passed too; then a person looks.
+pub const LATE_TERMS_MAX: u8 = 12;
+
+fn still_due(
+    work: &mut Work,
+    tenant: TenantId,
+    id: SubscriptionId,
+    is_due: impl Fn(&Subscription) -> bool,
+) -> Result<Option<Stored<Subscription>>> {
+    Ok(subscription_rows::get(&mut work.tx, tenant, id)?.filter(|stored| is_due(&stored.value)))
+}
+
+/// The end of a term has come: a scheduled renewal is carried out and charged, a denied one expires, a waiting one
+/// gets its stated outcome, and where nobody has asked it is asked now. Nothing when the end has moved meanwhile.
+///
+/// # Errors
+/// What the store answers.
+pub fn term_end(work: &mut Work, tenant: TenantId, id: SubscriptionId, due: Instant) -> Result<()> {
+    let Some(stored) = still_due(work, tenant, id, |subscription| subscription.standing.term_end == Some(due))? else {
+        return Ok(());
+    };
+    if stored.value.standing.status != Status::Active {
+        return end(work, &stored, None);
+    }
+    if stored.value.standing.late_terms >= LATE_TERMS_MAX {
+        return park(work, &stored, Attention::TermsMissed, None);
+    }
+    match rows::open(&mut work.tx, tenant, id, Kind::Renewal)? {
+        Some(request) if request.state == State::Scheduled => scheduled(work, &stored, request),
+        Some(request) => otherwise(work, &stored, request),
+        None if stored.value.standing.renewal == Renewal::Denied => end(work, &stored, None),
+        None => propose_now(work, stored, due),
+    }
+}
+
+/// The policies are asked once more when the subscription or its tenant changed since.
+fn scheduled(work: &mut Work, stored: &Stored<Subscription>, request: Request) -> Result<()> {
+    let tenant_generation = tenants::generation(work, stored.value.tenant)?;
+    let same = request.subscription_generation == stored.value.standing.generation
+        && request.tenant_generation == tenant_generation;
+    if same {
+        return renew(work, stored, request);
+    }
+    let judge = std::sync::Arc::clone(&work.judge);
+    let judgement = judge.ask(work, &request, &stored.value)?;
+    let on = stored.value.standing.auto_renew_enabled;
+    let yes = match judgement.verdict {
+        Verdict::Approve => true,
+        Verdict::Abstain => on,
+        Verdict::Review => matches!(judgement.otherwise, Some(Otherwise::Approve)),
+        Verdict::Deny => false,
+    };
+    let mut request = request;
+    request.reasons = judgement.reasons;
+    if yes { renew(work, stored, request) } else { end(work, stored, Some(request)) }
+}
+
+fn otherwise(work: &mut Work, stored: &Stored<Subscription>, request: Request) -> Result<()> {
+    match request.otherwise {
+        Some(Otherwise::Approve) => renew(work, stored, request),
+        _ => end(work, stored, Some(request)),
+    }
+}
+
+fn propose_now(work: &mut Work, stored: Stored<Subscription>, due: Instant) -> Result<()> {
+    let change = Change::Renewal { term_end: due, amendments: Default::default() };
+    let id = stored.value.id;
+    let tenant = stored.value.tenant;
+    let proposed = requests::propose(work, id, change, "the term ends")?;
+    let Some(stored) = subscription_rows::get(&mut work.tx, tenant, id)? else { return Ok(()) };
+    match proposed.request {
+        Some(request) if request.state == State::Scheduled => renew(work, &stored, request),
+        Some(request) if request.state == State::Waiting => otherwise(work, &stored, request),
+        Some(request) if request.state == State::Refused => refused(work, &stored, &request),
+        _ => end(work, &stored, None),
+    }
+}
+
+/// A renewal the terms refuse: without a price nothing is cut off and nothing is charged, a person looks; where the
+/// terms know no renewal, the term just ends.
+fn refused(work: &mut Work, stored: &Stored<Subscription>, request: &Request) -> Result<()> {
+    match request.refusal.as_ref().map(|refusal| refusal.code.as_str()) {
+        Some("price_unknown") => park(work, stored, Attention::PriceUnknown, Some(request.id)),
+        _ => end(work, stored, None),
+    }
+}
+
+fn renew(work: &mut Work, stored: &Stored<Subscription>, request: Request) -> Result<()> {
+    let price = requests::price_of(work, &stored.value)?;
+    let applied = match lifecycle::renew(&work.terms, &stored.value, &request.amendments, price, work.now) {
+        Ok(applied) => applied,
+        Err(refusal) => {
+            let mut after = request.clone();
+            after.reasons.insert(0, refusal.message.clone());
+            let unpriced = refusal.code == "price_unknown";
+            after.refusal = Some(refusal);
+            requests::close(work, Some(&request), &mut after, State::Refused)?;
+            return if unpriced {
+                park(work, stored, Attention::PriceUnknown, Some(after.id))
+            } else {
+                end(work, stored, None)
+            };
+        }
+    };
+    let Applied { mut subscription, lines, topic } = applied;
+    let late = subscription.standing.term_end.is_some_and(|end| end <= work.now);
+    subscription.standing.late_terms = if late { stored.value.standing.late_terms + 1 } else { 0 };
+    let mut after = request.clone();
+    requests::close(work, Some(&request), &mut after, State::Applied)?;
+    work.save_subscription(Some(stored), &subscription)?;
+    work.owe(&subscription, Some(after.id), lines);
+    work.note(topic, Some(&subscription), Some(after.id), &after.reasons.join("; "));
+    let call = upstream::call(&after.change, &after.amendments, after.quote.effect, &subscription, after.id);
+    messages::tell_of(work, topic, &subscription, &after, Some(&call))
+}
+
+/// The term ends without another: expired, or disabled when it was suspended. What is open on it is closed.
+fn end(work: &mut Work, stored: &Stored<Subscription>, denied: Option<Request>) -> Result<()> {
+    let Applied { subscription, lines, topic } = match lifecycle::end_term(&work.terms, &stored.value, work.now) {
+        Ok(applied) => applied,
+        Err(_) => return park(work, stored, Attention::TermEndPassed, None),
+    };
+    for open in rows::all_open(&mut work.tx, subscription.tenant, subscription.id)? {
+        let mut after = open.clone();
+        let state = match open.kind {
+            Kind::Renewal => State::Denied,
+            Kind::Cancellation if open.state == State::Scheduled => State::Applied,
+            _ => State::Withdrawn,
+        };
+        if let Some(denied) = denied.as_ref().filter(|denied| denied.id == open.id) {
+            after.reasons.clone_from(&denied.reasons);
+        }
+        after.reasons.insert(0, "the term ended".to_owned());
+        requests::close(work, Some(&open), &mut after, state)?;
+    }
+    work.save_subscription(Some(stored), &subscription)?;
+    work.owe(&subscription, None, lines);
+    work.note(topic, Some(&subscription), denied.map(|request| request.id), "the term ended");
+    messages::tell(work, topic, &subscription)
+}
+
+/// Neither renewed nor expired: no timer runs for it until a person has looked.
+fn park(work: &mut Work, stored: &Stored<Subscription>, attention: Attention, request: Option<Id>) -> Result<()> {
+    let mut subscription = stored.value.clone();
+    subscription.standing.attention = Some(attention);
+    subscription.standing.generation += 1;
+    work.save_subscription(Some(stored), &subscription)?;
+    work.note("subscription.attention_needed", Some(&subscription), request, attention.as_str());
+    messages::tell(work, "subscription.attention_needed", &subscription)
+}
+
+/// The end of a billing cycle inside a term: the next cycle is charged. Nothing when it has moved meanwhile.
+///
+/// # Errors
+/// What the store answers.
+pub fn cycle_end(work: &mut Work, tenant: TenantId, id: SubscriptionId, due: Instant) -> Result<()> {
+    let Some(stored) = still_due(work, tenant, id, |subscription| subscription.standing.cycle_end == Some(due))? else {
+        return Ok(());
+    };
+    let price = requests::price_of(work, &stored.value)?;
+    match lifecycle::charge_cycle(&work.terms, &stored.value, price, work.now) {
+        Ok(Applied { subscription, lines, topic }) => {
+            work.save_subscription(Some(&stored), &subscription)?;
+            work.owe(&subscription, None, lines);
+            work.note(topic, Some(&subscription), None, "");
+            Ok(())
+        }
+        Err(refusal) if refusal.code == "price_unknown" => park(work, &stored, Attention::PriceUnknown, None),
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+/// The next status without anybody's doing: expired to disabled, disabled to deleted.
+///
+/// # Errors
+/// What the store answers.
+pub fn next_step(work: &mut Work, tenant: TenantId, id: SubscriptionId, due: Instant) -> Result<()> {
+    let Some(stored) = still_due(work, tenant, id, |subscription| subscription.standing.next_step_at == Some(due))?
+    else {
+        return Ok(());
+    };
+    let Applied { subscription, lines, topic } = lifecycle::step(&work.terms, &stored.value, work.now)?;
+    work.save_subscription(Some(&stored), &subscription)?;
+    work.owe(&subscription, None, lines);
+    work.note(topic, Some(&subscription), None, "");
+    messages::tell(work, topic, &subscription)
+}

@@ -1,0 +1,118 @@
+//! Tenants: reading, finding, labelling, and what the billing system told of them.
+
+use crate::domain::selection::Selection;
+use crate::domain::tenant::Account;
+use crate::domain::{Grant, Instant, Money, Tenant, TenantId};
+use crate::store::records::{Page, Stored, tenants as rows};
+
+use super::work::Work;
+use super::{Result, not_found, subscriptions};
+
+const PAGE_ROWS: usize = 500;
+
+fn load(work: &mut Work, id: TenantId) -> Result<Stored<Tenant>> {
+    let found = rows::get(&mut work.tx, id)?.filter(|_| work.reaches(id));
+    found.ok_or_else(|| not_found("tenant", &id))
+}
+
+/// The tenant's generation; zero for one that is not known.
+pub(super) fn generation(work: &mut Work, id: TenantId) -> Result<u64> {
+    Ok(rows::get(&mut work.tx, id)?.map_or(0, |stored| stored.value.generation))
+}
+
+/// One tenant within reach.
+///
+/// # Errors
+/// `forbidden`, `not_found`.
+pub fn get(work: &mut Work, id: TenantId) -> Result<Tenant> {
+    work.require(&Grant::Read("tenants"))?;
+    Ok(load(work, id)?.value)
+}
+
+/// Tenants by id, name or domain (DOMAIN 1.1: a cancellation names the customer by any of the three).
+///
+/// # Errors
+/// `forbidden`.
+pub fn find(work: &mut Work, text: &str) -> Result<Vec<Tenant>> {
+    work.require(&Grant::Read("tenants"))?;
+    let ids = match text.parse::<TenantId>() {
+        Ok(id) => vec![id],
+        Err(_) => rows::named(&mut work.tx, text)?,
+    };
+    let mut found = Vec::new();
+    for id in ids {
+        if work.reaches(id) {
+            found.extend(rows::get(&mut work.tx, id)?.map(|stored| stored.value));
+        }
+    }
+    Ok(found)
+}
+
+/// A page of what a selection holds, in id order.
+///
+/// # Errors
+/// `forbidden`.
+pub fn select(work: &mut Work, selection: &Selection, after: Option<&[u8]>, limit: usize) -> Result<Page<Tenant>> {
+    work.require(&Grant::Read("tenants"))?;
+    let mut items = Vec::new();
+    let mut cursor = after.map(<[u8]>::to_vec);
+    let mut seen = 0;
+    loop {
+        let page = rows::page(&mut work.tx, cursor.as_deref(), PAGE_ROWS)?;
+        seen += page.items.len();
+        for stored in page.items {
+            let tenant = stored.value;
+            if work.reaches(tenant.id) && selection.matches(&tenant, work.now) {
+                let key = tenant.id.bytes().to_vec();
+                items.push(tenant);
+                if items.len() == limit {
+                    return Ok(Page { items, next: Some(key) });
+                }
+            }
+        }
+        match page.next {
+            None => return Ok(Page { items, next: None }),
+            Some(next) if seen >= work.settings.rows => return Ok(Page { items, next: Some(next) }),
+            Some(next) => cursor = Some(next),
+        }
+    }
+}
+
+/// What the billing system tells of a tenant: what is overdue, and since when.
+///
+/// # Errors
+/// `forbidden`, `not_found`.
+pub fn set_account(work: &mut Work, id: TenantId, overdue: Vec<Money>, since: Option<Instant>) -> Result<Tenant> {
+    work.require(&Grant::TenantsAccount)?;
+    let stored = load(work, id)?;
+    let mut after = stored.value.clone();
+    after.account = Account { overdue: overdue.into_iter().filter(|money| !money.is_zero()).collect(), since };
+    if after.account == stored.value.account {
+        return Ok(after);
+    }
+    after.generation += 1;
+    rows::save(&mut work.tx, Some(&stored.value), &after)?;
+    let text: Vec<String> = after.account.overdue.iter().map(ToString::to_string).collect();
+    work.note_tenant("tenant.account", Some(id), &text.join(", "));
+    work.effect(format!("account {id}"));
+    Ok(after)
+}
+
+/// Puts a label on a tenant, or takes it off when there is no value.
+///
+/// # Errors
+/// `forbidden`, `not_found`, `bad_label`.
+pub fn label(work: &mut Work, id: TenantId, name: &str, value: Option<&str>) -> Result<Tenant> {
+    work.require(&Grant::LabelsWrite)?;
+    let stored = load(work, id)?;
+    let mut after = stored.value.clone();
+    subscriptions::set_label(&mut after.labels, name, value)?;
+    if after.labels == stored.value.labels {
+        return Ok(after);
+    }
+    after.generation += 1;
+    rows::save(&mut work.tx, Some(&stored.value), &after)?;
+    work.note_tenant("tenant.labelled", Some(id), name);
+    work.effect(format!("label {id} {name}"));
+    Ok(after)
+}

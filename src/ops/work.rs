@@ -1,0 +1,347 @@
+//! [`Work`]: the context every operation takes first, and nothing more.
+
+use std::sync::Arc;
+
+use crate::domain::change::Amendments;
+use crate::domain::decision::{Answer, Verdict};
+use crate::domain::ids::Noun;
+use crate::domain::ledger::{Draft, Line};
+use crate::domain::lifecycle::{self, Due};
+use crate::domain::request::Otherwise;
+use crate::domain::terms::Terms;
+use crate::domain::{Grant, Grants, Id, Instant, Principal, Refusal, Request, Span, Subscription, TenantId};
+use crate::store::Tx;
+use crate::store::records::log::{Activity, Record};
+use crate::store::records::timers::{self, Timer};
+use crate::store::records::{Stored, log, subscriptions};
+use crate::store::tables::TimerKind;
+
+use super::{Error, Result};
+
+/// Who acts, and what they may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rights {
+    /// Who.
+    pub principal: Principal,
+    /// What they may do.
+    pub grants: Grants,
+}
+
+impl Rights {
+    /// The domain's own timers and the operator at the machine: everything.
+    pub fn system() -> Self {
+        Self { principal: Principal::System, grants: Grants::all() }
+    }
+}
+
+/// What policies answered, merged: what `ops` needs of it and no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// Every file's answer, in the order of their paths.
+    pub answers: Vec<Answer>,
+    /// The strictest counted one; abstain when none counted.
+    pub verdict: Verdict,
+    /// Reasons of the counted answers, strictest first.
+    pub reasons: Vec<String>,
+    /// What approvals amend.
+    pub amendments: Amendments,
+    /// Roles that reviews ask for.
+    pub roles: Vec<String>,
+    /// The earliest expiry of the reviews.
+    pub expires_at: Option<Instant>,
+    /// The strictest outcome of an expiry.
+    pub otherwise: Option<Otherwise>,
+}
+
+/// Asks the policies. Declared here and implemented by the script engine: the only arrow back.
+pub trait Judge: Send + Sync {
+    /// What the policies say to a request on this subscription. The policies read through the same work, so they see
+    /// the run's own writes.
+    ///
+    /// # Errors
+    /// Only what ends the whole run (the store failing); a policy that fails is an answer.
+    fn ask(&self, work: &mut Work, request: &Request, subscription: &Subscription) -> Result<Judgement>;
+}
+
+/// An endpoint that messages go to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Its name.
+    pub name: String,
+    /// Topics it takes: exact, or with a trailing `*`.
+    pub topics: Vec<String>,
+}
+
+impl Endpoint {
+    /// Whether it takes a topic.
+    pub fn takes(&self, topic: &str) -> bool {
+        self.topics.is_empty()
+            || self.topics.iter().any(|wanted| match wanted.strip_suffix('*') {
+                Some(start) => topic.starts_with(start),
+                None => wanted == topic,
+            })
+    }
+}
+
+/// What the configuration settles for operations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Whether nobody may answer their own request.
+    pub four_eyes: bool,
+    /// How long a request waits when nothing says otherwise.
+    pub waits: Span,
+    /// Who gets messages.
+    pub endpoints: Vec<Endpoint>,
+    /// The most rows one read of a script or a list may give.
+    pub rows: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { four_eyes: true, waits: Span::days(7), endpoints: Vec::new(), rows: 10_000 }
+    }
+}
+
+/// Where identifiers come from: the store, the cause and an ordinal, so that a retry gives the same ones.
+#[derive(Debug, Clone)]
+pub struct Ids {
+    store: [u8; 16],
+    cause: String,
+    ordinal: u32,
+}
+
+impl Ids {
+    /// Identifiers for one cause.
+    pub fn new(store: [u8; 16], cause: &str) -> Self {
+        Self { store, cause: cause.to_owned(), ordinal: 0 }
+    }
+
+    fn seed(&mut self) -> Vec<u8> {
+        let mut seed = self.store.to_vec();
+        seed.extend(self.cause.bytes());
+        seed.push(0);
+        seed.extend(self.ordinal.to_be_bytes());
+        self.ordinal += 1;
+        seed
+    }
+}
+
+/// What every operation takes first: the transaction, the time, the rights, the cause, the judge, the terms, the
+/// identifiers and the settings.
+pub struct Work {
+    /// The transaction.
+    pub tx: Tx,
+    /// When this run really began, by the store's clock.
+    pub now: Instant,
+    /// Who acts.
+    pub rights: Rights,
+    /// What caused it.
+    pub cause: String,
+    /// Asks the policies.
+    pub judge: Arc<dyn Judge>,
+    /// The terms in force.
+    pub terms: Arc<Terms>,
+    /// Where identifiers come from.
+    pub ids: Ids,
+    /// What the configuration settles.
+    pub settings: Arc<Settings>,
+    record: Record,
+    effects: Vec<String>,
+}
+
+impl Work {
+    /// A context for one transaction.
+    pub fn new(
+        tx: Tx,
+        now: Instant,
+        rights: Rights,
+        ids: Ids,
+        judge: Arc<dyn Judge>,
+        terms: Arc<Terms>,
+        settings: Arc<Settings>,
+    ) -> Self {
+        let cause = ids.cause.clone();
+        Self { tx, now, rights, cause, judge, terms, ids, settings, record: Record::default(), effects: Vec::new() }
+    }
+
+    /// Moves the work out of a borrowed place, leaving a hollow one whose every use fails.
+    #[must_use]
+    pub fn take(&mut self) -> Work {
+        let hollow = Work {
+            tx: Tx::closed(),
+            now: self.now,
+            rights: self.rights.clone(),
+            cause: String::new(),
+            judge: Arc::clone(&self.judge),
+            terms: Arc::clone(&self.terms),
+            ids: self.ids.clone(),
+            settings: Arc::clone(&self.settings),
+            record: Record::default(),
+            effects: Vec::new(),
+        };
+        std::mem::replace(self, hollow)
+    }
+
+    /// A fresh identifier.
+    pub fn id(&mut self, noun: Noun) -> Id {
+        let mut seed = self.ids.seed();
+        seed.extend(noun.prefix().bytes());
+        Id::derive(noun, self.now.timestamp_millis(), &seed)
+    }
+
+    /// Demands a grant.
+    ///
+    /// # Errors
+    /// `forbidden`, naming the grant.
+    pub fn require(&self, grant: &Grant) -> Result<()> {
+        if self.rights.grants.allow(grant) {
+            return Ok(());
+        }
+        Err(Refusal::new("forbidden", format!("{} does not hold the grant {grant}", self.rights.principal)).into())
+    }
+
+    /// Whether a tenant is within reach; one that is not is as good as absent.
+    pub fn reaches(&self, tenant: TenantId) -> bool {
+        self.rights.grants.reach(tenant)
+    }
+
+    /// Notes what was done, for the activity log.
+    pub fn note(&mut self, operation: &str, subscription: Option<&Subscription>, request: Option<Id>, note: &str) {
+        self.record.activity.push(Activity {
+            at: self.now,
+            by: self.rights.principal.clone(),
+            cause: self.cause.clone(),
+            operation: operation.to_owned(),
+            tenant: subscription.map(|subscription| subscription.tenant),
+            subscription: subscription.map(|subscription| subscription.id),
+            request,
+            note: note.to_owned(),
+        });
+    }
+
+    /// Notes what was done to a tenant.
+    pub fn note_tenant(&mut self, operation: &str, tenant: Option<TenantId>, note: &str) {
+        self.note(operation, None, None, note);
+        if let Some(activity) = self.record.activity.last_mut() {
+            activity.tenant = tenant;
+        }
+    }
+
+    /// Notes an effect for the record of the run.
+    pub fn effect(&mut self, effect: impl Into<String>) {
+        self.effects.push(effect.into());
+    }
+
+    /// What the run did so far, oldest first.
+    pub fn effects(&self) -> &[String] {
+        &self.effects
+    }
+
+    pub(super) fn record(&mut self) -> &mut Record {
+        &mut self.record
+    }
+
+    /// Writes a subscription: rows, timers and its place in the log's chain.
+    pub(super) fn save_subscription(
+        &mut self,
+        before: Option<&Stored<Subscription>>,
+        after: &Subscription,
+    ) -> Result<()> {
+        let old = before.map(|stored| self.timers_of(&stored.value)).unwrap_or_default();
+        let new = self.timers_of(after);
+        for timer in old.iter().filter(|timer| !new.contains(timer)) {
+            timers::clear(&mut self.tx, timer)?;
+        }
+        for timer in new.iter().filter(|timer| !old.contains(timer)) {
+            timers::set(&mut self.tx, timer)?;
+        }
+        subscriptions::save(&mut self.tx, before.map(|stored| &stored.value), after)?;
+        let seq = before.map_or(0, |stored| stored.seq);
+        let chained = self.record.before.iter().any(|(id, _)| *id == after.id);
+        if !chained && seq != u64::MAX {
+            self.record.before.push((after.id, seq));
+        }
+        Ok(())
+    }
+
+    fn timers_of(&self, subscription: &Subscription) -> Vec<Timer> {
+        let timer = |(due, at): (Due, Instant)| Timer {
+            kind: match due {
+                Due::TermEnd => TimerKind::TermEnd,
+                Due::CycleEnd => TimerKind::CycleEnd,
+                Due::NextStep => TimerKind::NextStep,
+                Due::WindowEnd => TimerKind::WindowEnd,
+                Due::TrialEnd => TimerKind::TrialEnd,
+                Due::Deletion => TimerKind::Deletion,
+            },
+            due: at,
+            tenant: subscription.tenant,
+            subject: subscription.id.bytes(),
+        };
+        lifecycle::dues(&self.terms, subscription).into_iter().map(timer).collect()
+    }
+
+    pub(super) fn owe(&mut self, subscription: &Subscription, request: Option<Id>, drafts: Vec<Draft>) {
+        for draft in drafts {
+            self.record.lines.push(Line {
+                id: String::new(),
+                at: self.now,
+                seq: 0,
+                tenant: subscription.tenant,
+                subscription: subscription.id,
+                request,
+                kind: draft.kind,
+                quantity: draft.quantity,
+                unit_price: draft.unit_price,
+                amount: draft.amount,
+                currency: draft.currency,
+                period_start: draft.period_start,
+                period_end: draft.period_end,
+                rule: draft.rule,
+                reverses: draft.reverses,
+            });
+        }
+    }
+
+    /// A place to come back to: everything done since can be undone without ending the transaction.
+    pub fn mark(&mut self) -> Mark {
+        Mark { tx: self.tx.savepoint(), record: self.record.clone(), effects: self.effects.len() }
+    }
+
+    /// Undoes everything since the mark.
+    pub fn undo(&mut self, mark: Mark) {
+        self.tx.rollback_to(mark.tx);
+        self.record = mark.record;
+        self.effects.truncate(mark.effects);
+    }
+
+    /// Leaves the packed record of everything done; to be called once, before the commit.
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub fn finish(&mut self) -> Result<()> {
+        self.tx.stamp_instant(self.now.timestamp_micros());
+        if !self.record.is_empty() {
+            let record = std::mem::take(&mut self.record);
+            log::append(&mut self.tx, &record)?;
+        }
+        Ok(())
+    }
+}
+
+/// A place in a transaction to come back to.
+pub struct Mark {
+    tx: crate::store::Savepoint,
+    record: Record,
+    effects: usize,
+}
+
+impl From<Error> for Refusal {
+    /// For doors that can only say no: everything but a refusal is `failed`, without its details.
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Refused(refusal) => refusal,
+            other => Refusal::new("failed", other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Customers: Partner Center's word for tenants.
+
+use std::collections::BTreeMap;
+
+use super::field::{self, Fields};
+use super::merge::{Diff, Import, Merged};
+use super::read::{Context, missing_id};
+use super::write::{self, Out};
+use crate::domain::tenant::Account;
+use crate::domain::{Instant, Refusal, Tenant, TenantId};
+use crate::json::Value;
+
+/// What a document states about a customer; what it does not state is none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CustomerFact {
+    /// Its id.
+    pub id: TenantId,
+    /// The company's name.
+    pub company_name: Option<String>,
+    /// `contoso.onmicrosoft.com`.
+    pub domain: Option<String>,
+    /// ISO country of the billing address, upper case.
+    pub country: Option<String>,
+    /// When the account was opened.
+    pub opened_at: Option<Instant>,
+    /// Everything else, as JSON text by field.
+    pub extra: BTreeMap<String, String>,
+}
+
+/// Reads a customer, or the company or billing profile of one.
+pub(super) fn read(row: &Value, fields: &mut Fields<'_>, context: &Context) -> Result<CustomerFact, Refusal> {
+    let mut fact = CustomerFact::default();
+    let kind = row.get_any_case("attributes").and_then(|found| found.get_any_case("objectType")?.as_str());
+    fields.take("attributes");
+    fields.take("userCredentials"); // a first password belongs to nobody's records
+    if let Some(kept) = fields.take("links").and_then(field::other_links) {
+        fact.extra.insert("links".to_owned(), kept);
+    }
+    let profile_only = kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("customer"))
+        || (kind.is_none()
+            && row.get_any_case("companyProfile").is_none()
+            && row.get_any_case("billingProfile").is_none());
+    if profile_only {
+        return read_profile(row, fields, context, fact);
+    }
+    let company = fields.take("companyProfile");
+    let billing = fields.take("billingProfile");
+    let tenant_text = company.and_then(|company| Fields::of(company).filled("tenantId"));
+    let id_text = fields.filled("id").or(tenant_text).or_else(|| named(context));
+    fact.id = identify(id_text.as_deref(), &mut fact.extra).or(own_links(row)).ok_or_else(|| missing_id("customer"))?;
+    for (name, profile) in [("companyProfile", company), ("billingProfile", billing)] {
+        let Some(profile) = profile else { continue };
+        fact.extra.insert(name.to_owned(), without_own_links(profile).to_string());
+        let mut inner = Fields::of(profile);
+        fact.company_name = fact.company_name.or(inner.filled("companyName"));
+        fact.domain = fact.domain.or(inner.filled("domain"));
+    }
+    let address = |profile: Option<&Value>, name: &str| {
+        let address = profile?.get_any_case(name)?.clone();
+        country(&mut Fields::of(&address))
+    };
+    fact.country = address(billing, "defaultAddress").or_else(|| address(company, "address")).or(country(fields));
+    fact.company_name = fact.company_name.or(fields.filled("companyName"));
+    fact.domain = fact.domain.or(fields.filled("domain"));
+    fact.opened_at = fields.instant("openedAt");
+    Ok(fact)
+}
+
+fn read_profile(
+    row: &Value,
+    fields: &mut Fields<'_>,
+    context: &Context,
+    mut fact: CustomerFact,
+) -> Result<CustomerFact, Refusal> {
+    let is_company = row.get_any_case("tenantId").is_some();
+    let id_text = fields.filled("tenantId");
+    if !is_company {
+        fields.take("id"); // the billing profile's own, not the customer's
+    }
+    let linked = own_links(row).or(context.tenant);
+    fact.id = identify(id_text.as_deref(), &mut fact.extra).or(linked).ok_or_else(|| missing_id("customer"))?;
+    fact.company_name = fields.filled("companyName");
+    fact.domain = fields.filled("domain");
+    let name = if is_company { "address" } else { "defaultAddress" };
+    fact.country = row.get_any_case(name).and_then(|address| country(&mut Fields::of(address)));
+    let _kept_below = fields.take(name);
+    let profile = if is_company { "companyProfile" } else { "billingProfile" };
+    fact.extra.insert(profile.to_owned(), without_own_links(row).to_string());
+    for (known, _) in row.members().unwrap_or_default() {
+        fields.take(known);
+    }
+    Ok(fact)
+}
+
+fn country(fields: &mut Fields<'_>) -> Option<String> {
+    fields.filled("country").map(|text| text.to_ascii_uppercase())
+}
+
+fn own_links(row: &Value) -> Option<TenantId> {
+    field::tenant_of_links(row)
+}
+
+fn named(context: &Context) -> Option<String> {
+    context.tenant.map(|tenant| tenant.to_string())
+}
+
+fn identify(text: Option<&str>, extra: &mut BTreeMap<String, String>) -> Option<TenantId> {
+    let text = text?;
+    if text.parse::<TenantId>().is_err() {
+        extra.insert("id".to_owned(), Value::String(text.to_owned()).to_string());
+    }
+    Some(field::tenant(text))
+}
+
+/// The profile without what is written anew each time.
+fn without_own_links(profile: &Value) -> Value {
+    let members = profile.members().unwrap_or_default().iter();
+    let kept = members.filter(|(name, value)| !name.eq_ignore_ascii_case("links") && !value.is_null());
+    Value::Object(kept.cloned().collect())
+}
+
+/// What a tenant becomes if the fact is so.
+pub fn merge(existing: Option<&Tenant>, fact: &CustomerFact, import: &Import) -> Merged<Tenant> {
+    let fresh = existing.is_none();
+    let mut tenant = existing.cloned().unwrap_or_else(|| Tenant {
+        id: fact.id,
+        generation: 0,
+        company_name: String::new(),
+        domain: String::new(),
+        country: String::new(),
+        account: Account::default(),
+        labels: BTreeMap::new(),
+        opened_at: None,
+        extra: BTreeMap::new(),
+    });
+    let mut diff = Diff::of(import, fresh);
+    diff.set("companyName", &mut tenant.company_name, fact.company_name.clone());
+    diff.set("domain", &mut tenant.domain, fact.domain.clone());
+    diff.set("country", &mut tenant.country, fact.country.clone());
+    diff.set("openedAt", &mut tenant.opened_at, fact.opened_at.map(Some));
+    diff.extras(&mut tenant.extra, &fact.extra);
+    tenant.generation += u64::from(diff.moved());
+    diff.merged(tenant)
+}
+
+/// A customer as Partner Center shows it, with our labels and account beside.
+pub fn customer(tenant: &Tenant) -> Value {
+    let id = tenant.id.to_string();
+    let mut out = Out::new();
+    out.text("id", &id);
+    let mut company = Out::over(field::kept(&tenant.extra, "companyProfile"));
+    company.text("tenantId", &id);
+    company.filled("domain", &tenant.domain);
+    company.filled("companyName", &tenant.company_name);
+    company.value("attributes", write::attributes("CustomerCompanyProfile", None));
+    out.value("companyProfile", company.finish());
+    let mut billing = Out::over(field::kept(&tenant.extra, "billingProfile"));
+    billing.filled("companyName", &tenant.company_name);
+    let mut address = Out::over(billing.kept("defaultAddress"));
+    address.filled("country", &tenant.country);
+    billing.value("defaultAddress", address.finish());
+    billing.value("attributes", write::attributes("CustomerBillingProfile", None));
+    out.value("billingProfile", billing.finish());
+    out.instant("openedAt", tenant.opened_at);
+    out.labels(&tenant.labels);
+    let mut account = Out::new();
+    account.value("overdue", Value::Array(tenant.account.overdue.iter().map(|owed| write::money(*owed)).collect()));
+    account.instant("since", tenant.account.since);
+    out.value("account", account.finish());
+    out.extras(&tenant.extra, &["id", "companyProfile", "billingProfile"]);
+    out.links(&tenant.extra, &format!("/customers/{id}"));
+    out.value("attributes", write::attributes("Customer", Some(tenant.generation)));
+    out.finish()
+}

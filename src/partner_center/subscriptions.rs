@@ -1,0 +1,463 @@
+//! Subscriptions: what a row states about one, and how one is shown.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use rust_decimal::Decimal;
+
+use super::family;
+use super::field::{self, Date, Fields};
+use super::read::{Context, missing_id};
+use super::write::{self, Out};
+use crate::domain::change::{Amendments, Reason};
+use crate::domain::ids::Guid;
+use crate::domain::money::Currency;
+use crate::domain::subscription::{SeatBatch, Status};
+use crate::domain::{Instant, Money, OrderId, Refusal, Span, Subscription, SubscriptionId, TenantId};
+use crate::json::{Number, Value};
+
+const STATUSES: [&str; 7] = ["none", "active", "suspended", "deleted", "expired", "pending", "disabled"];
+/// The billing cycles by their number.
+pub(super) const CYCLES: [&str; 7] = ["unknown", "monthly", "annual", "none", "one_time", "triennial", "biennial"];
+const BILLING_TYPES: [&str; 3] = ["none", "usage", "license"];
+/// A batch of seats tells only when its window closes; the window of every batch has been this long.
+const SEAT_WINDOW: TimeDelta = TimeDelta::hours(168);
+
+/// An end as the wire tells it; which instant that is depends on the family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Without an end (the year 9999).
+    Open,
+    /// The first instant after it, told exactly.
+    Exact(Instant),
+    /// `commitmentEndDate`: the last day of new commerce, the first instant after a legacy term.
+    Day(Instant),
+}
+
+impl Ending {
+    /// The first instant after the end for a family; none when it has no end.
+    pub fn first_after(self, family: &str) -> Option<Instant> {
+        match self {
+            Ending::Open => None,
+            Ending::Exact(instant) => Some(instant),
+            Ending::Day(last) if family::end_is_inclusive(family) => {
+                field::midnight(last)?.checked_add_signed(TimeDelta::days(1))
+            }
+            Ending::Day(first_after) => Some(first_after),
+        }
+    }
+}
+
+/// What a document states about a subscription; what it does not state is none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SubscriptionFact {
+    /// Its id.
+    pub id: SubscriptionId,
+    /// Whose; the row, its links, the recorded path or the file say it, or nobody.
+    pub tenant: Option<TenantId>,
+    /// Its status; an unknown word is kept beside.
+    pub status: Option<Status>,
+    /// Seats.
+    pub quantity: Option<i64>,
+    /// Whether it renews by itself.
+    pub auto_renew_enabled: Option<bool>,
+    /// When it was bought.
+    pub creation_date: Option<Instant>,
+    /// When its first (or aligned) term began.
+    pub effective_start_date: Option<Instant>,
+    /// When its present term ends.
+    pub term_end: Option<Ending>,
+    /// When the billing cycle that is charged ends.
+    pub cycle_end: Option<Ending>,
+    /// The first instant too late to cancel.
+    pub window_end: Option<Instant>,
+    /// The family, where the document says it in our words.
+    pub family: Option<String>,
+    /// Legacy GUID or `product:sku:availability`.
+    pub offer_id: Option<String>,
+    /// The offer's name.
+    pub offer_name: Option<String>,
+    /// The partner's name for it.
+    pub friendly_name: Option<String>,
+    /// `productType.id`, or the finer word behind it.
+    pub product_type: Option<String>,
+    /// The publisher.
+    pub publisher_name: Option<String>,
+    /// Whether it is Microsoft's.
+    pub is_microsoft_product: Option<bool>,
+    /// Length of a term.
+    pub term_duration: Option<Span>,
+    /// `monthly`, `annual`, ...
+    pub billing_cycle: Option<String>,
+    /// `license`, `usage`, ...
+    pub billing_type: Option<String>,
+    /// Price of one seat for one cycle.
+    pub unit_price: Option<Money>,
+    /// Whether it is a trial.
+    pub is_trial: Option<bool>,
+    /// The base of an add-on.
+    pub parent_subscription_id: Option<SubscriptionId>,
+    /// The order that started it.
+    pub order_id: Option<OrderId>,
+    /// Seats with windows of their own.
+    pub seat_batches: Option<Vec<SeatBatch>>,
+    /// What the next term has different.
+    pub next_term: Option<Amendments>,
+    /// Why it is suspended.
+    pub suspension_reason: Option<Reason>,
+    /// Whether the publisher waits for somebody.
+    pub attention_needed: Option<bool>,
+    /// Labels, where the document came from here.
+    pub labels: BTreeMap<String, String>,
+    /// Everything else, as JSON text by field.
+    pub extra: BTreeMap<String, String>,
+}
+
+/// Reads a subscription.
+pub(super) fn read(row: &Value, fields: &mut Fields<'_>, context: &Context) -> Result<SubscriptionFact, Refusal> {
+    let mut fact = SubscriptionFact::default();
+    let link_id = field::link(row, "self").and_then(id_of_path).map(str::to_owned);
+    let id =
+        fields.filled("id").or_else(|| context.id.clone()).or(link_id).ok_or_else(|| missing_id("subscription"))?;
+    if id.parse::<Guid>().is_err() {
+        fact.extra.insert("id".to_owned(), Value::String(id.clone()).to_string());
+    }
+    fact.id = SubscriptionId(field::guid("subscription", &id));
+    let named = ["customerId", "referenceCustomerId", "customerTenantId", "tenantId"];
+    let named = named.into_iter().filter_map(|name| fields.filled(name)).next();
+    fact.tenant = named.map(|text| field::tenant(&text)).or_else(|| field::tenant_of_links(row)).or(context.tenant);
+    read_product(row, fields, &mut fact);
+    read_standing(fields, &mut fact);
+    read_dates(fields, &mut fact);
+    read_next_term(fields, &mut fact);
+    if let Some(links) = fields.take("links").and_then(field::other_links) {
+        fact.extra.insert("links".to_owned(), links);
+    }
+    for derived in ["attributes", "actions", "attentionReason"] {
+        fields.take(derived);
+    }
+    Ok(fact)
+}
+
+fn read_product(row: &Value, fields: &mut Fields<'_>, fact: &mut SubscriptionFact) {
+    fact.family = fields.word("family", &[]).filter(|word| family::FAMILIES.contains(&word.as_str()));
+    fact.offer_id = fields.filled("offerId").or_else(|| {
+        let uri = field::link(row, "offer")?.split('?').next()?;
+        uri.rsplit('/').next().filter(|id| id.parse::<Guid>().is_ok()).map(str::to_owned)
+    });
+    fact.offer_name = fields.filled("offerName");
+    fact.friendly_name = fields.text("friendlyName");
+    (fact.product_type, fact.extra) = match fields.take("productType") {
+        Some(kind) => (product_type(kind), with(&mut fact.extra, "productType", kind)),
+        None => (None, std::mem::take(&mut fact.extra)),
+    };
+    fact.product_type = fields.filled("targetView").or(fact.product_type.take());
+    fact.publisher_name = fields.filled("publisherName");
+    fact.is_microsoft_product = fields.flag("isMicrosoftProduct");
+    if let Some(own) = fact.is_microsoft_product {
+        fact.extra.insert("isMicrosoftProduct".to_owned(), own.to_string());
+    }
+    fact.term_duration = fields.span("termDuration");
+    fact.billing_cycle = fields.word("billingCycle", &CYCLES);
+    fact.billing_type = fields.word("billingType", &BILLING_TYPES);
+    fact.is_trial = fields.flag("isTrial");
+    fact.parent_subscription_id =
+        fields.filled("parentSubscriptionId").map(|text| SubscriptionId(field::guid("subscription", &text)));
+    fact.order_id = fields.filled("orderId").map(|text| order_id(&text));
+    fact.unit_price = fields.take("unitPrice").and_then(read_money);
+    if let Some(Value::Object(labels)) = fields.take("labels") {
+        let texts = labels.iter().filter_map(|(name, text)| Some((name.clone(), text.as_str()?.to_owned())));
+        fact.labels = texts.collect();
+    }
+}
+
+/// `productType`: a text, or an object with an id and perhaps a finer sub-type.
+pub(super) fn product_type(value: &Value) -> Option<String> {
+    let id = |value: &Value| value.get_any_case("id").and_then(Value::as_str).map(str::to_owned);
+    match value {
+        Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+        Value::Object(_) => {
+            let finer = value.get_any_case("subType").and_then(id);
+            let finer = finer.filter(|finer| {
+                let clues = family::Clues { product_type: finer, ..family::Clues::default() };
+                family::family(&clues).is_some()
+            });
+            finer.or_else(|| id(value))
+        }
+        _ => None,
+    }
+}
+
+fn with(extra: &mut BTreeMap<String, String>, name: &str, value: &Value) -> BTreeMap<String, String> {
+    if matches!(value, Value::Object(_)) {
+        extra.insert(name.to_owned(), value.to_string());
+    }
+    std::mem::take(extra)
+}
+
+fn read_standing(fields: &mut Fields<'_>, fact: &mut SubscriptionFact) {
+    if let Some(word) = fields.word("status", &STATUSES) {
+        let known = Status::ALL.into_iter().find(|status| status.as_str() == word);
+        let known = known.or((word == "none").then_some(Status::Pending));
+        fact.status = Some(known.unwrap_or(Status::Unknown));
+        if known.is_none() {
+            fact.extra.insert("status".to_owned(), Value::String(word).to_string());
+        }
+    }
+    fact.quantity = fields.count("quantity");
+    fact.auto_renew_enabled = fields.flag("autoRenewEnabled");
+    fact.attention_needed = fields.take("attentionNeeded").map(|value| value.as_bool() == Some(true));
+    let reasons = fields.take("suspensionReasons");
+    let known = reasons.and_then(Value::as_array).unwrap_or_default().iter();
+    fact.suspension_reason = known.filter_map(|reason| field::snake(reason.as_str()?).parse().ok()).next();
+    if let (None, Some(reasons)) = (fact.suspension_reason, reasons.filter(|found| found.as_array() != Some(&[]))) {
+        fact.extra.insert("suspensionReasons".to_owned(), reasons.to_string());
+    }
+}
+
+fn read_dates(fields: &mut Fields<'_>, fact: &mut SubscriptionFact) {
+    fact.creation_date = fields.instant("creationDate");
+    fact.effective_start_date = fields.instant("effectiveStartDate");
+    fact.term_end = ending(fields, "commitmentEndDateTime", "commitmentEndDate");
+    fact.cycle_end = ending(fields, "billingCycleEndDateTime", "billingCycleEndDate");
+    let told = fields.instant("cancellationAllowedUntilDate").and_then(field::after_last);
+    let refund_options = fields.take("refundOptions").and_then(Value::as_array).unwrap_or_default();
+    // An option without an expiry never expires: the term's end bounds it, and no window is stored.
+    let expiries = refund_options.iter().filter_map(|option| {
+        let text = option.get_any_case("expiresAt").or_else(|| option.get_any_case("expiresAfter"))?.as_str()?;
+        field::date(text)?.at()
+    });
+    fact.window_end = told.or(expiries.max());
+    let batches = fields.take("refundableQuantity").and_then(|value| value.get_any_case("details")?.as_array());
+    fact.seat_batches = batches.map(|batches| batches.iter().filter_map(seat_batch).collect());
+}
+
+fn ending(fields: &mut Fields<'_>, exact: &str, day: &str) -> Option<Ending> {
+    let exact = fields.date(exact);
+    let day = fields.date(day);
+    match (exact, day) {
+        (Some(Date::Open), _) | (None | Some(Date::Never), Some(Date::Open)) => Some(Ending::Open),
+        // The last second of the term; a midnight is already the first instant after it.
+        (Some(Date::At(last)), _) if field::midnight(last) == Some(last) => Some(Ending::Exact(last)),
+        (Some(Date::At(last)), _) => field::after_last(last).map(Ending::Exact),
+        (None | Some(Date::Never), Some(Date::At(day))) => Some(Ending::Day(day)),
+        (None | Some(Date::Never), None | Some(Date::Never)) => None,
+    }
+}
+
+fn seat_batch(value: &Value) -> Option<SeatBatch> {
+    let last = field::date(value.get_any_case("allowedUntilDateTime")?.as_str()?)?.at()?;
+    let allowed_until = field::after_last(last)?;
+    let quantity = field::integer(value.get_any_case("quantity")?).filter(|seats| *seats > 0)?;
+    Some(SeatBatch { quantity, added_at: allowed_until.checked_sub_signed(SEAT_WINDOW)?, allowed_until })
+}
+
+fn read_next_term(fields: &mut Fields<'_>, fact: &mut SubscriptionFact) {
+    let Some(instructions) = fields.take("scheduledNextTermInstructions") else { return };
+    let mut outer = Fields::of(instructions);
+    let mut next = Amendments { quantity: outer.count("quantity"), ..Amendments::default() };
+    let mut is_plain = outer.take("customTermEndDate").is_none();
+    if let Some(product) = outer.take("product") {
+        let mut product = Fields::of(product);
+        next.term_duration = product.span("termDuration");
+        next.billing_cycle = product.word("billingCycle", &CYCLES);
+        let parts = ["productId", "skuId", "availabilityId"].map(|name| product.filled(name).unwrap_or_default());
+        let same = fact.offer_id.as_deref().is_some_and(|offer| offer.eq_ignore_ascii_case(&parts.join(":")));
+        is_plain &= same || parts.iter().all(String::is_empty);
+    }
+    if !is_plain {
+        // Another product or date than ours: nothing here can say it, so it is kept and shown as it came.
+        fact.extra.insert("scheduledNextTermInstructions".to_owned(), instructions.to_string());
+    }
+    fact.next_term = Some(next);
+}
+
+fn read_money(value: &Value) -> Option<Money> {
+    if let Some(text) = value.as_str() {
+        return text.parse().ok();
+    }
+    let currency: Currency = value.get_any_case("currency")?.as_str()?.parse().ok()?;
+    let amount = field::decimal(value.get_any_case("amount")?).filter(|amount| *amount >= Decimal::ZERO)?;
+    Some(Money::new(amount, currency))
+}
+
+/// An order's id: GUIDs in lower case, newer ids as they came.
+pub(super) fn order_id(text: &str) -> OrderId {
+    let trimmed = text.trim();
+    OrderId(trimmed.parse::<Guid>().map_or_else(|_| trimmed.to_owned(), |guid| guid.to_string()))
+}
+
+/// The subscription's id in a path, where it ends with one.
+pub(super) fn id_of_path(path: &str) -> Option<&str> {
+    let (_, behind) = path.split('?').next()?.split_once("/subscriptions/")?;
+    behind.split('/').next().filter(|id| !id.is_empty() && !field::is_placeholder(id))
+}
+
+/// What a quote adds to a subscription that is shown.
+#[derive(Debug, Clone, Default)]
+pub struct Shown {
+    /// What the caller may do now: `edit`, `cancel`.
+    pub actions: Vec<&'static str>,
+    /// The refunds still to be had.
+    pub refund_options: Vec<RefundOption>,
+    /// Whether the window closes with a day (shown as its last minute) and not after hours (shown as its last second).
+    pub window_ends_with_day: bool,
+}
+
+/// A refund that can still be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RefundOption {
+    /// Whether everything comes back.
+    pub is_full: bool,
+    /// The first instant too late; none when it never is.
+    pub expires_at: Option<Instant>,
+}
+
+/// A subscription as Partner Center shows it, with our family, labels and price beside.
+pub fn subscription(subscription: &Subscription, shown: &Shown) -> Value {
+    let (standing, profile) = (&subscription.standing, &*subscription.profile);
+    let mut out = Out::new();
+    out.text("id", &subscription.id.to_string());
+    out.text("customerId", &subscription.tenant.to_string());
+    for (name, text) in
+        [("offerId", &profile.offer_id), ("offerName", &profile.offer_name), ("friendlyName", &profile.friendly_name)]
+    {
+        out.filled(name, text);
+    }
+    out.text("family", &profile.family);
+    if !profile.product_type.is_empty() {
+        let mut kind = Out::over(field::kept(&profile.extra, "productType"));
+        if kind.kept("id").is_none() {
+            kind.text("id", &profile.product_type);
+        }
+        out.value("productType", kind.finish());
+    }
+    out.integer("quantity", standing.quantity);
+    if let Some(base) = profile.parent_subscription_id {
+        out.text("parentSubscriptionId", &base.to_string());
+    }
+    out.instant("creationDate", Some(profile.purchased_at));
+    out.instant("effectiveStartDate", Some(standing.term_start));
+    write_ends(&mut out, subscription);
+    write_window(&mut out, subscription, shown);
+    let status = field::kept(&profile.extra, "status").filter(|_| standing.status == Status::Unknown);
+    out.value("status", status.unwrap_or_else(|| Value::String(standing.status.as_str().to_owned())));
+    out.flag("autoRenewEnabled", standing.auto_renew_enabled);
+    write_next_term(&mut out, subscription);
+    write_plan(&mut out, subscription);
+    let actions = shown.actions.iter().map(|action| Value::String((*action).to_owned()));
+    out.value("actions", Value::Array(actions.collect()));
+    if let Some(attention) = standing.attention {
+        out.text("attentionNeeded", attention.as_str());
+    }
+    out.labels(&profile.labels);
+    let never = ["id", "status", "productType", "scheduledNextTermInstructions"];
+    out.extras(&profile.extra, &never);
+    out.links(&profile.extra, &format!("/customers/{}/subscriptions/{}", subscription.tenant, subscription.id));
+    out.value("attributes", write::attributes("Subscription", Some(standing.generation)));
+    out.finish()
+}
+
+fn write_ends(out: &mut Out, subscription: &Subscription) {
+    let family = &subscription.profile.family;
+    let ends = [
+        ("commitmentEndDate", "commitmentEndDateTime", subscription.standing.term_end),
+        ("billingCycleEndDate", "billingCycleEndDateTime", subscription.standing.cycle_end),
+    ];
+    for (day, exact, end) in ends {
+        let Some(end) = end else { continue };
+        let last = last_second(end);
+        let shown = if family::end_is_inclusive(family) { last.and_then(field::midnight) } else { Some(end) };
+        out.instant(day, shown);
+        out.instant(exact, last);
+    }
+}
+
+/// The last whole second before an instant.
+fn last_second(end: Instant) -> Option<Instant> {
+    let whole = chrono::DateTime::from_timestamp(end.timestamp(), 0)?;
+    if whole < end { Some(whole) } else { whole.checked_sub_signed(TimeDelta::seconds(1)) }
+}
+
+fn write_window(out: &mut Out, subscription: &Subscription, shown: &Shown) {
+    let last = subscription.standing.window_end.and_then(|end| {
+        let is_day = shown.window_ends_with_day && field::midnight(end) == Some(end);
+        if is_day { end.checked_sub_signed(TimeDelta::minutes(1)) } else { last_second(end) }
+    });
+    out.instant("cancellationAllowedUntilDate", last);
+    let options = shown.refund_options.iter().map(|option| {
+        let mut one = Out::new();
+        one.text("type", if option.is_full { "Full" } else { "Partial" });
+        one.instant("expiresAt", option.expires_at);
+        one.finish()
+    });
+    let options: Vec<Value> = options.collect();
+    if !options.is_empty() {
+        out.value("refundOptions", Value::Array(options));
+    }
+    let batches = &subscription.profile.seat_batches;
+    if !batches.is_empty() {
+        let mut refundable = Out::new();
+        refundable.integer("totalQuantity", batches.iter().map(|batch| batch.quantity).fold(0, i64::saturating_add));
+        let details = batches.iter().map(|batch| {
+            let mut one = Out::new();
+            one.integer("quantity", batch.quantity);
+            one.instant("allowedUntilDateTime", last_second(batch.allowed_until));
+            one.finish()
+        });
+        refundable.value("details", Value::Array(details.collect()));
+        out.value("refundableQuantity", refundable.finish());
+    }
+}
+
+fn write_next_term(out: &mut Out, subscription: &Subscription) {
+    let profile = &subscription.profile;
+    if !profile.next_term.is_empty() {
+        let kept = field::kept(&profile.extra, "scheduledNextTermInstructions");
+        out.value("scheduledNextTermInstructions", next_term(subscription, &profile.next_term, kept));
+    }
+}
+
+/// `scheduledNextTermInstructions`: the present product with what the next term has different.
+pub(super) fn next_term(subscription: &Subscription, next: &Amendments, kept: Option<Value>) -> Value {
+    let (standing, profile) = (&subscription.standing, &subscription.profile);
+    let mut out = Out::over(kept);
+    let mut product = Out::over(out.kept("product"));
+    let names = ["productId", "skuId", "availabilityId"];
+    let parts: Vec<&str> = profile.offer_id.split(':').collect();
+    if product.kept("productId").is_none() && parts.len() == names.len() {
+        for (name, part) in names.into_iter().zip(parts) {
+            product.text(name, part);
+        }
+    }
+    product.filled("billingCycle", next.billing_cycle.as_ref().unwrap_or(&profile.billing_cycle));
+    if let Some(length) = next.term_duration.or(profile.term_duration) {
+        product.text("termDuration", &length.to_string());
+    }
+    out.value("product", product.finish());
+    out.integer("quantity", next.quantity.unwrap_or(standing.quantity));
+    out.finish()
+}
+
+fn write_plan(out: &mut Out, subscription: &Subscription) {
+    let profile = &subscription.profile;
+    out.filled("billingType", &profile.billing_type);
+    out.filled("billingCycle", &profile.billing_cycle);
+    if let Some(length) = profile.term_duration {
+        out.text("termDuration", &length.to_string());
+    }
+    out.flag("isTrial", profile.is_trial);
+    out.filled("publisherName", &profile.publisher_name);
+    if let Some(order) = &profile.order_id {
+        out.text("orderId", &order.0);
+    }
+    if let Some(price) = profile.unit_price {
+        let mut money = Out::new();
+        money.value("amount", Value::Number(Number::from(price.amount)));
+        money.text("currency", price.currency.code());
+        out.value("unitPrice", money.finish());
+    }
+    if let Some(reason) = profile.suspension_reason {
+        out.value("suspensionReasons", Value::Array(vec![Value::String(reason.as_str().to_owned())]));
+    }
+}

@@ -1,0 +1,227 @@
+//! What a subscription becomes if a fact about it is so.
+//!
+//! Nothing is asked or charged. Ends and windows that the document tells win over those the terms compute; the terms
+//! fill in only what a fresh record or a new term leaves open. An active subscription whose end has passed is marked.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{Datelike, TimeDelta};
+
+use super::family::{self, Clues, UNKNOWN};
+use super::merge::{Diff, Import, Merged};
+use super::subscriptions::{Ending, SubscriptionFact};
+use crate::domain::change::Amendments;
+use crate::domain::lifecycle;
+use crate::domain::subscription::{Attention, Profile, Renewal, Standing, Status};
+use crate::domain::terms::Terms;
+use crate::domain::{Instant, Span, Subscription, TenantId, calendar};
+
+/// A first term may begin this much after the length before its end, because it was aligned to a day or to a base.
+const ALIGNMENT: TimeDelta = TimeDelta::days(2);
+
+/// What a subscription of this tenant becomes if the fact is so.
+pub fn merge(
+    terms: &Terms,
+    existing: Option<&Subscription>,
+    fact: &SubscriptionFact,
+    tenant: TenantId,
+    import: &Import,
+) -> Merged<Subscription> {
+    let mut diff = Diff::of(import, existing.is_none());
+    let mut profile = existing.map_or_else(|| fresh_profile(fact, import.now), |before| (*before.profile).clone());
+    let before = existing.map(|before| (&*before.profile, told_family(&before.profile)));
+    take_profile(&mut diff, &mut profile, fact);
+    let by_hand = before.is_some_and(|(profile, told)| profile.family != UNKNOWN && told != Some(&profile.family));
+    let told = if by_hand { None } else { told_family(&profile).map(str::to_owned) };
+    diff.set("family", &mut profile.family, fact.family.clone().or(told));
+    if profile.term_duration.is_none() {
+        profile.term_duration = family::unsaid_term(&profile.family, profile.is_trial);
+    }
+    let told_end = fact.term_end.map(|end| end.first_after(&profile.family));
+    let mut standing = match existing {
+        Some(before) => before.standing,
+        None => begin(terms, &mut profile, fact, told_end.flatten(), import.now),
+    };
+    take_standing(&mut diff, &mut standing, fact, import.now);
+    diff.set("commitmentEndDate", &mut standing.term_end, told_end);
+    if existing.is_some() && diff.has("commitmentEndDate") {
+        new_term(terms, &profile, &mut standing, fact, import.now);
+    }
+    take_told_dates(&mut diff, &mut standing, &profile, fact, import.now);
+    mark(&mut standing, fact, import.now);
+    if diff.moved() && existing.is_some() {
+        standing.generation += 1;
+    }
+    diff.merged(Subscription { id: fact.id, tenant, standing, profile: Arc::new(profile) })
+}
+
+fn fresh_profile(fact: &SubscriptionFact, now: Instant) -> Profile {
+    let start = fact.effective_start_date.or(fact.creation_date).unwrap_or(now);
+    Profile {
+        family: UNKNOWN.to_owned(),
+        offer_id: String::new(),
+        offer_name: String::new(),
+        friendly_name: String::new(),
+        product_type: String::new(),
+        publisher_name: String::new(),
+        purchased_at: fact.creation_date.unwrap_or(start),
+        term_duration: None,
+        billing_cycle: String::new(),
+        billing_type: String::new(),
+        anchor_day: start.day(),
+        unit_price: None,
+        is_trial: false,
+        parent_subscription_id: None,
+        order_id: None,
+        seat_batches: Vec::new(),
+        next_term: Amendments::default(),
+        suspension_reason: None,
+        labels: fact.labels.clone(),
+        extra: BTreeMap::new(),
+    }
+}
+
+fn take_profile(diff: &mut Diff, profile: &mut Profile, fact: &SubscriptionFact) {
+    diff.set("offerId", &mut profile.offer_id, fact.offer_id.clone());
+    diff.set("offerName", &mut profile.offer_name, fact.offer_name.clone());
+    diff.set("friendlyName", &mut profile.friendly_name, fact.friendly_name.clone());
+    diff.set("productType", &mut profile.product_type, fact.product_type.clone());
+    diff.set("publisherName", &mut profile.publisher_name, fact.publisher_name.clone());
+    diff.set("creationDate", &mut profile.purchased_at, fact.creation_date);
+    diff.set("termDuration", &mut profile.term_duration, fact.term_duration.map(Some));
+    diff.set("billingCycle", &mut profile.billing_cycle, fact.billing_cycle.clone());
+    diff.set("billingType", &mut profile.billing_type, fact.billing_type.clone());
+    diff.set("unitPrice", &mut profile.unit_price, fact.unit_price.map(Some));
+    diff.set("isTrial", &mut profile.is_trial, fact.is_trial);
+    diff.set("parentSubscriptionId", &mut profile.parent_subscription_id, fact.parent_subscription_id.map(Some));
+    diff.set("orderId", &mut profile.order_id, fact.order_id.clone().map(Some));
+    diff.set("refundableQuantity", &mut profile.seat_batches, fact.seat_batches.clone());
+    diff.set("scheduledNextTermInstructions", &mut profile.next_term, fact.next_term.clone());
+    diff.set("suspensionReasons", &mut profile.suspension_reason, fact.suspension_reason.map(Some));
+    if fact.status.is_some_and(|status| status != Status::Suspended) {
+        profile.suspension_reason = None;
+    }
+    diff.extras(&mut profile.extra, &fact.extra);
+}
+
+/// The family that the import tells; none where it cannot be told.
+fn told_family(profile: &Profile) -> Option<&'static str> {
+    let is_microsoft = profile.extra.get("isMicrosoftProduct").and_then(|text| text.parse().ok());
+    family::family(&Clues {
+        product_type: &profile.product_type,
+        offer_id: &profile.offer_id,
+        billing_type: &profile.billing_type,
+        publisher: &profile.publisher_name,
+        is_microsoft,
+        term_duration: profile.term_duration,
+    })
+}
+
+/// The standing of a record that was not there: as the terms would have it, from the term the document tells.
+fn begin(
+    terms: &Terms,
+    profile: &mut Profile,
+    fact: &SubscriptionFact,
+    told_end: Option<Instant>,
+    now: Instant,
+) -> Standing {
+    let told_start = fact.effective_start_date.or(fact.creation_date);
+    let start = term_start(told_start, told_end, profile).or(told_start).unwrap_or(now);
+    let mut standing = lifecycle::begin(terms, profile, fact.quantity.unwrap_or(0), start, now);
+    if let Some(told) = told_end.or(standing.term_end).filter(|_| fact.term_end != Some(Ending::Open)) {
+        end_at(&mut standing, told);
+    } else {
+        (standing.term_end, standing.cycle_start, standing.cycle_end) = (None, None, None);
+    }
+    // A term after the first has the window of its own renewal, not the purchase's.
+    if start.date_naive() > profile.purchased_at.date_naive() && is_later_term(told_start, start) {
+        standing.window_end =
+            lifecycle::open_window(terms, &profile.family, &profile.billing_cycle, standing.term_start);
+    }
+    standing
+}
+
+/// Puts the told end in the place of the counted one; the last billing cycle ends with it.
+fn end_at(standing: &mut Standing, end: Instant) {
+    if standing.cycle_end.is_some_and(|cycle| Some(cycle) == standing.term_end || cycle > end) {
+        standing.cycle_end = Some(end);
+    }
+    standing.term_end = Some(end);
+}
+
+fn is_later_term(told_start: Option<Instant>, start: Instant) -> bool {
+    told_start.is_some_and(|told| start - told > ALIGNMENT)
+}
+
+/// Where the present term began: at the told start if that is at most its length before the told end, else one length
+/// before that end, on the anchor's day.
+fn term_start(told_start: Option<Instant>, told_end: Option<Instant>, profile: &Profile) -> Option<Instant> {
+    let (length, end) = (profile.term_duration?, told_end?);
+    let counted = length.before(end)?;
+    if let Some(told) = told_start.filter(|told| *told < end && *told + ALIGNMENT >= counted) {
+        return Some(told);
+    }
+    let anchored = if length.days == 0 && length.seconds == 0 {
+        let day = calendar::anchored(counted.date_naive(), profile.anchor_day, 0)?;
+        let moved = day.and_time(counted.time()).and_utc();
+        // Only a month that was clipped moves back to the anchor; a term aligned to another day keeps its own.
+        Span::months(length.months).after(moved).filter(|again| *again == end).map(|_| moved)
+    } else {
+        None
+    };
+    anchored.or(Some(counted))
+}
+
+fn take_standing(diff: &mut Diff, standing: &mut Standing, fact: &SubscriptionFact, now: Instant) {
+    let before = standing.status;
+    diff.set("status", &mut standing.status, fact.status);
+    diff.set("quantity", &mut standing.quantity, fact.quantity);
+    diff.set("autoRenewEnabled", &mut standing.auto_renew_enabled, fact.auto_renew_enabled);
+    if standing.status != before {
+        standing.status_since = now;
+        standing.next_step_at = None;
+    }
+}
+
+/// The document tells another end: what was settled about the old one is open, and the terms count anew.
+fn new_term(terms: &Terms, profile: &Profile, standing: &mut Standing, fact: &SubscriptionFact, now: Instant) {
+    let told_start = fact.effective_start_date.or(Some(standing.term_start));
+    let start = term_start(told_start, standing.term_end, profile).unwrap_or(standing.term_start);
+    let mut counted = lifecycle::begin(terms, profile, standing.quantity, start, now);
+    if let Some(end) = standing.term_end {
+        end_at(&mut counted, end);
+    }
+    if counted.term_start != standing.term_start {
+        standing.window_end =
+            lifecycle::open_window(terms, &profile.family, &profile.billing_cycle, counted.term_start);
+    }
+    standing.term_start = counted.term_start;
+    standing.cycle_start = counted.cycle_start;
+    standing.cycle_end = counted.cycle_end;
+    standing.renewal = Renewal::Open;
+    standing.late_terms = 0;
+}
+
+fn take_told_dates(diff: &mut Diff, standing: &mut Standing, profile: &Profile, fact: &SubscriptionFact, now: Instant) {
+    // A cycle that ended before the import is an old page's: charging the next one is upstream's past, not ours.
+    let cycle_end = fact.cycle_end.and_then(|end| end.first_after(&profile.family)).filter(|end| *end > now);
+    diff.set("billingCycleEndDate", &mut standing.cycle_end, cycle_end.map(Some));
+    if let (Some(end), Some(last)) = (standing.cycle_end, standing.term_end) {
+        standing.cycle_end = Some(end.min(last));
+    }
+    if standing.cycle_start.is_none_or(|start| standing.cycle_end.is_some_and(|end| start >= end)) {
+        standing.cycle_start = standing.cycle_end.map(|end| standing.term_start.min(end));
+    }
+    diff.set("cancellationAllowedUntilDate", &mut standing.window_end, fact.window_end.map(Some));
+}
+
+fn mark(standing: &mut Standing, fact: &SubscriptionFact, now: Instant) {
+    let ended = standing.status == Status::Active && standing.term_end.is_some_and(|end| end <= now);
+    standing.attention = match (ended, fact.attention_needed, standing.attention) {
+        (true, _, _) => Some(Attention::TermEndPassed),
+        (false, Some(true), _) => Some(Attention::ActivationPending),
+        (false, Some(false), Some(Attention::ActivationPending)) | (false, _, Some(Attention::TermEndPassed)) => None,
+        (false, _, before) => before,
+    };
+}

@@ -1,0 +1,120 @@
+//! The call of Partner Center's API that makes the same change there.
+//!
+//! It is written into the message of every applied change. Sending it is another program's work.
+
+use serde::Serialize;
+
+use super::subscriptions::next_term;
+use super::write::{self, Out};
+use crate::domain::change::Amendments;
+use crate::domain::ids::Guid;
+use crate::domain::quote::Effect;
+use crate::domain::{Change, Id, Subscription};
+use crate::json::Value;
+
+/// A call of Partner Center's API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamCall {
+    /// `PATCH`.
+    pub method: &'static str,
+    /// The path below the API's address, beginning `/v1/`.
+    pub path: String,
+    /// The body: the fields that change, with the id of what they belong to.
+    pub body: Value,
+    /// `MS-RequestId`: the idempotency key; the same for every try of the same request.
+    pub ms_request_id: Guid,
+}
+
+impl UpstreamCall {
+    /// As it stands in a message: `{method, path, msRequestId, body}`.
+    pub fn to_value(&self) -> Value {
+        let mut out = Out::new();
+        out.text("method", self.method);
+        out.text("path", &self.path);
+        out.text("msRequestId", &self.ms_request_id.to_string());
+        out.value("body", self.body.clone());
+        out.finish()
+    }
+}
+
+impl Serialize for UpstreamCall {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let value = self.to_value().to_serde();
+        value
+            .ok_or_else(|| serde::ser::Error::custom("a number of the call cannot be carried over"))?
+            .serialize(serializer)
+    }
+}
+
+/// The call that makes an applied change at Partner Center. `amendments` are the approved ones, over the change's own;
+/// `effect` is the quote's: a cancellation that came too late only stops the renewal.
+pub fn call(
+    change: &Change,
+    amendments: &Amendments,
+    effect: Effect,
+    subscription: &Subscription,
+    request: Id,
+) -> UpstreamCall {
+    if let (Change::Cancellation { .. }, Effect::Now, Some(order)) = (change, effect, order_alone(subscription)) {
+        return cancel_order(subscription, order, request);
+    }
+    let mut body = Out::new();
+    body.text("id", &subscription.id.to_string());
+    match change {
+        Change::Suspension { .. } => body.text("status", "suspended"),
+        Change::Reactivation {} => body.text("status", "active"),
+        Change::Cancellation { .. } if effect == Effect::Now => body.text("status", "deleted"),
+        Change::Cancellation { .. } => body.flag("autoRenewEnabled", false),
+        Change::AutoRenew { enabled } => body.flag("autoRenewEnabled", *enabled),
+        Change::Quantity { quantity } => body.integer("quantity", *quantity),
+        Change::Renewal { amendments: own, .. } => {
+            body.flag("autoRenewEnabled", true);
+            let next = Amendments {
+                quantity: amendments.quantity.or(own.quantity),
+                term_duration: amendments.term_duration.or(own.term_duration),
+                billing_cycle: amendments.billing_cycle.clone().or_else(|| own.billing_cycle.clone()),
+            };
+            if !next.is_empty() {
+                body.value("scheduledNextTermInstructions", next_term(subscription, &next, None));
+            }
+        }
+    }
+    body.value("attributes", write::attributes("Subscription", None));
+    UpstreamCall {
+        method: "PATCH",
+        path: format!("/v1/customers/{}/subscriptions/{}", subscription.tenant, subscription.id),
+        body: body.finish(),
+        ms_request_id: ms_request_id(request),
+    }
+}
+
+/// The order of a purchase that Partner Center knows only as an order: without a term and not by use.
+fn order_alone(subscription: &Subscription) -> Option<&str> {
+    let profile = &subscription.profile;
+    let order = profile.order_id.as_ref()?;
+    (profile.term_duration.is_none() && profile.billing_cycle == "one_time").then_some(order.0.as_str())
+}
+
+fn cancel_order(subscription: &Subscription, order: &str, request: Id) -> UpstreamCall {
+    let mut line = Out::new();
+    let number = super::field::kept(&subscription.profile.extra, "lineItemNumber");
+    line.integer("lineItemNumber", number.and_then(|number| number.as_i64()).unwrap_or(0));
+    line.filled("offerId", &subscription.profile.offer_id);
+    line.integer("quantity", 0);
+    let mut body = Out::new();
+    body.text("id", order);
+    body.text("status", "cancelled");
+    body.value("lineItems", Value::Array(vec![line.finish()]));
+    body.value("attributes", write::attributes("Order", None));
+    UpstreamCall {
+        method: "PATCH",
+        path: format!("/v1/customers/{}/orders/{order}", subscription.tenant),
+        body: body.finish(),
+        ms_request_id: ms_request_id(request),
+    }
+}
+
+/// The same for every try of one request, and for nothing else.
+fn ms_request_id(request: Id) -> Guid {
+    Guid::derive(format!("ms-request-id:{request}").as_bytes())
+}

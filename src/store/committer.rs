@@ -1,0 +1,545 @@
+//! Accepting transactions and making them durable.
+//!
+//! `commit` runs on the caller's thread: under one short lock the reads are judged against what was accepted since, a sequence
+//! is given and the writes join the recent ones. One applier thread writes whatever waits as one durable commit and raises
+//! one watermark. It never waits for a fuller batch. When a durable commit fails there is one path, `recover`: stop
+//! accepting, fail the waiters, reopen, go on.
+
+use super::catalog::Catalog;
+use super::contract::{Error, KeyRange, Metrics, Options, Result};
+use super::envelope;
+use super::recent::{Commit, Recent, Write};
+use super::redb::{Engine, Snapshot};
+use super::{locked, waited};
+use crate::clock;
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, Weak, mpsc};
+use std::time::{Duration, Instant};
+
+const RETRY_FIRST: Duration = Duration::from_millis(20);
+const RETRY_MAX: Duration = Duration::from_secs(2);
+/// Recent writes are forgotten in slices, so that readers never wait long for the map.
+const FORGET_SLICE: usize = 64;
+
+/// A key a transaction read.
+#[derive(Debug)]
+pub(super) struct ReadKey {
+    pub(super) table: u8,
+    pub(super) key: Bytes,
+    pub(super) key_hash: u64,
+}
+
+/// A transaction made ready for the lock: sorted, hashed, nothing left to compute but the sequence.
+#[derive(Debug, Default)]
+pub(super) struct Prepared {
+    pub(super) writes: Vec<Write>,
+    /// Indexes of `writes` whose keys must not be live.
+    pub(super) fresh: Vec<usize>,
+    /// Table, payload and its hash; the key is the sequence.
+    pub(super) appends: Vec<(u8, Bytes, u64)>,
+    pub(super) reads: Vec<ReadKey>,
+    pub(super) ranges: Vec<(u8, KeyRange)>,
+    /// Only appends and fresh keys: serialised at its snapshot, so what it read is not judged.
+    pub(super) is_additive: bool,
+    pub(super) at: Option<i64>,
+    pub(super) bytes: usize,
+}
+
+impl Prepared {
+    /// The sequence that stands in the way of a transaction begun at `seq`, if any.
+    pub(super) fn conflict(&self, recent: &Recent, base: u64, seq: u64, options: &Options) -> Option<u64> {
+        let keys = self.reads.iter().filter(|_| !options.defects.skip_key_check);
+        let ranges = self.ranges.iter().filter(|_| !options.defects.skip_range_check);
+        let changed = (!self.is_additive).then(|| {
+            keys.filter_map(|read| recent.key_changed(read.table, &read.key, read.key_hash, seq))
+                .chain(ranges.filter_map(|(table, range)| recent.range_changed(*table, range, seq)))
+                .max()
+        });
+        let fresh = self.fresh.iter().map(|index| &self.writes[*index]);
+        let taken = fresh.filter_map(|write| recent.key_live(write.table, &write.key, write.key_hash, base)).max();
+        changed.flatten().max(taken)
+    }
+
+    /// Gives the appended rows their keys: the sequence, and an ordinal from the second row of a table on.
+    pub(super) fn stamp(&mut self, seq: u64) {
+        let mut before: Option<(u8, u8)> = None;
+        for (table, payload, payload_hash) in self.appends.drain(..) {
+            let ordinal = before.filter(|(same, _)| *same == table).map_or(0, |(_, ordinal)| ordinal + 1);
+            before = Some((table, ordinal));
+            let mut key = [0; 9];
+            key[..8].copy_from_slice(&seq.to_be_bytes());
+            key[8] = ordinal;
+            let key = Bytes::copy_from_slice(if ordinal == 0 { &key[..8] } else { &key });
+            let key_hash = envelope::key_hash(table, &key);
+            self.writes.push(Write { table, key, value: Some(payload), key_hash, payload_hash });
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Status {
+    Running,
+    Down,
+    Closing,
+}
+
+struct PruneJob {
+    before: i64,
+    limit: usize,
+    reply: mpsc::SyncSender<Result<usize>>,
+}
+
+struct Sequencer {
+    status: Status,
+    accepted: u64,
+    at: i64,
+    in_flight: usize,
+    exclusive: Option<u64>,
+    places: u64,
+    queue: VecDeque<Arc<Commit>>,
+    jobs: VecDeque<PruneJob>,
+    is_idle: bool,
+}
+
+/// Called once when a sequence is durable, or will never be known to be.
+pub type DurableCallback = Box<dyn FnOnce(Result<()>) + Send>;
+
+#[derive(Default)]
+struct Waiters {
+    callbacks: BTreeMap<u64, Vec<DurableCallback>>,
+    /// Spans (after, up to) of sequences whose outcome is unknown.
+    failed: Vec<(u64, u64)>,
+    is_closed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    commits: AtomicU64,
+    batches: AtomicU64,
+    batch_last: AtomicUsize,
+    batch_max: AtomicUsize,
+    conflicts: AtomicU64,
+    too_old: AtomicU64,
+    failures: AtomicU64,
+}
+
+/// What every handle, transaction and the applier share.
+pub(super) struct Shared {
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) options: Options,
+    pub(super) recent: Recent,
+    pub(super) base: ArcSwap<Snapshot>,
+    pub(super) engine: Engine,
+    pub(super) accepted: AtomicU64,
+    pub(super) durable: AtomicU64,
+    sequencer: Mutex<Sequencer>,
+    work: Condvar,
+    turn: Condvar,
+    waiters: Mutex<Waiters>,
+    durable_changed: Condvar,
+    has_failed: AtomicBool,
+    /// Accepted transactions still in the window, and how many writes they hold.
+    window: Mutex<(VecDeque<Arc<Commit>>, usize)>,
+    /// Superseded snapshots and when they were.
+    superseded: Mutex<Vec<(Weak<Snapshot>, Instant)>>,
+    counters: Counters,
+}
+
+/// A place in line: while it lives nobody else commits.
+pub(super) struct Place {
+    shared: Arc<Shared>,
+    token: u64,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut sequencer = locked(&self.shared.sequencer);
+        if sequencer.exclusive == Some(self.token) {
+            sequencer.exclusive = None;
+        }
+        drop(sequencer);
+        self.shared.turn.notify_all();
+    }
+}
+
+impl Shared {
+    pub(super) fn new(engine: Engine, catalog: Arc<Catalog>, options: Options, seq: u64, at: i64) -> Result<Shared> {
+        let base = ArcSwap::from_pointee(engine.snapshot(seq)?);
+        let sequencer = Sequencer {
+            status: Status::Running,
+            accepted: seq,
+            at,
+            in_flight: 0,
+            exclusive: None,
+            places: 0,
+            queue: VecDeque::new(),
+            jobs: VecDeque::new(),
+            is_idle: false,
+        };
+        Ok(Shared {
+            catalog,
+            options,
+            recent: Recent::new(1 << 16),
+            base,
+            engine,
+            accepted: AtomicU64::new(seq),
+            durable: AtomicU64::new(seq),
+            sequencer: Mutex::new(sequencer),
+            work: Condvar::new(),
+            turn: Condvar::new(),
+            waiters: Mutex::new(Waiters::default()),
+            durable_changed: Condvar::new(),
+            has_failed: AtomicBool::new(false),
+            window: Mutex::new((VecDeque::new(), 0)),
+            superseded: Mutex::new(Vec::new()),
+            counters: Counters::default(),
+        })
+    }
+
+    /// A base, the generation and the sequence that belong together.
+    pub(super) fn snapshot(&self) -> (Arc<Snapshot>, u64, u64) {
+        loop {
+            let base = self.base.load_full();
+            let generation = self.recent.generation();
+            let seq = self.accepted.load(Ordering::Acquire);
+            if self.recent.reaches(base.seq, generation) {
+                let seq = seq.max(base.seq);
+                return (base, generation, seq);
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        locked(&self.sequencer).status == Status::Closing
+    }
+
+    /// Waits until nobody else has the place in line, and takes it.
+    pub(super) fn take_place(self: &Arc<Shared>) -> Result<Place> {
+        let mut sequencer = locked(&self.sequencer);
+        while sequencer.exclusive.is_some() && sequencer.status != Status::Closing {
+            sequencer = waited(self.turn.wait(sequencer));
+        }
+        if sequencer.status == Status::Closing {
+            return Err(Error::Closed);
+        }
+        sequencer.places += 1;
+        let token = sequencer.places;
+        sequencer.exclusive = Some(token);
+        Ok(Place { shared: self.clone(), token })
+    }
+
+    /// Judges and accepts a transaction begun at `seq` on a base; answers its sequence.
+    pub(super) fn commit(
+        &self,
+        mut prepared: Prepared,
+        (base, generation, seq): (u64, u64, u64),
+        place: Option<&Place>,
+    ) -> Result<u64> {
+        let mine = place.map(|place| place.token);
+        let mut sequencer = locked(&self.sequencer);
+        loop {
+            match sequencer.status {
+                Status::Running => {}
+                Status::Down => return Err(Error::Unavailable),
+                Status::Closing => return Err(Error::Closed),
+            }
+            let must_wait = sequencer.exclusive.is_some_and(|holder| Some(holder) != mine);
+            if !must_wait && sequencer.in_flight < self.options.in_flight_max {
+                break;
+            }
+            sequencer = waited(self.turn.wait(sequencer));
+        }
+        if !self.recent.reaches(base, generation) {
+            self.counters.too_old.fetch_add(1, Ordering::Relaxed);
+            return Err(Error::TooOld);
+        }
+        if let Some(wait_for) = prepared.conflict(&self.recent, base, seq, &self.options) {
+            self.counters.conflicts.fetch_add(1, Ordering::Relaxed);
+            return Err(Error::Conflict { wait_for });
+        }
+        let given = sequencer.accepted + 1;
+        let logged = !prepared.appends.is_empty();
+        prepared.stamp(given);
+        self.recent.insert(given, &prepared.writes);
+        sequencer.at = prepared.at.map_or(sequencer.at, |at| at.max(sequencer.at));
+        sequencer.accepted = given;
+        sequencer.in_flight += 1;
+        let Prepared { writes, bytes, reads, ranges, .. } = prepared;
+        let at = sequencer.at;
+        sequencer.queue.push_back(Arc::new(Commit { seq: given, at, writes, bytes, logged }));
+        self.accepted.store(given, Ordering::Release);
+        let wake = std::mem::take(&mut sequencer.is_idle);
+        drop(sequencer);
+        if wake {
+            self.work.notify_one();
+        }
+        drop((reads, ranges));
+        self.counters.commits.fetch_add(1, Ordering::Relaxed);
+        Ok(given)
+    }
+
+    /// Waits until a sequence is on disk.
+    pub(super) fn wait_durable(&self, seq: u64) -> Result<()> {
+        if !self.has_failed.load(Ordering::Acquire) && self.durable.load(Ordering::Acquire) >= seq {
+            return Ok(());
+        }
+        let mut waiters = locked(&self.waiters);
+        loop {
+            if let Some(answer) = self.outcome(&waiters, seq) {
+                return answer;
+            }
+            waiters = waited(self.durable_changed.wait(waiters));
+        }
+    }
+
+    pub(super) fn on_durable(&self, seq: u64, callback: DurableCallback) {
+        let mut waiters = locked(&self.waiters);
+        match self.outcome(&waiters, seq) {
+            Some(answer) => {
+                drop(waiters);
+                callback(answer);
+            }
+            None => waiters.callbacks.entry(seq).or_default().push(callback),
+        }
+    }
+
+    fn outcome(&self, waiters: &Waiters, seq: u64) -> Option<Result<()>> {
+        if waiters.failed.iter().any(|(after, to)| *after < seq && seq <= *to) {
+            return Some(Err(Error::Unavailable));
+        }
+        if self.durable.load(Ordering::Acquire) >= seq {
+            return Some(Ok(()));
+        }
+        waiters.is_closed.then_some(Err(Error::Closed))
+    }
+
+    /// Asks the applier to prune history and waits for it.
+    pub(super) fn prune(&self, before: i64, limit: usize) -> Result<usize> {
+        let (reply, answer) = mpsc::sync_channel(1);
+        let mut sequencer = locked(&self.sequencer);
+        match sequencer.status {
+            Status::Running => {}
+            Status::Down => return Err(Error::Unavailable),
+            Status::Closing => return Err(Error::Closed),
+        }
+        sequencer.jobs.push_back(PruneJob { before, limit, reply });
+        sequencer.is_idle = false;
+        drop(sequencer);
+        self.work.notify_one();
+        answer.recv().unwrap_or(Err(Error::Unavailable))
+    }
+
+    /// Stops accepting; the applier finishes what was accepted and ends.
+    pub(super) fn stop(&self) {
+        locked(&self.sequencer).status = Status::Closing;
+        self.work.notify_all();
+        self.turn.notify_all();
+    }
+
+    /// After the applier has ended: nobody waits for what will not come, and the file is let go.
+    pub(super) fn finish(&self) {
+        let mut waiters = locked(&self.waiters);
+        waiters.is_closed = true;
+        let left = std::mem::take(&mut waiters.callbacks);
+        drop(waiters);
+        self.durable_changed.notify_all();
+        left.into_values().flatten().for_each(|callback| callback(Err(Error::Closed)));
+        self.base.load().revoke();
+        self.engine.close();
+    }
+
+    /// The applier: runs until the store closes and everything accepted is durable.
+    pub(super) fn run_applier(&self) {
+        while let Some((batch, job)) = self.next_work() {
+            let outcome = self.engine.apply(&batch).and_then(|()| match &job {
+                Some(job) => self.engine.prune(job.before, job.limit, self.durable.load(Ordering::Acquire) + 1),
+                None => Ok(0),
+            });
+            let seq = batch.last().map_or(self.durable.load(Ordering::Acquire), |commit| commit.seq);
+            let published = outcome.and_then(|pruned| self.publish(seq, &batch).map(|()| pruned));
+            match (published, job) {
+                (Ok(pruned), Some(job)) => drop(job.reply.send(Ok(pruned))),
+                (Ok(_), None) => {}
+                (Err(error), job) => {
+                    tracing::error!(%error, source = std::error::Error::source(&error), "storage failed");
+                    if let Some(job) = job {
+                        let _ = job.reply.send(Err(Error::Unavailable));
+                    }
+                    self.recover();
+                }
+            }
+        }
+    }
+
+    fn next_work(&self) -> Option<(Vec<Arc<Commit>>, Option<PruneJob>)> {
+        let mut sequencer = locked(&self.sequencer);
+        while sequencer.queue.is_empty() && sequencer.jobs.is_empty() {
+            if sequencer.status == Status::Closing {
+                return None;
+            }
+            sequencer.is_idle = true;
+            sequencer = waited(self.work.wait(sequencer));
+        }
+        sequencer.is_idle = false;
+        let (mut count, mut bytes) = (0, 0);
+        for commit in sequencer.queue.iter().take(self.options.batch_transactions_max) {
+            bytes += commit.bytes;
+            if count > 0 && bytes > self.options.batch_bytes_max {
+                break;
+            }
+            count += 1;
+        }
+        let batch = sequencer.queue.drain(..count).collect();
+        Some((batch, sequencer.jobs.pop_front()))
+    }
+
+    /// Shows what has become durable: a new base, the watermark, and a shorter window.
+    fn publish(&self, seq: u64, batch: &[Arc<Commit>]) -> Result<()> {
+        let base = Arc::new(self.engine.snapshot(seq)?);
+        let old = self.base.swap(base);
+        let mut waiters = locked(&self.waiters);
+        self.durable.store(seq, Ordering::Release);
+        let later = waiters.callbacks.split_off(&(seq + 1));
+        let due = std::mem::replace(&mut waiters.callbacks, later);
+        drop(waiters);
+        self.durable_changed.notify_all();
+        due.into_values().flatten().for_each(|callback| callback(Ok(())));
+
+        if !batch.is_empty() {
+            locked(&self.sequencer).in_flight -= batch.len();
+            self.turn.notify_all();
+            self.counters.batches.fetch_add(1, Ordering::Relaxed);
+            self.counters.batch_last.store(batch.len(), Ordering::Relaxed);
+            self.counters.batch_max.fetch_max(batch.len(), Ordering::Relaxed);
+        }
+        let oldest = self.oldest_in_use(old, seq);
+        self.shorten_window(batch, oldest, seq);
+        Ok(())
+    }
+
+    /// The sequence of the oldest snapshot somebody may still read; those superseded too long ago are taken away.
+    fn oldest_in_use(&self, old: Arc<Snapshot>, current: u64) -> u64 {
+        let now = clock::monotonic();
+        let mut superseded = locked(&self.superseded);
+        superseded.push((Arc::downgrade(&old), now));
+        drop(old);
+        let mut oldest = current;
+        superseded.retain(|(snapshot, since)| {
+            let Some(snapshot) = snapshot.upgrade() else { return false };
+            if now.saturating_duration_since(*since) > self.options.read_snapshot_age_max {
+                snapshot.revoke();
+                return false;
+            }
+            oldest = oldest.min(snapshot.seq);
+            true
+        });
+        oldest
+    }
+
+    fn shorten_window(&self, batch: &[Arc<Commit>], oldest: u64, durable: u64) {
+        let mut window = locked(&self.window);
+        let (commits, writes) = &mut *window;
+        *writes += batch.iter().map(|commit| commit.writes.len()).sum::<usize>();
+        commits.extend(batch.iter().cloned());
+        let keep_after = if *writes > self.options.window_writes_max { durable } else { oldest };
+        self.recent.raise_floor(keep_after);
+        let count = commits.partition_point(|commit| commit.seq <= keep_after);
+        let gone: Vec<Arc<Commit>> = commits.drain(..count).collect();
+        *writes -= gone.iter().map(|commit| commit.writes.len()).sum::<usize>();
+        drop(window);
+        for slice in gone.chunks(FORGET_SLICE) {
+            self.recent.forget(slice, keep_after);
+        }
+    }
+
+    /// The one path after storage failed. What was accepted and is not durable is unknown and its waiters are told so; its
+    /// sequences are never given again. Reads go on with the last base while there is one.
+    fn recover(&self) {
+        self.counters.failures.fetch_add(1, Ordering::Relaxed);
+        let accepted = self.go_down();
+        let mut pause = RETRY_FIRST;
+        let opening = loop {
+            if self.engine.probe() {
+                match self.engine.reopen() {
+                    Ok(opening) => match self.engine.snapshot(accepted) {
+                        Ok(base) => break (opening, base),
+                        Err(error) => tracing::warn!(%error, "reading the reopened store failed"),
+                    },
+                    Err(error) => tracing::warn!(%error, "reopening the store failed"),
+                }
+            }
+            let sequencer = locked(&self.sequencer);
+            if sequencer.status == Status::Closing {
+                return;
+            }
+            drop(waited(self.work.wait_timeout(sequencer, pause)));
+            pause = (pause * 2).min(RETRY_MAX);
+        };
+        let (opening, base) = opening;
+        tracing::info!(sequence = opening.seq, "storage recovered");
+        let mut sequencer = locked(&self.sequencer);
+        sequencer.at = sequencer.at.max(opening.at);
+        self.base.store(Arc::new(base));
+        self.recent.void(accepted);
+        let waiters = locked(&self.waiters);
+        self.durable.store(accepted, Ordering::Release);
+        drop(waiters);
+        if sequencer.status == Status::Down {
+            sequencer.status = Status::Running;
+        }
+        drop(sequencer);
+        self.durable_changed.notify_all();
+        self.turn.notify_all();
+    }
+
+    fn go_down(&self) -> u64 {
+        let mut sequencer = locked(&self.sequencer);
+        if sequencer.status == Status::Running {
+            sequencer.status = Status::Down;
+        }
+        sequencer.queue.clear();
+        sequencer.jobs.clear();
+        sequencer.in_flight = 0;
+        let accepted = sequencer.accepted;
+        self.recent.void(accepted);
+        self.base.store(Arc::new(self.base.load().relabelled(accepted)));
+        *locked(&self.window) = (VecDeque::new(), 0);
+        let mut waiters = locked(&self.waiters);
+        waiters.failed.push((self.durable.load(Ordering::Acquire), accepted));
+        self.has_failed.store(true, Ordering::Release);
+        let failed = std::mem::take(&mut waiters.callbacks);
+        drop(waiters);
+        drop(sequencer);
+        self.turn.notify_all();
+        self.durable_changed.notify_all();
+        failed.into_values().flatten().for_each(|callback| callback(Err(Error::Unavailable)));
+        accepted
+    }
+
+    pub(super) fn metrics(&self) -> Metrics {
+        let now = clock::monotonic();
+        let superseded = locked(&self.superseded);
+        let in_use = superseded.iter().filter(|(snapshot, _)| snapshot.strong_count() > 0);
+        let oldest = in_use.map(|(_, since)| now.saturating_duration_since(*since)).max().unwrap_or_default();
+        drop(superseded);
+        let counters = &self.counters;
+        Metrics {
+            accepted: self.accepted.load(Ordering::Acquire),
+            durable: self.durable.load(Ordering::Acquire),
+            in_flight: locked(&self.sequencer).in_flight,
+            commits: counters.commits.load(Ordering::Relaxed),
+            batches: counters.batches.load(Ordering::Relaxed),
+            batch_last: counters.batch_last.load(Ordering::Relaxed),
+            batch_max: counters.batch_max.load(Ordering::Relaxed),
+            conflicts: counters.conflicts.load(Ordering::Relaxed),
+            too_old: counters.too_old.load(Ordering::Relaxed),
+            failures: counters.failures.load(Ordering::Relaxed),
+            recent_keys: self.recent.keys(),
+            oldest_snapshot_age: oldest,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Products, prices and orders, as imported.
+
+use super::{Page, Result, Stored, Tx, decode, keys};
+use crate::domain::order::Order;
+use crate::domain::product::{Price, Product};
+use crate::domain::{OrderId, Span, TenantId};
+use crate::store::tables::{ORDERS, PRICES, PRODUCTS};
+
+/// One product, by id in any case.
+///
+/// # Errors
+/// What the store answers; a corrupt row by name.
+pub fn product(tx: &mut Tx, id: &str) -> Result<Option<Stored<Product>>> {
+    super::fetch(tx, &PRODUCTS, id.to_lowercase().as_bytes())
+}
+
+/// Writes a product.
+///
+/// # Errors
+/// What the store answers.
+pub fn save_product(tx: &mut Tx, product: &Product) -> Result<()> {
+    super::save(tx, &PRODUCTS, product.id.to_lowercase().as_bytes(), product)
+}
+
+/// A page of products in id order.
+///
+/// # Errors
+/// What the store answers; a corrupt row by name.
+pub fn products(tx: &mut Tx, after: Option<&[u8]>, limit: usize) -> Result<Page<Product>> {
+    let rows = tx.scan(&PRODUCTS, keys::prefix_range(&[], after), limit, false)?;
+    let next = (rows.len() == limit).then(|| rows.last().map(|(key, _)| key.to_vec())).flatten();
+    let items = rows.iter().map(|(key, row)| decode(&PRODUCTS, key, &row.bytes)).collect::<Result<_>>()?;
+    Ok(Page { items, next })
+}
+
+fn price_key(product: &str, term: Option<Span>, cycle: Option<&str>) -> Vec<u8> {
+    let term = term.map(|span| span.to_string()).unwrap_or_default();
+    keys::text(&[&product.to_lowercase(), &term, cycle.unwrap_or_default()], &[])
+}
+
+/// The price of a seat: for this term and cycle, or the one listed for any.
+///
+/// # Errors
+/// What the store answers; a corrupt row by name.
+pub fn price(tx: &mut Tx, product: &str, term: Option<Span>, cycle: &str) -> Result<Option<Price>> {
+    for (term, cycle) in [(term, Some(cycle)), (term, None), (None, Some(cycle)), (None, None)] {
+        if let Some(found) = super::fetch::<Price>(tx, &PRICES, &price_key(product, term, cycle))? {
+            return Ok(Some(found.value));
+        }
+    }
+    Ok(None)
+}
+
+/// Writes a price.
+///
+/// # Errors
+/// What the store answers.
+pub fn save_price(tx: &mut Tx, price: &Price) -> Result<()> {
+    let key = price_key(&price.product, price.term_duration, price.billing_cycle.as_deref());
+    super::save(tx, &PRICES, &key, price)
+}
+
+fn order_key(tenant: TenantId, id: &OrderId) -> Vec<u8> {
+    let mut key = tenant.bytes().to_vec();
+    key.extend(id.0.to_lowercase().bytes());
+    key
+}
+
+/// One order.
+///
+/// # Errors
+/// What the store answers; a corrupt row by name.
+pub fn order(tx: &mut Tx, tenant: TenantId, id: &OrderId) -> Result<Option<Stored<Order>>> {
+    super::fetch(tx, &ORDERS, &order_key(tenant, id))
+}
+
+/// Writes an order.
+///
+/// # Errors
+/// What the store answers.
+pub fn save_order(tx: &mut Tx, order: &Order) -> Result<()> {
+    super::save(tx, &ORDERS, &order_key(order.tenant, &order.id), order)
+}
+
+/// A page of orders, of one tenant or of all.
+///
+/// # Errors
+/// What the store answers; a corrupt row by name.
+pub fn orders(tx: &mut Tx, tenant: Option<TenantId>, after: Option<&[u8]>, limit: usize) -> Result<Page<Order>> {
+    let prefix = tenant.map(|tenant| tenant.bytes().to_vec()).unwrap_or_default();
+    let rows = tx.scan(&ORDERS, keys::prefix_range(&prefix, after), limit, false)?;
+    let next = (rows.len() == limit).then(|| rows.last().map(|(key, _)| key.to_vec())).flatten();
+    let items = rows.iter().map(|(key, row)| decode(&ORDERS, key, &row.bytes)).collect::<Result<_>>()?;
+    Ok(Page { items, next })
+}

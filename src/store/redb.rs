@@ -1,0 +1,600 @@
+//! The engine: the only file that names redb. Opening, snapshots, and one durable commit at a time.
+//!
+//! redb does not check checksums when it reads and can panic on a damaged page; every read here opens an envelope and is
+//! fenced, so damage is an error that names the table and the key. What a commit that failed left on disk is unknown: the
+//! caller reopens and looks.
+
+use super::catalog::{Catalog, META, UNDO};
+use super::contract::{Error, KeyRange, Options, Result, Table, hex};
+use super::envelope::{self, Stored};
+use super::history::{self, UndoRecord};
+use super::locked;
+use super::recent::{Commit, Write};
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use redb::{Database, ReadableTable, StorageBackend, TableDefinition};
+use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
+
+type ReadTable = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
+type WriteTable<'a> = redb::Table<'a, &'static [u8], &'static [u8]>;
+
+/// The format this program writes.
+pub(super) const FORMAT: u32 = 1;
+const KEY_FORMAT: &[u8] = b"format";
+const KEY_ID: &[u8] = b"id";
+const KEY_SEQUENCE: &[u8] = b"sequence";
+
+fn definition(table: &Table) -> TableDefinition<'_, &'static [u8], &'static [u8]> {
+    TableDefinition::new(table.name)
+}
+
+fn failed<E: std::error::Error + Send + Sync + 'static>(doing: &'static str) -> impl Fn(E) -> Error {
+    move |source| Error::Storage { doing, source: Box::new(source) }
+}
+
+fn read_failed(table: &Table, key: &[u8], error: redb::StorageError) -> Error {
+    match error {
+        redb::StorageError::Corrupted(_) => Error::Corrupt { table: table.name, key: hex(key) },
+        redb::StorageError::DatabaseClosed => Error::Unavailable,
+        other => Error::Storage { doing: "read a row", source: Box::new(other) },
+    }
+}
+
+/// Runs a read that may meet a damaged page; a panic in the engine becomes `Corrupt`.
+fn fenced<T>(table: &Table, key: &[u8], read: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(Error::Corrupt { table: table.name, key: hex(key) }))
+}
+
+/// A backend that can be opened again after a failure.
+pub type BackendFactory = Arc<dyn Fn() -> std::io::Result<Box<dyn StorageBackend>> + Send + Sync>;
+
+/// Where the pages live.
+pub(super) enum Medium {
+    File(PathBuf),
+    Backend(BackendFactory),
+}
+
+#[derive(Debug)]
+struct AnyBackend(Box<dyn StorageBackend>);
+
+impl StorageBackend for AnyBackend {
+    fn len(&self) -> std::io::Result<u64> {
+        self.0.len()
+    }
+    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+        self.0.read(offset, out)
+    }
+    fn set_len(&self, len: u64) -> std::io::Result<()> {
+        self.0.set_len(len)
+    }
+    fn sync_data(&self) -> std::io::Result<()> {
+        self.0.sync_data()
+    }
+    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
+        self.0.write(offset, data)
+    }
+    fn close(&self) -> std::io::Result<()> {
+        self.0.close()
+    }
+}
+
+/// Memory that several openings share, for stores that go away with the process.
+pub(super) fn memory() -> Medium {
+    #[derive(Debug)]
+    struct Shared(Arc<redb::backends::InMemoryBackend>);
+    impl StorageBackend for Shared {
+        fn len(&self) -> std::io::Result<u64> {
+            self.0.len()
+        }
+        fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+            StorageBackend::read(&*self.0, offset, out)
+        }
+        fn set_len(&self, len: u64) -> std::io::Result<()> {
+            self.0.set_len(len)
+        }
+        fn sync_data(&self) -> std::io::Result<()> {
+            self.0.sync_data()
+        }
+        fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
+            StorageBackend::write(&*self.0, offset, data)
+        }
+    }
+    let pages = Arc::new(redb::backends::InMemoryBackend::new());
+    Medium::Backend(Arc::new(move || Ok(Box::new(Shared(pages.clone())) as Box<dyn StorageBackend>)))
+}
+
+/// What the store's own rows say at opening.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Opening {
+    pub(super) id: [u8; 16],
+    pub(super) seq: u64,
+    pub(super) at: i64,
+}
+
+/// An open database, replaced by reopening when it fails.
+pub(super) struct Engine {
+    medium: Medium,
+    cache_bytes: usize,
+    catalog: Arc<Catalog>,
+    database: Mutex<Option<Database>>,
+}
+
+impl Engine {
+    /// Opens, and makes an empty medium a store when `fresh` gives its id.
+    pub(super) fn open(
+        medium: Medium,
+        catalog: Arc<Catalog>,
+        options: &Options,
+        fresh: Option<[u8; 16]>,
+    ) -> Result<(Engine, Opening)> {
+        let engine = Engine { medium, cache_bytes: options.cache_bytes, catalog, database: Mutex::new(None) };
+        let database = engine.open_database()?;
+        *locked(&engine.database) = Some(database);
+        let opening = engine.prepare(fresh)?;
+        Ok((engine, opening))
+    }
+
+    fn open_database(&self) -> Result<Database> {
+        let mut builder = Database::builder();
+        builder.set_cache_size(self.cache_bytes);
+        let opened = catch_unwind(AssertUnwindSafe(|| match &self.medium {
+            Medium::File(path) => builder.open(path),
+            Medium::Backend(factory) => {
+                let backend = factory().map_err(redb::StorageError::Io)?;
+                builder.create_with_backend(AnyBackend(backend))
+            }
+        }));
+        opened.map_err(|_| Error::NotAStore { what: "damaged beyond opening".to_owned() })?.map_err(open_failed)
+    }
+
+    /// Creates the tables that are missing and reads the store's own rows.
+    fn prepare(&self, fresh: Option<[u8; 16]>) -> Result<Opening> {
+        catch_unwind(AssertUnwindSafe(|| self.prepare_unfenced(fresh)))
+            .unwrap_or_else(|_| Err(Error::NotAStore { what: "damaged beyond opening".to_owned() }))
+    }
+
+    fn prepare_unfenced(&self, fresh: Option<[u8; 16]>) -> Result<Opening> {
+        let first = self.snapshot(0)?;
+        let has_meta = match first.get(&META, KEY_FORMAT) {
+            Ok(row) => row.is_some(),
+            Err(Error::UnknownTable { .. }) => false,
+            Err(error) => return Err(error),
+        };
+        if !has_meta {
+            let Some(id) = fresh else {
+                return Err(Error::NotAStore { what: "a database of something else".to_owned() });
+            };
+            self.write("create the store", |txn| {
+                let mut meta = open_table(txn, &META)?;
+                put_meta(&mut meta, KEY_FORMAT, &FORMAT.to_be_bytes())?;
+                put_meta(&mut meta, KEY_ID, &id)?;
+                put_meta(&mut meta, KEY_SEQUENCE, &[0; 16])
+            })?;
+        }
+        let snapshot = self.snapshot(0)?;
+        let found = u32::from_be_bytes(fixed(&snapshot, KEY_FORMAT)?);
+        if found > FORMAT {
+            return Err(Error::NewerFormat { found, known: FORMAT });
+        }
+        let missing = |table: &&'static Table| matches!(snapshot.open(table), Err(Error::UnknownTable { .. }));
+        let missing: Vec<&'static Table> = self.catalog.all().iter().copied().filter(missing).collect();
+        if !missing.is_empty() {
+            self.write("create tables", |txn| missing.iter().try_for_each(|table| open_table(txn, table).map(drop)))?;
+        }
+        let (seq, at) = split_sequence(fixed(&snapshot, KEY_SEQUENCE)?);
+        Ok(Opening { id: fixed(&snapshot, KEY_ID)?, seq, at })
+    }
+
+    /// Whether writing has a chance: asked before a database that still reads is given up for a new one.
+    pub(super) fn probe(&self) -> bool {
+        let Medium::File(path) = &self.medium else { return true };
+        let mut name = path.as_os_str().to_owned();
+        name.push(".probe");
+        let probe = PathBuf::from(name);
+        let written = std::fs::File::create(&probe)
+            .and_then(|mut file| std::io::Write::write_all(&mut file, &[0; 65_536]).and_then(|()| file.sync_all()));
+        let _ = std::fs::remove_file(&probe);
+        written.is_ok()
+    }
+
+    /// Closes the failed database and opens it again.
+    pub(super) fn reopen(&self) -> Result<Opening> {
+        let old = locked(&self.database).take();
+        drop(old);
+        let database = self.open_database()?;
+        *locked(&self.database) = Some(database);
+        self.prepare(None)
+    }
+
+    /// Lets go of the file; what still holds a snapshot of it gets `Unavailable`.
+    pub(super) fn close(&self) {
+        let old = locked(&self.database).take();
+        drop(old);
+    }
+
+    /// A snapshot of what is on disk, labelled with its sequence.
+    pub(super) fn snapshot(&self, seq: u64) -> Result<Snapshot> {
+        let guard = locked(&self.database);
+        let database = guard.as_ref().ok_or(Error::Unavailable)?;
+        let txn = redb::ReadableDatabase::begin_read(database).map_err(failed("begin reading"))?;
+        let tables = self.catalog.all().iter().map(|_| OnceLock::new()).collect();
+        let opened = Arc::new(Opened { txn, tables });
+        Ok(Snapshot { seq, catalog: self.catalog.clone(), opened: ArcSwapOption::new(Some(opened)) })
+    }
+
+    fn write(&self, doing: &'static str, body: impl FnOnce(&redb::WriteTransaction) -> Result<()>) -> Result<()> {
+        let mut txn = {
+            let guard = locked(&self.database);
+            let database = guard.as_ref().ok_or(Error::Unavailable)?;
+            database.begin_write().map_err(failed(doing))?
+        };
+        txn.set_two_phase_commit(true);
+        txn.set_quick_repair(true);
+        body(&txn)?;
+        txn.commit().map_err(failed(doing))
+    }
+
+    /// Writes accepted transactions, in sequence order, as one durable commit. Any error leaves the outcome unknown.
+    pub(super) fn apply(&self, batch: &[Arc<Commit>]) -> Result<()> {
+        let Some(last) = batch.last() else { return Ok(()) };
+        let fenced = catch_unwind(AssertUnwindSafe(|| {
+            self.write("commit", |txn| {
+                let mut undo: Vec<UndoRecord> = batch.iter().map(|commit| UndoRecord::new(commit)).collect();
+                let mut rows: Vec<(usize, &Write)> = Vec::with_capacity(batch.len() * 8);
+                for (index, commit) in batch.iter().enumerate() {
+                    rows.extend(commit.writes.iter().map(|write| (index, write)));
+                }
+                rows.sort_unstable_by(|(left_index, left), (right_index, right)| {
+                    (left.table, &left.key, left_index).cmp(&(right.table, &right.key, right_index))
+                });
+                for same in rows.chunk_by(|(_, left), (_, right)| left.table == right.table) {
+                    let code = same[0].1.table;
+                    let table = self.catalog.by_code(code).ok_or(Error::UnknownTable { name: "of a write" })?;
+                    apply_table(txn, table, same, batch, &mut undo)?;
+                }
+                append_undo(txn, &undo)?;
+                let mut meta = open_table(txn, &META)?;
+                let mut sequence = [0; 16];
+                sequence[..8].copy_from_slice(&last.seq.to_be_bytes());
+                sequence[8..].copy_from_slice(&last.at.to_be_bytes());
+                put_meta(&mut meta, KEY_SEQUENCE, &sequence)
+            })
+        }));
+        fenced.unwrap_or(Err(Error::Unavailable))
+    }
+
+    /// Removes history records up to `limit` whose instant lies before `before`, and the tombstones they left.
+    pub(super) fn prune(&self, before: i64, limit: usize, keep_from: u64) -> Result<usize> {
+        let doomed = history::doomed(&self.snapshot(keep_from)?, before, limit, keep_from)?;
+        let (Some(last), false) = (doomed.last(), doomed.is_empty()) else { return Ok(0) };
+        let floor = last.seq;
+        let fenced = catch_unwind(AssertUnwindSafe(|| {
+            self.write("prune history", |txn| {
+                let mut gone: Vec<(u8, Bytes, u64)> = Vec::new();
+                let mut undo = open_table(txn, &UNDO)?;
+                for record in &doomed {
+                    undo.remove(record.seq.to_be_bytes().as_slice()).map_err(failed("prune history"))?;
+                    let deleted = record.entries.iter().filter(|entry| entry.deleted);
+                    gone.extend(deleted.map(|entry| (entry.table, entry.key.clone(), record.seq)));
+                }
+                drop(undo);
+                gone.sort_unstable();
+                for same in gone.chunk_by(|left, right| left.0 == right.0) {
+                    let Some(table) = self.catalog.by_code(same[0].0) else { continue };
+                    remove_tombstones(&mut open_table(txn, table)?, same)?;
+                }
+                put_meta(&mut open_table(txn, &META)?, history::KEY_FLOOR, &floor.to_be_bytes())
+            })
+        }));
+        fenced.unwrap_or(Err(Error::Unavailable)).map(|()| doomed.len())
+    }
+
+    /// Copies every row of a snapshot, checked, into a new file that nobody else can see yet.
+    pub(super) fn copy_to(
+        &self,
+        snapshot: &Snapshot,
+        to: &Path,
+        progress: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<(u64, u64)> {
+        let target = Database::builder()
+            .set_cache_size(self.cache_bytes.min(16 << 20))
+            .create(to)
+            .map_err(failed("create the copy"))?;
+        let (mut rows, mut bytes) = (0, 0);
+        for table in self.catalog.all() {
+            let mut range = KeyRange::all();
+            loop {
+                let page = snapshot.page(table, &range, false, 4_096, true)?;
+                let txn = target.begin_write().map_err(failed("write the copy"))?;
+                bytes += append_page(&mut open_table(&txn, table)?, table.code, &page)?;
+                txn.commit().map_err(failed("write the copy"))?;
+                rows += page.len() as u64;
+                progress(rows)?;
+                let Some((last, _)) = page.last() else { break };
+                range = range.after(last);
+            }
+        }
+        Ok((rows, bytes))
+    }
+}
+
+fn append_page(table: &mut WriteTable<'_>, code: u8, page: &[(Bytes, Stored)]) -> Result<u64> {
+    let (mut bytes, mut sealed) = (0, Vec::new());
+    for (key, stored) in page {
+        let payload = stored.payload.as_ref();
+        envelope::seal(
+            &mut sealed,
+            envelope::key_hash(code, key),
+            envelope::payload_hash(payload),
+            stored.seq,
+            payload,
+        );
+        bytes += (key.len() + sealed.len()) as u64;
+        table.insert(key.as_ref(), sealed.as_slice()).map_err(failed("write the copy"))?;
+    }
+    Ok(bytes)
+}
+
+fn open_failed(error: redb::DatabaseError) -> Error {
+    use redb::DatabaseError as Engine;
+    use std::io::ErrorKind;
+    match error {
+        Engine::DatabaseAlreadyOpen => Error::Locked,
+        Engine::UpgradeRequired(version) => Error::NotAStore { what: format!("a database of old format {version}") },
+        Engine::Storage(redb::StorageError::Corrupted(what)) => Error::NotAStore { what },
+        Engine::Storage(redb::StorageError::Io(error))
+            if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) =>
+        {
+            Error::NotAStore { what: error.to_string() }
+        }
+        other => Error::Storage { doing: "open the store", source: Box::new(other) },
+    }
+}
+
+fn open_table<'a>(txn: &'a redb::WriteTransaction, table: &Table) -> Result<WriteTable<'a>> {
+    txn.open_table(definition(table)).map_err(failed("open a table"))
+}
+
+fn put_meta(meta: &mut WriteTable<'_>, key: &[u8], value: &[u8]) -> Result<()> {
+    let payload = Bytes::copy_from_slice(value);
+    let mut sealed = Vec::new();
+    let hashes = (envelope::key_hash(META.code, key), envelope::payload_hash(Some(&payload)));
+    envelope::seal(&mut sealed, hashes.0, hashes.1, 0, Some(&payload));
+    meta.insert(key, sealed.as_slice()).map(drop).map_err(failed("write the store's own row"))
+}
+
+fn fixed<const N: usize>(snapshot: &Snapshot, key: &[u8]) -> Result<[u8; N]> {
+    let corrupt = || Error::Corrupt { table: META.name, key: hex(key) };
+    let payload = snapshot.get(&META, key)?.and_then(|stored| stored.payload).ok_or_else(corrupt)?;
+    payload.as_ref().try_into().map_err(|_| corrupt())
+}
+
+fn split_sequence(bytes: [u8; 16]) -> (u64, i64) {
+    let [mut seq, mut at] = [[0; 8]; 2];
+    seq.copy_from_slice(&bytes[..8]);
+    at.copy_from_slice(&bytes[8..]);
+    (u64::from_be_bytes(seq), i64::from_be_bytes(at))
+}
+
+/// Writes one table's share of a batch, sorted by key and then sequence. Only the last version of a key reaches the table;
+/// the ones before it go to history, as does what was there.
+fn apply_table(
+    txn: &redb::WriteTransaction,
+    table: &'static Table,
+    rows: &[(usize, &Write)],
+    batch: &[Arc<Commit>],
+    undo: &mut [UndoRecord],
+) -> Result<()> {
+    let mut target = open_table(txn, table)?;
+    let end =
+        target.last().map_err(failed("read the end of a table"))?.map(|(key, _)| Bytes::copy_from_slice(key.value()));
+    let split = rows.partition_point(|(_, write)| end.as_ref().is_some_and(|end| write.key <= *end));
+    let (inside, beyond) = rows.split_at(split);
+    let mut sealed = Vec::new();
+    for versions in inside.chunk_by(|(_, left), (_, right)| left.key == right.key) {
+        let Some((index, write)) = versions.last() else { continue };
+        seal_write(&mut sealed, write, batch[*index].seq);
+        let old = if write.value.is_some() || table.history {
+            target.insert(write.key.as_ref(), sealed.as_slice())
+        } else {
+            target.remove(write.key.as_ref())
+        };
+        let old = old.map_err(failed("write a row"))?;
+        if table.history {
+            remember(table, versions, batch, old.map(|old| Bytes::copy_from_slice(old.value())), undo);
+        }
+    }
+    let mut cursor = target.upper_bound_mut(Bound::<&[u8]>::Unbounded).map_err(failed("write a row"))?;
+    for versions in beyond.chunk_by(|(_, left), (_, right)| left.key == right.key) {
+        let Some((index, write)) = versions.last() else { continue };
+        if table.history {
+            remember(table, versions, batch, None, undo);
+        }
+        let seen = table.history && versions.len() > 1;
+        if write.value.is_some() || seen {
+            seal_write(&mut sealed, write, batch[*index].seq);
+            cursor.insert_before(write.key.as_ref(), sealed.as_slice()).map_err(failed("append a row"))?;
+        }
+    }
+    cursor.close().map_err(failed("append a row"))
+}
+
+fn seal_write(sealed: &mut Vec<u8>, write: &Write, seq: u64) {
+    envelope::seal(sealed, write.key_hash, write.payload_hash, seq, write.value.as_ref());
+}
+
+/// Hands each version of a key what it replaced.
+fn remember(
+    table: &Table,
+    versions: &[(usize, &Write)],
+    batch: &[Arc<Commit>],
+    old: Option<Bytes>,
+    undo: &mut [UndoRecord],
+) {
+    let mut replaced = old;
+    for (index, write) in versions {
+        let deleted = write.value.is_none();
+        let mut sealed = Vec::new();
+        seal_write(&mut sealed, write, batch[*index].seq);
+        let before = replaced.replace(Bytes::from(sealed));
+        undo[*index].entries.push(history::Entry {
+            table: table.code,
+            key: write.key.clone(),
+            deleted,
+            replaced: before,
+        });
+    }
+}
+
+fn append_undo(txn: &redb::WriteTransaction, undo: &[UndoRecord]) -> Result<()> {
+    let mut target = open_table(txn, &UNDO)?;
+    let mut cursor = target.upper_bound_mut(Bound::<&[u8]>::Unbounded).map_err(failed("append history"))?;
+    let mut sealed = Vec::new();
+    for record in undo.iter().filter(|record| record.is_kept()) {
+        let key = record.seq.to_be_bytes();
+        let payload = record.encode();
+        let hashes = (envelope::key_hash(UNDO.code, &key), envelope::payload_hash(Some(&payload)));
+        envelope::seal(&mut sealed, hashes.0, hashes.1, record.seq, Some(&payload));
+        cursor.insert_before(key.as_slice(), sealed.as_slice()).map_err(failed("append history"))?;
+    }
+    cursor.close().map_err(failed("append history"))
+}
+
+fn remove_tombstones(target: &mut WriteTable<'_>, gone: &[(u8, Bytes, u64)]) -> Result<()> {
+    for (_, key, seq) in gone {
+        let found = target.get(key.as_ref()).map_err(failed("prune history"))?;
+        let is_it = found.is_some_and(|row| {
+            row.value().len() == envelope::HEADER_BYTES && envelope::seq_of(row.value()) == Some(*seq)
+        });
+        if is_it {
+            target.remove(key.as_ref()).map_err(failed("prune history"))?;
+        }
+    }
+    Ok(())
+}
+
+struct Opened {
+    txn: redb::ReadTransaction,
+    tables: Vec<OnceLock<ReadTable>>,
+}
+
+/// What is on disk as of one sequence. Many transactions share one; it can be taken away from all of them at once.
+pub(super) struct Snapshot {
+    pub(super) seq: u64,
+    catalog: Arc<Catalog>,
+    opened: ArcSwapOption<Opened>,
+}
+
+impl Snapshot {
+    /// Lets the engine free the pages this snapshot keeps; later reads answer `TooOld`.
+    pub(super) fn revoke(&self) {
+        self.opened.store(None);
+    }
+
+    /// The same pages under another sequence: after a failure, sequences without a row behind them are skipped.
+    pub(super) fn relabelled(&self, seq: u64) -> Snapshot {
+        Snapshot { seq, catalog: self.catalog.clone(), opened: ArcSwapOption::new(self.opened.load_full()) }
+    }
+
+    /// `UnknownTable` when the file has no such table yet.
+    fn open(&self, table: &'static Table) -> Result<()> {
+        let opened = self.opened.load();
+        let opened = opened.as_ref().ok_or(Error::TooOld)?;
+        self.table(opened, table).map(drop)
+    }
+
+    fn table<'a>(&self, opened: &'a Opened, table: &Table) -> Result<&'a ReadTable> {
+        let index = self.catalog.index(table.code).ok_or(Error::UnknownTable { name: table.name })?;
+        let slot = &opened.tables[index];
+        if let Some(open) = slot.get() {
+            return Ok(open);
+        }
+        let name = self.catalog.all()[index].name;
+        let open = opened.txn.open_table(definition(table)).map_err(|error| match error {
+            redb::TableError::TableDoesNotExist(_) => Error::UnknownTable { name },
+            redb::TableError::Storage(error) => read_failed(table, b"", error),
+            other => Error::Storage { doing: "open a table", source: Box::new(other) },
+        })?;
+        Ok(slot.get_or_init(|| open))
+    }
+
+    /// The row under a key, tombstones included.
+    pub(super) fn get(&self, table: &Table, key: &[u8]) -> Result<Option<Stored>> {
+        let opened = self.opened.load();
+        let opened = opened.as_ref().ok_or(Error::TooOld)?;
+        fenced(table, key, || {
+            let found = self.table(opened, table)?.get(key).map_err(|error| read_failed(table, key, error))?;
+            found.map(|row| envelope::open(table, key, row.value())).transpose()
+        })
+    }
+
+    /// Up to `limit` rows of a range, in the order asked for; tombstones only when wanted.
+    pub(super) fn page(
+        &self,
+        table: &Table,
+        range: &KeyRange,
+        reverse: bool,
+        limit: usize,
+        tombstones: bool,
+    ) -> Result<Vec<(Bytes, Stored)>> {
+        let mut found = Vec::new();
+        self.walk(table, range, reverse, &mut |key, opened| {
+            let stored = opened?;
+            if tombstones || stored.payload.is_some() {
+                found.push((Bytes::copy_from_slice(key), stored));
+            }
+            Ok(found.len() < limit)
+        })?;
+        Ok(found)
+    }
+
+    /// Shows every row of a range to `each`, sound or corrupt, until it answers `false`.
+    pub(super) fn walk(
+        &self,
+        table: &Table,
+        range: &KeyRange,
+        reverse: bool,
+        each: &mut dyn FnMut(&[u8], Result<Stored>) -> Result<bool>,
+    ) -> Result<()> {
+        let opened = self.opened.load();
+        let opened = opened.as_ref().ok_or(Error::TooOld)?;
+        if range.is_empty() {
+            return Ok(());
+        }
+        let from = match &range.start {
+            Bound::Included(key) | Bound::Excluded(key) => key.as_ref(),
+            Bound::Unbounded => b"",
+        };
+        fenced(table, from, || {
+            let failed = |error| read_failed(table, from, error);
+            let mut rows = self.table(opened, table)?.range::<&[u8]>(range.bounds()).map_err(failed)?;
+            loop {
+                let Some(row) = (if reverse { rows.next_back() } else { rows.next() }) else { return Ok(()) };
+                let (key, value) = row.map_err(failed)?;
+                if !each(key.value(), envelope::open(table, key.value(), value.value()))? {
+                    return Ok(());
+                }
+            }
+        })
+    }
+}
+
+/// The engine's own check of every page, on a file nobody has open. A file that fails it may be repaired by it.
+pub(super) fn check_pages(path: &Path, cache_bytes: usize) -> Result<bool> {
+    catch_unwind(AssertUnwindSafe(|| {
+        let mut database = Database::builder().set_cache_size(cache_bytes).open(path).map_err(open_failed)?;
+        Ok(database.check_integrity().unwrap_or(false))
+    }))
+    .unwrap_or(Ok(false))
+}
+
+/// Makes an empty store at `path`, which must not matter to anybody yet.
+pub(super) fn create_file(path: &Path, catalog: Arc<Catalog>, options: &Options, id: [u8; 16]) -> Result<()> {
+    drop(Database::builder().create(path).map_err(open_failed)?);
+    let (engine, _) = Engine::open(Medium::File(path.to_owned()), catalog, options, Some(id))?;
+    engine.close();
+    Ok(())
+}

@@ -1,0 +1,497 @@
+//! A transaction: a snapshot to read, an overlay to write, and what was read, to be judged at commit.
+//!
+//! One type serves the store, the durable view, the place in line and forks, so code above never asks which it has. It holds
+//! no lock. Dropping it undoes everything.
+
+use super::committer::{Place, Prepared, ReadKey, Shared};
+use super::contract::{
+    Error, KEY_BYTES_MAX, KeyRange, PAYLOAD_BYTES_MAX, READS_MAX, Result, Row, TRANSACTION_BYTES_MAX, Table,
+};
+use super::envelope;
+use super::fork::Forked;
+use super::history;
+use super::recent::{Recent, Write};
+use super::redb::Snapshot;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+/// The most rows one transaction may append to one table: the key has one byte to tell them apart.
+pub(super) const APPENDS_MAX: usize = 256;
+
+/// The unit of work. It commits whole or leaves nothing.
+pub struct Tx {
+    view: View,
+    overlay: BTreeMap<u8, BTreeMap<Bytes, Pending>>,
+    appends: Vec<(u8, Bytes)>,
+    reads: Vec<ReadKey>,
+    ranges: Vec<(u8, KeyRange)>,
+    at: Option<i64>,
+    bytes: usize,
+    /// What writes replaced in the overlay, kept from the first savepoint on.
+    journal: Option<Vec<Replaced>>,
+}
+
+enum View {
+    Live { shared: Arc<Shared>, base: Arc<Snapshot>, generation: u64, seq: u64, place: Option<Place> },
+    Durable { shared: Arc<Shared>, base: Arc<Snapshot> },
+    Fork { fork: Arc<Forked>, seq: u64 },
+    Closed,
+}
+
+#[derive(Debug, Clone)]
+struct Pending {
+    value: Option<Bytes>,
+    is_fresh: bool,
+}
+
+struct Replaced {
+    table: u8,
+    key: Bytes,
+    pending: Option<Pending>,
+}
+
+/// A mark that writes can be rolled back to. What was read stays read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Savepoint {
+    writes: usize,
+    appends: usize,
+    at: Option<i64>,
+    bytes: usize,
+}
+
+/// The answer to a commit: accepted now, durable when `wait` returns.
+#[derive(Clone)]
+pub struct Ticket {
+    /// The sequence the transaction is serialised at.
+    pub seq: u64,
+    shared: Option<Arc<Shared>>,
+}
+
+impl Ticket {
+    /// Waits until the transaction, and everything it could have seen, is on disk. Tickets of forks are at once.
+    ///
+    /// # Errors
+    /// `Unavailable` when storage failed meanwhile: the outcome is unknown. `Closed` when the store ended first.
+    pub fn wait(&self) -> Result<()> {
+        self.shared.as_ref().map_or(Ok(()), |shared| shared.wait_durable(self.seq))
+    }
+
+    /// Calls `callback` once, as `wait` would return; on the calling thread when that is now, else on the applier's, where
+    /// it must not block.
+    pub fn on_durable(&self, callback: impl FnOnce(Result<()>) + Send + 'static) {
+        match &self.shared {
+            Some(shared) => shared.on_durable(self.seq, Box::new(callback)),
+            None => callback(Ok(())),
+        }
+    }
+}
+
+impl std::fmt::Debug for Ticket {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Ticket").field("seq", &self.seq).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Tx {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Tx").field("seq", &self.seq()).field("writes", &self.writes()).finish_non_exhaustive()
+    }
+}
+
+impl Tx {
+    fn of(view: View) -> Tx {
+        Tx {
+            view,
+            overlay: BTreeMap::new(),
+            appends: Vec::new(),
+            reads: Vec::new(),
+            ranges: Vec::new(),
+            at: None,
+            bytes: 0,
+            journal: None,
+        }
+    }
+
+    pub(super) fn live(shared: Arc<Shared>, place: Option<Place>) -> Tx {
+        let (base, generation, seq) = shared.snapshot();
+        Tx::of(View::Live { shared, base, generation, seq, place })
+    }
+
+    pub(super) fn durable(shared: Arc<Shared>) -> Tx {
+        let base = shared.base.load_full();
+        Tx::of(View::Durable { shared, base })
+    }
+
+    pub(super) fn forked(fork: Arc<Forked>, seq: u64) -> Tx {
+        Tx::of(View::Fork { fork, seq })
+    }
+
+    /// A hollow transaction: every use of it is `Closed`. It stands where a real one was taken from.
+    #[must_use]
+    pub fn closed() -> Tx {
+        Tx::of(View::Closed)
+    }
+
+    /// The sequence the transaction reads as of.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        match &self.view {
+            View::Live { seq, .. } | View::Fork { seq, .. } => *seq,
+            View::Durable { base, .. } => base.seq,
+            View::Closed => 0,
+        }
+    }
+
+    /// Whether nothing has been written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.writes() == 0
+    }
+
+    /// How many rows will be written.
+    #[must_use]
+    pub fn writes(&self) -> usize {
+        self.appends.len() + self.overlay.values().map(BTreeMap::len).sum::<usize>()
+    }
+
+    /// The row under a key. The key becomes part of what is judged at commit.
+    ///
+    /// # Errors
+    /// `Corrupt`, `TooOld`, `HistoryGone` in forks, `Unavailable`, `UnknownTable`.
+    pub fn get(&mut self, table: &Table, key: &[u8]) -> Result<Option<Row>> {
+        self.read(table, key, true)
+    }
+
+    /// As `get`, without the key being judged at commit: for what need not be true any more then.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub fn peek(&mut self, table: &Table, key: &[u8]) -> Result<Option<Row>> {
+        self.read(table, key, false)
+    }
+
+    fn read(&mut self, table: &Table, key: &[u8], is_judged: bool) -> Result<Option<Row>> {
+        self.check(table)?;
+        if let Some(pending) = self.overlay.get(&table.code).and_then(|rows| rows.get(key)) {
+            return Ok(pending.value.clone().map(|bytes| Row { seq: u64::MAX, bytes }));
+        }
+        let key_hash = envelope::key_hash(table.code, key);
+        let row = self.fetch(table, key, key_hash)?;
+        let repeated = self.reads.last().is_some_and(|last| last.table == table.code && last.key == key);
+        if is_judged && !repeated && self.is_judged() {
+            self.count_read()?;
+            self.reads.push(ReadKey { table: table.code, key: Bytes::copy_from_slice(key), key_hash });
+        }
+        Ok(row)
+    }
+
+    fn fetch(&self, table: &Table, key: &[u8], key_hash: u64) -> Result<Option<Row>> {
+        match &self.view {
+            View::Live { shared, base, generation, seq, .. } => {
+                let row = match shared.recent.get(table.code, key, key_hash, base.seq, *seq) {
+                    Some(row) => Ok(row),
+                    None => base.get(table, key).map(|stored| stored.and_then(envelope::Stored::row)),
+                };
+                // Asked after reading: what was read may have been incomplete.
+                if shared.recent.reaches(base.seq, *generation) { row } else { Err(Error::TooOld) }
+            }
+            View::Durable { base, .. } => Ok(base.get(table, key)?.and_then(envelope::Stored::row)),
+            View::Fork { fork, seq } => match fork.recent.get(table.code, key, key_hash, fork.at, *seq) {
+                Some(row) => Ok(row),
+                None => history::get_as_of(&fork.shared.base.load_full(), table, key, fork.at),
+            },
+            View::Closed => Err(Error::Closed),
+        }
+    }
+
+    /// Up to `limit` rows of a range in key order, or from its end when `reverse`. The range becomes part of what is judged
+    /// at commit, up to the last key when the limit cut it.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub fn scan(
+        &mut self,
+        table: &Table,
+        range: impl Into<KeyRange>,
+        limit: usize,
+        reverse: bool,
+    ) -> Result<Vec<(Bytes, Row)>> {
+        let range = range.into();
+        let found = self.merged(table, &range, limit, reverse)?;
+        if limit > 0 && self.is_judged() {
+            self.count_read()?;
+            let mut covered = range;
+            if let Some((last, _)) = found.last().filter(|_| found.len() == limit) {
+                let end = Bound::Included(last.clone());
+                if reverse { covered.start = end } else { covered.end = end }
+            }
+            self.ranges.push((table.code, covered));
+        }
+        Ok(found)
+    }
+
+    /// As `scan`, without the range being judged at commit.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub fn peek_scan(
+        &mut self,
+        table: &Table,
+        range: impl Into<KeyRange>,
+        limit: usize,
+        reverse: bool,
+    ) -> Result<Vec<(Bytes, Row)>> {
+        self.merged(table, &range.into(), limit, reverse)
+    }
+
+    fn merged(&self, table: &Table, range: &KeyRange, limit: usize, reverse: bool) -> Result<Vec<(Bytes, Row)>> {
+        self.check(table)?;
+        if limit == 0 || range.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut upper = self.upper(table, range, limit, reverse).into_iter().peekable();
+        let mut found: Vec<(Bytes, Row)> = Vec::new();
+        let mut rest = range.clone();
+        let mut is_done = false;
+        while !is_done && found.len() < limit {
+            let wanted = limit - found.len();
+            let page = self.base_page(table, &rest, reverse, wanted)?;
+            is_done = page.len() < wanted;
+            for (key, row) in page {
+                rest = if reverse { rest.before(&key) } else { rest.after(&key) };
+                let is_before = |upper: &Bytes| if reverse { *upper > key } else { *upper < key };
+                while let Some((key, row)) = upper.next_if(|(upper, _)| is_before(upper)) {
+                    found.extend(row.map(|row| (key, row)));
+                }
+                match upper.next_if(|(upper, _)| *upper == key) {
+                    Some((key, row)) => found.extend(row.map(|row| (key, row))),
+                    None => found.push((key, row)),
+                }
+            }
+        }
+        found.extend(upper.filter_map(|(key, row)| row.map(|row| (key, row))).take(limit.saturating_sub(found.len())));
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// Own writes and recent ones in a range, own before recent, enough of them for `limit` rows.
+    fn upper(&self, table: &Table, range: &KeyRange, limit: usize, reverse: bool) -> Vec<(Bytes, Option<Row>)> {
+        let own: Vec<(Bytes, Option<Row>)> = match self.overlay.get(&table.code) {
+            Some(rows) => rows
+                .range::<[u8], _>(range.bounds())
+                .map(|(key, pending)| (key.clone(), pending.value.clone().map(|bytes| Row { seq: u64::MAX, bytes })))
+                .collect(),
+            None => Vec::new(),
+        };
+        // Each own write can hide one recent row, so that many more are needed.
+        let live_max = limit.saturating_add(own.len());
+        let recent = |recent: &Recent, base, seq| recent.range(table.code, range, reverse, live_max, base, seq);
+        let mut found = match &self.view {
+            View::Live { shared, base, seq, .. } => recent(&shared.recent, base.seq, *seq),
+            View::Fork { fork, seq } => recent(&fork.recent, fork.at, *seq),
+            View::Durable { .. } | View::Closed => Vec::new(),
+        };
+        if !own.is_empty() {
+            // Stable: own writes come first among equals, and the first stays.
+            found = own.into_iter().chain(found).collect();
+            found.sort_by(|(left, _), (right, _)| if reverse { right.cmp(left) } else { left.cmp(right) });
+            found.dedup_by(|(later, _), (earlier, _)| later == earlier);
+        }
+        found
+    }
+
+    fn base_page(&self, table: &Table, range: &KeyRange, reverse: bool, limit: usize) -> Result<Vec<(Bytes, Row)>> {
+        let rows = |base: &Snapshot| {
+            let page = base.page(table, range, reverse, limit, false)?;
+            Ok(page.into_iter().filter_map(|(key, stored)| stored.row().map(|row| (key, row))).collect())
+        };
+        match &self.view {
+            View::Live { shared, base, generation, .. } => {
+                let page = rows(base);
+                if shared.recent.reaches(base.seq, *generation) { page } else { Err(Error::TooOld) }
+            }
+            View::Durable { base, .. } => rows(base),
+            View::Fork { fork, .. } => {
+                history::scan_as_of(&fork.shared.base.load_full(), table, range, reverse, limit, fork.at)
+            }
+            View::Closed => Err(Error::Closed),
+        }
+    }
+
+    /// Writes a row.
+    ///
+    /// # Errors
+    /// `LimitExceeded`, `ReadOnly`, `Closed`, `UnknownTable`.
+    pub fn put(&mut self, table: &Table, key: &[u8], payload: impl Into<Bytes>) -> Result<()> {
+        self.write(table, key, Some(payload.into()), false)
+    }
+
+    /// Writes a row under a key known to be unused, such as a fresh id. A transaction of nothing but these and appends is
+    /// serialised at its snapshot and never conflicts over what it read; it does conflict when a recent transaction made
+    /// one of these keys live. That an older row has the key is not checked: `get` it first where that can be.
+    ///
+    /// # Errors
+    /// As `put`.
+    pub fn put_new(&mut self, table: &Table, key: &[u8], payload: impl Into<Bytes>) -> Result<()> {
+        self.write(table, key, Some(payload.into()), true)
+    }
+
+    /// Deletes a row; nothing happens when there is none.
+    ///
+    /// # Errors
+    /// As `put`.
+    pub fn delete(&mut self, table: &Table, key: &[u8]) -> Result<()> {
+        self.write(table, key, None, false)
+    }
+
+    fn write(&mut self, table: &Table, key: &[u8], value: Option<Bytes>, is_fresh: bool) -> Result<()> {
+        self.check_write(table)?;
+        if key.len() > KEY_BYTES_MAX {
+            return Err(Error::LimitExceeded { what: "bytes of a key", limit: KEY_BYTES_MAX as u64 });
+        }
+        self.count_bytes(key.len(), value.as_ref())?;
+        let key = Bytes::copy_from_slice(key);
+        let rows = self.overlay.entry(table.code).or_default();
+        // A fresh key written again in the same transaction is still fresh.
+        let is_fresh = rows.get(&key).map_or(is_fresh, |before| before.is_fresh);
+        let replaced = rows.insert(key.clone(), Pending { value, is_fresh });
+        if let Some(journal) = &mut self.journal {
+            journal.push(Replaced { table: table.code, key, pending: replaced });
+        }
+        Ok(())
+    }
+
+    /// Appends a row to a log. Its key is given at commit: the sequence in 8 bytes, big end first, and from the second row
+    /// of the same log on one byte more that counts them.
+    ///
+    /// # Errors
+    /// As `put`.
+    pub fn append(&mut self, log: &Table, payload: impl Into<Bytes>) -> Result<()> {
+        self.check_write(log)?;
+        let payload = payload.into();
+        if self.appends.iter().filter(|(code, _)| *code == log.code).count() >= APPENDS_MAX {
+            return Err(Error::LimitExceeded { what: "rows appended to one log", limit: APPENDS_MAX as u64 });
+        }
+        self.count_bytes(9, Some(&payload))?;
+        self.appends.push((log.code, payload));
+        Ok(())
+    }
+
+    /// Says when this happens, in microseconds since 1970. An earlier instant than that of an earlier sequence is raised to
+    /// it. Without it the instant of the sequence before is taken.
+    pub fn stamp_instant(&mut self, micros: i64) {
+        self.at = Some(micros);
+    }
+
+    /// Marks this moment, so that later writes can be taken back.
+    pub fn savepoint(&mut self) -> Savepoint {
+        let journal = self.journal.get_or_insert_default();
+        Savepoint { writes: journal.len(), appends: self.appends.len(), at: self.at, bytes: self.bytes }
+    }
+
+    /// Takes back every write since the mark. Reads stay part of what is judged.
+    pub fn rollback_to(&mut self, savepoint: Savepoint) {
+        let later = match &mut self.journal {
+            Some(journal) if savepoint.writes < journal.len() => journal.split_off(savepoint.writes),
+            _ => Vec::new(),
+        };
+        for replaced in later.into_iter().rev() {
+            let rows = self.overlay.entry(replaced.table).or_default();
+            match replaced.pending {
+                Some(pending) => drop(rows.insert(replaced.key, pending)),
+                None => drop(rows.remove(&replaced.key)),
+            }
+        }
+        self.appends.truncate(savepoint.appends);
+        (self.at, self.bytes) = (savepoint.at, savepoint.bytes);
+    }
+
+    /// Asks for everything to happen. A transaction that wrote nothing gets the ticket of its snapshot.
+    ///
+    /// # Errors
+    /// `Conflict` or `TooOld`: nothing happened, begin again. `Unavailable`, `Closed`: nothing happened.
+    pub fn commit(mut self) -> Result<Ticket> {
+        let is_empty = self.is_empty();
+        match std::mem::replace(&mut self.view, View::Closed) {
+            View::Closed => Err(Error::Closed),
+            View::Durable { shared, base } => Ok(Ticket { seq: base.seq, shared: Some(shared) }),
+            View::Live { shared, seq, .. } if is_empty => Ok(Ticket { seq, shared: Some(shared) }),
+            View::Live { shared, base, generation, seq, place } => {
+                let prepared = self.prepare();
+                let snapshot = (base.seq, generation, seq);
+                let seq = shared.commit(prepared, snapshot, place.as_ref())?;
+                Ok(Ticket { seq, shared: Some(shared) })
+            }
+            View::Fork { seq, .. } if is_empty => Ok(Ticket { seq, shared: None }),
+            View::Fork { fork, seq } => Ok(Ticket { seq: fork.commit(self.prepare(), seq)?, shared: None }),
+        }
+    }
+
+    fn prepare(&mut self) -> Prepared {
+        let mut prepared = Prepared {
+            reads: std::mem::take(&mut self.reads),
+            ranges: std::mem::take(&mut self.ranges),
+            at: self.at,
+            bytes: self.bytes,
+            is_additive: true,
+            ..Prepared::default()
+        };
+        for (table, rows) in std::mem::take(&mut self.overlay) {
+            for (key, Pending { value, is_fresh }) in rows {
+                if is_fresh {
+                    prepared.fresh.push(prepared.writes.len());
+                } else {
+                    prepared.is_additive = false;
+                }
+                let key_hash = envelope::key_hash(table, &key);
+                let payload_hash = envelope::payload_hash(value.as_ref());
+                prepared.writes.push(Write { table, key, value, key_hash, payload_hash });
+            }
+        }
+        let hashed = |(table, payload): (u8, Bytes)| {
+            let hash = envelope::payload_hash(Some(&payload));
+            (table, payload, hash)
+        };
+        prepared.appends = std::mem::take(&mut self.appends).into_iter().map(hashed).collect();
+        prepared.appends.sort_by_key(|(table, _, _)| *table);
+        prepared
+    }
+
+    fn is_judged(&self) -> bool {
+        matches!(self.view, View::Live { .. } | View::Fork { .. })
+    }
+
+    fn count_read(&self) -> Result<()> {
+        if self.reads.len() + self.ranges.len() >= READS_MAX {
+            return Err(Error::LimitExceeded { what: "reads of one transaction", limit: READS_MAX as u64 });
+        }
+        Ok(())
+    }
+
+    fn count_bytes(&mut self, key_bytes: usize, payload: Option<&Bytes>) -> Result<()> {
+        let payload_bytes = payload.map_or(0, Bytes::len);
+        if payload_bytes > PAYLOAD_BYTES_MAX {
+            return Err(Error::LimitExceeded { what: "bytes of a row", limit: PAYLOAD_BYTES_MAX as u64 });
+        }
+        if self.bytes + key_bytes + payload_bytes > TRANSACTION_BYTES_MAX {
+            return Err(Error::LimitExceeded { what: "bytes of a transaction", limit: TRANSACTION_BYTES_MAX as u64 });
+        }
+        self.bytes += key_bytes + payload_bytes;
+        Ok(())
+    }
+
+    fn check(&self, table: &Table) -> Result<()> {
+        match &self.view {
+            View::Live { shared, .. } | View::Durable { shared, .. } => shared.catalog.check(table),
+            View::Fork { fork, .. } => fork.shared.catalog.check(table),
+            View::Closed => Err(Error::Closed),
+        }
+    }
+
+    fn check_write(&self, table: &Table) -> Result<()> {
+        self.check(table)?;
+        if matches!(self.view, View::Durable { .. }) { Err(Error::ReadOnly) } else { Ok(()) }
+    }
+}
