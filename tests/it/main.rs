@@ -5,6 +5,12 @@
 mod domain_lifecycle;
 mod domain_selection;
 mod domain_terms;
+mod engine_answers;
+mod engine_check;
+mod engine_compare;
+mod engine_hostile;
+mod engine_manifest;
+mod engine_values;
 mod http_hardening;
 mod partner_center;
 mod store_contract;
@@ -13,3 +19,6 @@ mod store_files;
 mod store_history;
 mod store_load;
 mod store_serial;
+
+#[global_allocator]
+static METER: bursar::Meter = bursar::Meter;
