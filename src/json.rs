@@ -1,8 +1,8 @@
 //! A strict JSON reader for everything that comes from outside.
 //!
 //! It keeps what a usual reader loses: numbers stay the exact text they were written as, a key that appears twice is an
-//! error (also when one of them is escaped), and every error carries a stable code and the place it was found at. It never
-//! makes a float, never allocates more than a small multiple of its input, and never recurses deeper than its limit.
+//! error (also when one of them is escaped), and every error carries a stable code and the place it was found at. Reading
+//! never makes a float, never recurses deeper than its limit, and never makes more values than its limit.
 
 use std::fmt;
 
@@ -14,6 +14,9 @@ mod read;
 pub const DEPTH_MAX: usize = 64;
 /// Bytes of one document unless a caller says otherwise: the limit of a request body, 256 KiB.
 pub const BYTES_MAX: usize = 256 * 1024;
+
+/// Values of one document, at most: about 100 MB of memory, and more than any import of allowed size needs.
+pub const VALUES_MAX: usize = 1_000_000;
 
 /// One JSON value. Objects keep the order they were written in.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -64,7 +67,7 @@ pub enum Code {
     InvalidUtf8,
     /// More than [`DEPTH_MAX`] arrays and objects inside each other.
     TooDeep,
-    /// More bytes than allowed.
+    /// More bytes than allowed, or more than [`VALUES_MAX`] values.
     TooLarge,
 }
 

@@ -1,6 +1,6 @@
 //! The reader itself: one pass over the bytes, at most [`DEPTH_MAX`] calls deep.
 
-use super::{Code, DEPTH_MAX, Error, Number, Value};
+use super::{Code, DEPTH_MAX, Error, Number, VALUES_MAX, Value};
 
 /// Characters of one number. A double never needs more than 25, an exact decimal never more than 40.
 const NUMBER_LENGTH_MAX: usize = 64;
@@ -14,7 +14,7 @@ pub(super) fn document(bytes: &[u8]) -> Result<Value, Error> {
         let before = std::str::from_utf8(&bytes[..valid]).unwrap_or_default();
         located(before, valid, Code::InvalidUtf8, "the bytes are not UTF-8")
     })?;
-    let mut reader = Reader { text, bytes: text.as_bytes(), at: 0, depth: 0 };
+    let mut reader = Reader { text, bytes: text.as_bytes(), at: 0, depth: 0, values: 0 };
     if text.starts_with('\u{feff}') {
         return Err(reader.invalid("a byte order mark is not part of JSON"));
     }
@@ -39,6 +39,7 @@ struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     depth: usize,
+    values: usize,
 }
 
 impl Reader<'_> {
@@ -75,6 +76,11 @@ impl Reader<'_> {
     }
 
     fn value(&mut self) -> Result<Value, Error> {
+        self.values += 1;
+        if self.values > VALUES_MAX {
+            let detail = format!("the document has more than {VALUES_MAX} values");
+            return Err(self.error_at(self.at, Code::TooLarge, detail));
+        }
         match self.peek() {
             Some(b'{') => self.nested(Reader::object),
             Some(b'[') => self.nested(Reader::array),

@@ -126,7 +126,7 @@ fn slow_heads(address: SocketAddr, deadline: Duration) {
     stream.write_all(b"GET / HTTP/1.1\r\nHost: local").unwrap();
     let late = answer(&mut stream).unwrap();
     assert_eq!((late.status, late.code().as_str(), late.closed), (408, "request_timeout", true));
-    assert!(started.elapsed() >= deadline && started.elapsed() < deadline * 4, "{:?}", started.elapsed());
+    assert!(started.elapsed() >= deadline && started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
     // Dripping does not help.
     let mut stream = connect(address);
     let mut sender = stream.try_clone().unwrap();
@@ -480,7 +480,7 @@ fn stopping_lets_running_requests_end_and_takes_no_new_ones() {
     let waiting = std::thread::spawn(move || answer(&mut running).unwrap());
     let started = monotonic();
     assert_eq!(server.stop(), Stopped { cut_off: 0 });
-    assert!(started.elapsed() < Duration::from_millis(1_900), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     let last = waiting.join().unwrap();
     assert_eq!((last.status, last.body.as_str(), last.closed), (200, "waited", true));
     assert!(TcpStream::connect(address).is_err(), "nobody listens any more");

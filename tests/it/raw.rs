@@ -68,7 +68,7 @@ pub(crate) fn read_answer(stream: &mut impl Read, still_open: impl FnOnce(&mut V
 pub(crate) fn answer(stream: &mut TcpStream) -> Option<Answer> {
     let mut other = stream.try_clone().unwrap();
     read_answer(stream, |_| {
-        other.set_read_timeout(Some(Duration::from_millis(150))).unwrap();
+        other.set_read_timeout(Some(Duration::from_millis(250))).unwrap();
         let open = match other.read(&mut [0; 1]) {
             Ok(read) => read > 0,
             Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
