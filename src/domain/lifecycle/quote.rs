@@ -11,7 +11,7 @@ use crate::domain::calendar::show;
 use crate::domain::change::{Amendments, Reason};
 use crate::domain::ledger::ChargeType;
 use crate::domain::quote::Effect;
-use crate::domain::subscription::{Profile, Status, Subscription};
+use crate::domain::subscription::{Attention, Profile, Status, Subscription};
 use crate::domain::terms::{Family, Late, RenewalRule, Terms, When, Window};
 use crate::domain::{Change, Instant, Kind, Money, Quote, Refusal, Span, SubscriptionId, TenantId};
 
@@ -159,6 +159,10 @@ impl Asked<'_> {
         let profile = &self.sub.profile;
         let rule = self.renews()?;
         self.active("be renewed")?;
+        if self.sub.standing.attention == Some(Attention::TermEndPassed) {
+            let message = "its term had ended when it was imported: import it again to learn whether it was renewed";
+            return Err(Refusal::new("term_end_passed", message).by_rule(&rule.rule));
+        }
         let (Some(start), Some(length)) = (self.sub.standing.term_end, profile.term_duration) else {
             return Err(Refusal::new("not_renewable", "it has no term that could be renewed").by_rule(&rule.rule));
         };
