@@ -88,7 +88,9 @@ pub fn apply(
             // Somebody has said yes to one more term: what was missed is looked at.
             next.standing.attention = next.standing.attention.filter(|one| *one != Attention::TermsMissed);
             next.standing.late_terms = 0;
-            edit(&mut next, |profile| profile.next_term = over);
+            if next.profile.next_term != over {
+                edit(&mut next, |profile| profile.next_term = over);
+            }
             "subscription.renewal_scheduled"
         }
         Change::AutoRenew { enabled } => {

@@ -72,6 +72,7 @@ fn forty_eight_renewals_stay_on_the_anchor_day() {
                 );
             }
             assert_eq!(sub.standing.generation, 49);
+            assert_eq!(sub.profile.anchor_day, day);
         }
     }
 }
@@ -406,4 +407,33 @@ fn a_first_term_that_starts_days_after_the_order_goes_by_the_order() {
     assert_eq!(asked("2023-12-30T00:59:59Z").rule, "ISVm");
     assert_eq!(asked("2023-12-30T01:00:00Z").allowed_until, Some(at("2023-12-30T01:00:00Z")));
     assert!(!asked("2023-12-30T01:00:00Z").allowed);
+}
+
+#[test]
+fn a_told_window_opens_nothing_where_the_terms_have_none() {
+    let terms = Terms::builtin().unwrap();
+    let change = Change::Cancellation { reason: Reason::CustomerRequest };
+    let told = |family: &str, billing: &str| {
+        let mut sub =
+            subscription(&terms, profile(family, at("2022-08-01T00:00:00Z"), Some(Span::months(36)), billing), 1);
+        sub.standing.window_end = Some(at("2022-09-01T00:00:00Z"));
+        quote(&terms, &sub, &change, Some(money("10 EUR")), at("2022-08-20T00:00:00Z"))
+    };
+    assert_eq!(told("linux_plan", "annual").rule, "XSUSE");
+    // Where the family has windows, the told date wins over the counted one.
+    let later = told("software_subscription", "annual");
+    assert_eq!(
+        (later.allowed, later.rule.as_str(), later.allowed_until),
+        (true, "W7s", Some(at("2022-09-01T00:00:00Z")))
+    );
+    assert_eq!(told("saas_license", "triennial").rule, "W-imported");
+}
+
+#[test]
+fn a_plain_renewal_leaves_the_describing_part_alone() {
+    let terms = Terms::builtin().unwrap();
+    let sub = licence(&terms, "2023-01-31T09:00:00Z", Span::months(1), "monthly", 3);
+    let now = at("2023-02-28T00:00:00Z");
+    let renewed = renew(&terms, &sub, &none(), Some(money("10 EUR")), now).unwrap().subscription;
+    assert!(std::sync::Arc::ptr_eq(&sub.profile, &renewed.profile));
 }

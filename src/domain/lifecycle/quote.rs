@@ -246,7 +246,8 @@ impl Asked<'_> {
         };
         reasoned(reason, &rule.reasons, &rule.rule)?;
         let window = self.family.window(Kind::Cancellation, &self.sub.profile.billing_cycle, opened_for(self.sub));
-        let Some(until) = self.sub.standing.window_end else {
+        // A family without any window refuses whatever date was told.
+        let Some(until) = self.sub.standing.window_end.filter(|_| !self.family.windows.is_empty()) else {
             let refusal =
                 Refusal::new("no_window", "the present term has no window to cancel it in").by_rule(&rule.none);
             return Err(coded(refusal, rule.partner_center_code));
