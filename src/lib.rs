@@ -17,8 +17,6 @@ pub mod ops;
 
 pub mod engine;
 
-
-
 pub mod http;
 pub mod triggers;
 
