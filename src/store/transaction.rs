@@ -448,11 +448,14 @@ impl Tx {
                 }
                 let key_hash = envelope::key_hash(table, &key);
                 let payload_hash = envelope::payload_hash(value.as_ref());
+                // The first clone of bytes made from a vector allocates; this one does, so that none under the lock has to.
+                drop((key.clone(), value.clone()));
                 prepared.writes.push(Write { table, key, value, key_hash, payload_hash });
             }
         }
         let hashed = |(table, payload): (u8, Bytes)| {
             let hash = envelope::payload_hash(Some(&payload));
+            drop(payload.clone());
             (table, payload, hash)
         };
         prepared.appends = std::mem::take(&mut self.appends).into_iter().map(hashed).collect();
