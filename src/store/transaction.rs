@@ -30,6 +30,7 @@ pub struct Tx {
     ranges: Vec<(u8, KeyRange)>,
     at: Option<i64>,
     bytes: usize,
+    judges_always: bool,
     /// What writes replaced in the overlay, kept from the first savepoint on.
     journal: Option<Vec<Replaced>>,
 }
@@ -111,6 +112,7 @@ impl Tx {
             ranges: Vec::new(),
             at: None,
             bytes: 0,
+            judges_always: false,
             journal: None,
         }
     }
@@ -380,6 +382,12 @@ impl Tx {
         Ok(())
     }
 
+    /// Asks that what was read is judged at commit even if nothing but appends and fresh keys is written: for a record
+    /// that must not be made when what it says is no longer so.
+    pub fn judge_reads(&mut self) {
+        self.judges_always = true;
+    }
+
     /// Says when this happens, in microseconds since 1970. An earlier instant than that of an earlier sequence is raised to
     /// it. Without it the instant of the sequence before is taken.
     pub fn stamp_instant(&mut self, micros: i64) {
@@ -436,7 +444,7 @@ impl Tx {
             ranges: std::mem::take(&mut self.ranges),
             at: self.at,
             bytes: self.bytes,
-            is_additive: true,
+            is_additive: !self.judges_always,
             ..Prepared::default()
         };
         for (table, rows) in std::mem::take(&mut self.overlay) {
