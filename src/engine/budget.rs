@@ -89,8 +89,7 @@ impl Open {
                 return Err(Failure::new("limit_exceeded:nesting", "runs cause each other too deeply"));
             }
             let allowed = isize::try_from(budget.memory_bytes).unwrap_or(isize::MAX);
-            let memory_ceiling =
-                if Meter::installed() { Meter::used().saturating_add(allowed) } else { isize::MAX };
+            let memory_ceiling = if Meter::installed() { Meter::used().saturating_add(allowed) } else { isize::MAX };
             accounts.push(Account {
                 operations_max: budget.operations,
                 operations: 0,
@@ -157,7 +156,7 @@ pub(super) fn exceeded(operations: u64) -> Option<&'static str> {
         if Meter::used() > account.memory_ceiling {
             return Some("memory");
         }
-        if operations % OPERATIONS_PER_LOOK != 0 {
+        if !operations.is_multiple_of(OPERATIONS_PER_LOOK) {
             return None;
         }
         if account.cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {

@@ -22,7 +22,7 @@ pub(super) type Functions = BTreeMap<String, BTreeSet<usize>>;
 /// Checks every file, and notes what functions each has. Tells everything it finds.
 pub(super) fn check(files: &mut [File], kit: &Kit) -> Vec<Diagnostic> {
     let mut engine = kit.engine();
-    let mut findings: Vec<Diagnostic> = files.iter().flat_map(|file| forbidden_characters(file)).collect();
+    let mut findings: Vec<Diagnostic> = files.iter().filter_map(forbidden_characters).collect();
     let mut catalogue = Catalogue::new(&engine, &kit.every_part());
     findings.extend(add_libs(&mut engine, files.iter()));
     let mut compiled: Vec<Option<AST>> = Vec::new();
@@ -36,7 +36,7 @@ pub(super) fn check(files: &mut [File], kit: &Kit) -> Vec<Diagnostic> {
                 compiled.push(Some(ast));
             }
             Err(finding) => {
-                findings.push(finding);
+                findings.push(*finding);
                 compiled.push(None);
             }
         }
@@ -76,12 +76,12 @@ pub(super) fn parse_finding(file: &File, error: &ParseError) -> Diagnostic {
         ParseErrorType::VariableUndefined(name) => {
             ("unknown_variable", length(name), format!("there is no variable {name}"))
         }
-        ParseErrorType::ModuleUndefined(name) => {
-            ("unknown_lib", length(name), format!("there is no lib/{name}.rhai"))
-        }
-        ParseErrorType::VariableExists(name) => {
-            ("shadowed_variable", length(name), format!("there is a variable {name} already; give this one another name"))
-        }
+        ParseErrorType::ModuleUndefined(name) => ("unknown_lib", length(name), format!("there is no lib/{name}.rhai")),
+        ParseErrorType::VariableExists(name) => (
+            "shadowed_variable",
+            length(name),
+            format!("there is a variable {name} already; give this one another name"),
+        ),
         ParseErrorType::Reserved(word) | ParseErrorType::ForbiddenVariable(word) => {
             ("forbidden_symbol", length(word), format!("{word} cannot be used here"))
         }
@@ -192,7 +192,8 @@ fn handlers(file: &File) -> Vec<Diagnostic> {
             }
             None => {
                 let near = suggest::nearest(name, file.functions.keys().map(String::as_str));
-                let finding = Diagnostic::error("handler_missing", &file.path, at, format!("there is no function {name}"));
+                let finding =
+                    Diagnostic::error("handler_missing", &file.path, at, format!("there is no function {name}"));
                 findings.push(finding.expected(expected).suggesting(near));
             }
         }

@@ -26,10 +26,10 @@ pub struct Failure {
     pub file: Option<String>,
     /// Its line, from one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub line: Option<usize>,
+    pub line: Option<u32>,
     /// Its column, from one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub column: Option<usize>,
+    pub column: Option<u32>,
     /// The functions called, outermost first: `decide`, `total (lib/sums.rhai)`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub chain: Vec<String>,
@@ -62,7 +62,14 @@ pub fn raise_refusal(refusal: &Refusal) -> Box<EvalAltResult> {
 impl Failure {
     /// A failure without a place.
     pub fn new(code: &str, message: impl AsRef<str>) -> Self {
-        Self { code: code.to_owned(), message: tame(message.as_ref()), file: None, line: None, column: None, chain: Vec::new() }
+        Self {
+            code: code.to_owned(),
+            message: tame(message.as_ref()),
+            file: None,
+            line: None,
+            column: None,
+            chain: Vec::new(),
+        }
     }
 
     /// Reads the script engine's error. `known` says whether a function of that name exists for other types: then it
@@ -95,7 +102,14 @@ impl Failure {
             }
         }
         let (code, message) = code_and_message(inner, known);
-        Self { code, message: tame(&message), file, line: position.line(), column: position.position(), chain }
+        Self {
+            code,
+            message: tame(&message),
+            file,
+            line: position.line().and_then(narrow),
+            column: position.position().and_then(narrow),
+            chain,
+        }
     }
 
     /// Names the file, where the engine did not.
@@ -118,6 +132,10 @@ impl Failure {
             _ => String::new(),
         }
     }
+}
+
+fn narrow(number: usize) -> Option<u32> {
+    u32::try_from(number).ok()
 }
 
 fn code_and_message(error: &EvalAltResult, known: impl Fn(&str) -> bool) -> (String, String) {

@@ -134,11 +134,7 @@ impl Library {
     ///
     /// # Errors
     /// Every finding of every file.
-    pub fn from_texts(
-        texts: Vec<(String, String)>,
-        settings: &Settings,
-        kit: &Kit,
-    ) -> Result<Self, Vec<Diagnostic>> {
+    pub fn from_texts(texts: Vec<(String, String)>, settings: &Settings, kit: &Kit) -> Result<Self, Vec<Diagnostic>> {
         let (mut drafts, mut findings) = read_all(texts, settings, kit);
         findings.extend(check::check(&mut drafts, kit));
         findings.sort_by(|one, other| (&one.file, one.line, one.column).cmp(&(&other.file, other.line, other.column)));
@@ -231,7 +227,11 @@ fn merge_params(path: &str, manifest: &mut Manifest, given: &toml::Table, findin
             continue;
         };
         if own.type_str() != value.type_str() {
-            let message = format!("the configuration gives {name} as {}, the file declares it as {}", value.type_str(), own.type_str());
+            let message = format!(
+                "the configuration gives {name} as {}, the file declares it as {}",
+                value.type_str(),
+                own.type_str()
+            );
             findings.push(Diagnostic::error("param_type", path, (0, 0, 0), message));
             continue;
         }
@@ -274,7 +274,8 @@ pub(super) fn directly_named(source: &str) -> BTreeSet<&str> {
         let pieces: Vec<&str> = code.split("::").collect();
         for piece in &pieces[..pieces.len() - 1] {
             let piece = piece.trim_end();
-            let start = piece.rfind(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').map_or(0, |at| at + 1);
+            let start =
+                piece.rfind(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').map_or(0, |at| at + 1);
             if let Some(name) = piece.get(start..).filter(|name| !name.is_empty()) {
                 found.insert(name);
             }
@@ -325,8 +326,9 @@ fn read_folder(
     texts: &mut Vec<(String, String)>,
     findings: &mut Vec<Diagnostic>,
 ) {
-    let unreadable =
-        |path: &str, error: &std::io::Error| Diagnostic::error("unreadable", path, (0, 0, 0), format!("cannot be read: {error}"));
+    let unreadable = |path: &str, error: &std::io::Error| {
+        Diagnostic::error("unreadable", path, (0, 0, 0), format!("cannot be read: {error}"))
+    };
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && depth == 0 => return,
@@ -380,7 +382,7 @@ impl Machine {
         for file in library.files.iter().filter(|file| file.kind != FileKind::Lib) {
             match compile(&engine, file) {
                 Ok(ast) => drop(compiled.insert(file.path.clone(), ast)),
-                Err(finding) => findings.push(finding),
+                Err(finding) => findings.push(*finding),
             }
         }
         let known = check::known_names(&engine);
@@ -431,8 +433,8 @@ impl std::fmt::Debug for Machine {
 }
 
 /// Compiles one file.
-pub(super) fn compile(engine: &Engine, file: &File) -> Result<AST, Diagnostic> {
-    let mut ast = engine.compile(&*file.source).map_err(|error| check::parse_finding(file, &error))?;
+pub(super) fn compile(engine: &Engine, file: &File) -> Result<AST, Box<Diagnostic>> {
+    let mut ast = engine.compile(&*file.source).map_err(|error| Box::new(check::parse_finding(file, &error)))?;
     ast.set_source(file.path.as_str());
     Ok(ast)
 }
@@ -463,7 +465,7 @@ pub(super) fn add_libs<'a>(engine: &mut Engine, files: impl Iterator<Item = &'a 
         match compile(engine, file).and_then(|ast| module(engine, file, &ast)) {
             Ok(module) => drop(engine.register_static_module(name, module.into())),
             Err(finding) => {
-                findings.push(finding);
+                findings.push(*finding);
                 engine.register_static_module(name, Module::new().into());
             }
         }
@@ -471,16 +473,17 @@ pub(super) fn add_libs<'a>(engine: &mut Engine, files: impl Iterator<Item = &'a 
     findings
 }
 
-fn module(engine: &Engine, file: &File, ast: &AST) -> Result<Module, Diagnostic> {
+fn module(engine: &Engine, file: &File, ast: &AST) -> Result<Module, Box<Diagnostic>> {
     if let Some(finding) = check::top_level(file, ast).into_iter().next() {
-        return Err(finding);
+        return Err(Box::new(finding));
     }
     let budget = Budget { operations: 10_000, ..Budget::default() };
     let (module, _) = spend(&budget, || {
         Module::eval_ast_as_new(Scope::new(), ast, engine).map_err(|error| Failure::from_error(&error, |_| true))
     });
     module.map_err(|failure| {
-        let place = (failure.line.unwrap_or(1), failure.column.unwrap_or(1), 1);
-        Diagnostic::error("lib_failed", &file.path, place, format!("{} ({})", failure.message, failure.code))
+        let at = |number: Option<u32>| number.and_then(|number| usize::try_from(number).ok()).unwrap_or(1);
+        let place = (at(failure.line), at(failure.column), 1);
+        Box::new(Diagnostic::error("lib_failed", &file.path, place, format!("{} ({})", failure.message, failure.code)))
     })
 }
