@@ -4,16 +4,20 @@
 //! what a script may do goes through the functions it is given, and those call `ops`.
 
 pub mod answers;
+pub mod api;
 pub mod budget;
 pub mod check;
 mod comparison;
+pub mod decide;
 pub mod diagnostic;
 pub mod failure;
 pub mod library;
 pub mod manifest;
 pub mod meter;
 pub mod reference;
+pub mod run;
 pub mod sandbox;
+pub mod script_thread;
 pub mod values;
 
 pub use budget::{Budget, Spent, spend};

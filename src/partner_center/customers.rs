@@ -23,6 +23,10 @@ pub struct CustomerFact {
     pub country: Option<String>,
     /// When the account was opened.
     pub opened_at: Option<Instant>,
+    /// What is overdue, where the document came from here.
+    pub account: Option<Account>,
+    /// Labels, where the document came from here.
+    pub labels: BTreeMap<String, String>,
     /// Everything else, as JSON text by field.
     pub extra: BTreeMap<String, String>,
 }
@@ -63,7 +67,15 @@ pub(super) fn read(row: &Value, fields: &mut Fields<'_>, context: &Context) -> R
     fact.company_name = fact.company_name.or(fields.filled("companyName"));
     fact.domain = fact.domain.or(fields.filled("domain"));
     fact.opened_at = fields.instant("openedAt");
+    fact.account = fields.take("account").map(account);
+    fact.labels = fields.labels();
     Ok(fact)
+}
+
+fn account(value: &Value) -> Account {
+    let owed = value.get_any_case("overdue").and_then(Value::as_array).unwrap_or_default();
+    let since = value.get_any_case("since").and_then(|since| field::date(since.as_str()?)?.at());
+    Account { overdue: owed.iter().filter_map(field::money).collect(), since }
 }
 
 fn read_profile(
@@ -129,7 +141,7 @@ pub fn merge(existing: Option<&Tenant>, fact: &CustomerFact, import: &Import) ->
         domain: String::new(),
         country: String::new(),
         account: Account::default(),
-        labels: BTreeMap::new(),
+        labels: fact.labels.clone(),
         opened_at: None,
         extra: BTreeMap::new(),
     });
@@ -137,6 +149,7 @@ pub fn merge(existing: Option<&Tenant>, fact: &CustomerFact, import: &Import) ->
     diff.set("companyName", &mut tenant.company_name, fact.company_name.clone());
     diff.set("domain", &mut tenant.domain, fact.domain.clone());
     diff.set("country", &mut tenant.country, fact.country.clone());
+    diff.set("account", &mut tenant.account, fact.account.clone());
     diff.set("openedAt", &mut tenant.opened_at, fact.opened_at.map(Some));
     diff.extras(&mut tenant.extra, &fact.extra);
     tenant.generation += u64::from(diff.moved());

@@ -9,7 +9,8 @@ use rust_decimal::Decimal;
 
 use crate::domain::calendar;
 use crate::domain::ids::Guid;
-use crate::domain::{Instant, Span, TenantId};
+use crate::domain::money::Currency;
+use crate::domain::{Instant, Money, Span, TenantId};
 use crate::json::{self, Value};
 
 /// Notes kept of one row, at most.
@@ -91,11 +92,6 @@ impl<'a> Fields<'a> {
         self.text(name).map(|found| found.trim().to_owned()).filter(|found| !found.is_empty())
     }
 
-    /// A whole number, also written as text.
-    pub(super) fn integer(&mut self, name: &str) -> Option<i64> {
-        self.taken_as(name, "whole number", integer)
-    }
-
     /// A number of things: whole and not negative.
     pub(super) fn count(&mut self, name: &str) -> Option<i64> {
         self.taken_as(name, "number of things", |value| integer(value).filter(|number| *number >= 0))
@@ -127,6 +123,12 @@ impl<'a> Fields<'a> {
             return None;
         }
         self.taken_as(name, "length such as P1Y", |value| value.as_str()?.trim().to_ascii_uppercase().parse().ok())
+    }
+
+    /// Labels: texts by name.
+    pub(super) fn labels(&mut self) -> BTreeMap<String, String> {
+        let labels = self.take("labels").and_then(Value::members).unwrap_or_default().iter();
+        labels.filter_map(|(name, text)| Some((name.clone(), text.as_str()?.to_owned()))).collect()
     }
 
     /// Everything nobody took, as JSON text by camelCase name, and the notes.
@@ -170,6 +172,16 @@ pub(super) fn decimal(value: &Value) -> Option<Decimal> {
         Value::String(text) => Decimal::from_str_exact(text.trim()).ok(),
         other => other.as_decimal(),
     }
+}
+
+/// An amount that is not negative: `{amount, currency}` or `"10.08 EUR"`.
+pub(super) fn money(value: &Value) -> Option<Money> {
+    if let Some(text) = value.as_str() {
+        return text.parse().ok();
+    }
+    let currency: Currency = value.get_any_case("currency")?.as_str()?.parse().ok()?;
+    let amount = decimal(value.get_any_case("amount")?).filter(|amount| *amount >= Decimal::ZERO)?;
+    Some(Money::new(amount, currency))
 }
 
 fn flag(value: &Value) -> Option<bool> {

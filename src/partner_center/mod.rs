@@ -14,6 +14,7 @@ pub mod read;
 pub mod relative;
 pub mod subscriptions;
 pub mod subscriptions_merge;
+pub mod subscriptions_write;
 pub mod upstream;
 pub mod write;
 

@@ -189,7 +189,7 @@ pub fn order(order: &Order) -> Value {
     if let Some(code) = field::kept(&order.extra, "currencyCode") {
         out.value("currencyCode", code);
     }
-    out.value("lineItems", Value::Array(order.line_items.iter().map(|line| order_line(line, order)).collect()));
+    out.value("lineItems", Value::Array(order.line_items.iter().map(order_line).collect()));
     out.instant("creationDate", order.creation_date);
     out.filled("status", &order.status);
     out.extras(&order.extra, &["id"]);
@@ -198,7 +198,7 @@ pub fn order(order: &Order) -> Value {
     out.finish()
 }
 
-fn order_line(line: &OrderLine, order: &Order) -> Value {
+fn order_line(line: &OrderLine) -> Value {
     let mut out = Out::new();
     out.integer("lineItemNumber", i64::from(line.line_item_number));
     out.filled("offerId", &line.offer_id);
@@ -207,17 +207,14 @@ fn order_line(line: &OrderLine, order: &Order) -> Value {
     }
     out.filled("friendlyName", &line.friendly_name);
     out.integer("quantity", line.quantity);
-    if let Some(price) = line.unit_price {
-        let mut pricing = Out::over(field::kept(&line.extra, "pricing"));
+    if let (Some(price), None) = (line.unit_price, line.extra.get("pricing")) {
+        let mut pricing = Out::new();
         pricing.value("price", Value::Number(price.amount.into()));
         out.value("pricing", pricing.finish());
     }
     out.extras(&line.extra, &[]);
     if let Some(links) = field::kept(&line.extra, "links") {
         out.value("links", links);
-    } else if let Some(subscription) = line.subscription_id {
-        let uri = format!("/customers/{}/subscriptions/{subscription}", order.tenant);
-        out.value("links", Value::Object(vec![("subscription".to_owned(), write::link(&uri, "GET"))]));
     }
     out.finish()
 }

@@ -262,7 +262,7 @@ fn shape_of(value: &Value, context: &Context) -> Shape {
         Some("order") => Shape::Order,
         Some("offer" | "product" | "sku" | "availability") => Shape::Offer,
         Some("price") => Shape::Price,
-        Some(other) => Shape::Other(format!("'{}'", other.chars().take(60).collect::<String>())),
+        Some(_) => Shape::Other(format!("'{}'", kind.unwrap_or_default().chars().take(60).collect::<String>())),
         None => shape_by_fields(value, context),
     }
 }

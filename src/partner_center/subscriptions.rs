@@ -1,20 +1,17 @@
-//! Subscriptions: what a row states about one, and how one is shown.
+//! Subscriptions: what a row states about one.
 
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use rust_decimal::Decimal;
 
 use super::family;
 use super::field::{self, Date, Fields};
 use super::read::{Context, missing_id};
-use super::write::{self, Out};
 use crate::domain::change::{Amendments, Reason};
 use crate::domain::ids::Guid;
-use crate::domain::money::Currency;
 use crate::domain::subscription::{SeatBatch, Status};
-use crate::domain::{Instant, Money, OrderId, Refusal, Span, Subscription, SubscriptionId, TenantId};
-use crate::json::{Number, Value};
+use crate::domain::{Instant, Money, OrderId, Refusal, Span, SubscriptionId, TenantId};
+use crate::json::Value;
 
 const STATUSES: [&str; 7] = ["none", "active", "suspended", "deleted", "expired", "pending", "disabled"];
 /// The billing cycles by their number.
@@ -164,11 +161,8 @@ fn read_product(row: &Value, fields: &mut Fields<'_>, fact: &mut SubscriptionFac
     fact.parent_subscription_id =
         fields.filled("parentSubscriptionId").map(|text| SubscriptionId(field::guid("subscription", &text)));
     fact.order_id = fields.filled("orderId").map(|text| order_id(&text));
-    fact.unit_price = fields.take("unitPrice").and_then(read_money);
-    if let Some(Value::Object(labels)) = fields.take("labels") {
-        let texts = labels.iter().filter_map(|(name, text)| Some((name.clone(), text.as_str()?.to_owned())));
-        fact.labels = texts.collect();
-    }
+    fact.unit_price = fields.take("unitPrice").and_then(field::money);
+    fact.labels = fields.labels();
 }
 
 /// `productType`: a text, or an object with an id and perhaps a finer sub-type.
@@ -272,15 +266,6 @@ fn read_next_term(fields: &mut Fields<'_>, fact: &mut SubscriptionFact) {
     fact.next_term = Some(next);
 }
 
-fn read_money(value: &Value) -> Option<Money> {
-    if let Some(text) = value.as_str() {
-        return text.parse().ok();
-    }
-    let currency: Currency = value.get_any_case("currency")?.as_str()?.parse().ok()?;
-    let amount = field::decimal(value.get_any_case("amount")?).filter(|amount| *amount >= Decimal::ZERO)?;
-    Some(Money::new(amount, currency))
-}
-
 /// An order's id: GUIDs in lower case, newer ids as they came.
 pub(super) fn order_id(text: &str) -> OrderId {
     let trimmed = text.trim();
@@ -291,173 +276,4 @@ pub(super) fn order_id(text: &str) -> OrderId {
 pub(super) fn id_of_path(path: &str) -> Option<&str> {
     let (_, behind) = path.split('?').next()?.split_once("/subscriptions/")?;
     behind.split('/').next().filter(|id| !id.is_empty() && !field::is_placeholder(id))
-}
-
-/// What a quote adds to a subscription that is shown.
-#[derive(Debug, Clone, Default)]
-pub struct Shown {
-    /// What the caller may do now: `edit`, `cancel`.
-    pub actions: Vec<&'static str>,
-    /// The refunds still to be had.
-    pub refund_options: Vec<RefundOption>,
-    /// Whether the window closes with a day (shown as its last minute) and not after hours (shown as its last second).
-    pub window_ends_with_day: bool,
-}
-
-/// A refund that can still be had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RefundOption {
-    /// Whether everything comes back.
-    pub is_full: bool,
-    /// The first instant too late; none when it never is.
-    pub expires_at: Option<Instant>,
-}
-
-/// A subscription as Partner Center shows it, with our family, labels and price beside.
-pub fn subscription(subscription: &Subscription, shown: &Shown) -> Value {
-    let (standing, profile) = (&subscription.standing, &*subscription.profile);
-    let mut out = Out::new();
-    out.text("id", &subscription.id.to_string());
-    out.text("customerId", &subscription.tenant.to_string());
-    for (name, text) in
-        [("offerId", &profile.offer_id), ("offerName", &profile.offer_name), ("friendlyName", &profile.friendly_name)]
-    {
-        out.filled(name, text);
-    }
-    out.text("family", &profile.family);
-    if !profile.product_type.is_empty() {
-        let mut kind = Out::over(field::kept(&profile.extra, "productType"));
-        if kind.kept("id").is_none() {
-            kind.text("id", &profile.product_type);
-        }
-        out.value("productType", kind.finish());
-    }
-    out.integer("quantity", standing.quantity);
-    if let Some(base) = profile.parent_subscription_id {
-        out.text("parentSubscriptionId", &base.to_string());
-    }
-    out.instant("creationDate", Some(profile.purchased_at));
-    out.instant("effectiveStartDate", Some(standing.term_start));
-    write_ends(&mut out, subscription);
-    write_window(&mut out, subscription, shown);
-    let status = field::kept(&profile.extra, "status").filter(|_| standing.status == Status::Unknown);
-    out.value("status", status.unwrap_or_else(|| Value::String(standing.status.as_str().to_owned())));
-    out.flag("autoRenewEnabled", standing.auto_renew_enabled);
-    write_next_term(&mut out, subscription);
-    write_plan(&mut out, subscription);
-    let actions = shown.actions.iter().map(|action| Value::String((*action).to_owned()));
-    out.value("actions", Value::Array(actions.collect()));
-    if let Some(attention) = standing.attention {
-        out.text("attentionNeeded", attention.as_str());
-    }
-    out.labels(&profile.labels);
-    let never = ["id", "status", "productType", "scheduledNextTermInstructions"];
-    out.extras(&profile.extra, &never);
-    out.links(&profile.extra, &format!("/customers/{}/subscriptions/{}", subscription.tenant, subscription.id));
-    out.value("attributes", write::attributes("Subscription", Some(standing.generation)));
-    out.finish()
-}
-
-fn write_ends(out: &mut Out, subscription: &Subscription) {
-    let family = &subscription.profile.family;
-    let ends = [
-        ("commitmentEndDate", "commitmentEndDateTime", subscription.standing.term_end),
-        ("billingCycleEndDate", "billingCycleEndDateTime", subscription.standing.cycle_end),
-    ];
-    for (day, exact, end) in ends {
-        let Some(end) = end else { continue };
-        let last = last_second(end);
-        let shown = if family::end_is_inclusive(family) { last.and_then(field::midnight) } else { Some(end) };
-        out.instant(day, shown);
-        out.instant(exact, last);
-    }
-}
-
-/// The last whole second before an instant.
-fn last_second(end: Instant) -> Option<Instant> {
-    let whole = chrono::DateTime::from_timestamp(end.timestamp(), 0)?;
-    if whole < end { Some(whole) } else { whole.checked_sub_signed(TimeDelta::seconds(1)) }
-}
-
-fn write_window(out: &mut Out, subscription: &Subscription, shown: &Shown) {
-    let last = subscription.standing.window_end.and_then(|end| {
-        let is_day = shown.window_ends_with_day && field::midnight(end) == Some(end);
-        if is_day { end.checked_sub_signed(TimeDelta::minutes(1)) } else { last_second(end) }
-    });
-    out.instant("cancellationAllowedUntilDate", last);
-    let options = shown.refund_options.iter().map(|option| {
-        let mut one = Out::new();
-        one.text("type", if option.is_full { "Full" } else { "Partial" });
-        one.instant("expiresAt", option.expires_at);
-        one.finish()
-    });
-    let options: Vec<Value> = options.collect();
-    if !options.is_empty() {
-        out.value("refundOptions", Value::Array(options));
-    }
-    let batches = &subscription.profile.seat_batches;
-    if !batches.is_empty() {
-        let mut refundable = Out::new();
-        refundable.integer("totalQuantity", batches.iter().map(|batch| batch.quantity).fold(0, i64::saturating_add));
-        let details = batches.iter().map(|batch| {
-            let mut one = Out::new();
-            one.integer("quantity", batch.quantity);
-            one.instant("allowedUntilDateTime", last_second(batch.allowed_until));
-            one.finish()
-        });
-        refundable.value("details", Value::Array(details.collect()));
-        out.value("refundableQuantity", refundable.finish());
-    }
-}
-
-fn write_next_term(out: &mut Out, subscription: &Subscription) {
-    let profile = &subscription.profile;
-    if !profile.next_term.is_empty() {
-        let kept = field::kept(&profile.extra, "scheduledNextTermInstructions");
-        out.value("scheduledNextTermInstructions", next_term(subscription, &profile.next_term, kept));
-    }
-}
-
-/// `scheduledNextTermInstructions`: the present product with what the next term has different.
-pub(super) fn next_term(subscription: &Subscription, next: &Amendments, kept: Option<Value>) -> Value {
-    let (standing, profile) = (&subscription.standing, &subscription.profile);
-    let mut out = Out::over(kept);
-    let mut product = Out::over(out.kept("product"));
-    let names = ["productId", "skuId", "availabilityId"];
-    let parts: Vec<&str> = profile.offer_id.split(':').collect();
-    if product.kept("productId").is_none() && parts.len() == names.len() {
-        for (name, part) in names.into_iter().zip(parts) {
-            product.text(name, part);
-        }
-    }
-    product.filled("billingCycle", next.billing_cycle.as_ref().unwrap_or(&profile.billing_cycle));
-    if let Some(length) = next.term_duration.or(profile.term_duration) {
-        product.text("termDuration", &length.to_string());
-    }
-    out.value("product", product.finish());
-    out.integer("quantity", next.quantity.unwrap_or(standing.quantity));
-    out.finish()
-}
-
-fn write_plan(out: &mut Out, subscription: &Subscription) {
-    let profile = &subscription.profile;
-    out.filled("billingType", &profile.billing_type);
-    out.filled("billingCycle", &profile.billing_cycle);
-    if let Some(length) = profile.term_duration {
-        out.text("termDuration", &length.to_string());
-    }
-    out.flag("isTrial", profile.is_trial);
-    out.filled("publisherName", &profile.publisher_name);
-    if let Some(order) = &profile.order_id {
-        out.text("orderId", &order.0);
-    }
-    if let Some(price) = profile.unit_price {
-        let mut money = Out::new();
-        money.value("amount", Value::Number(Number::from(price.amount)));
-        money.text("currency", price.currency.code());
-        out.value("unitPrice", money.finish());
-    }
-    if let Some(reason) = profile.suspension_reason {
-        out.value("suspensionReasons", Value::Array(vec![Value::String(reason.as_str().to_owned())]));
-    }
 }

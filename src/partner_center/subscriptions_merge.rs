@@ -11,14 +11,15 @@ use chrono::{Datelike, TimeDelta};
 use super::family::{self, Clues, UNKNOWN};
 use super::merge::{Diff, Import, Merged};
 use super::subscriptions::{Ending, SubscriptionFact};
+use super::subscriptions_write::last_second;
 use crate::domain::change::Amendments;
 use crate::domain::lifecycle;
 use crate::domain::subscription::{Attention, Profile, Renewal, Standing, Status};
 use crate::domain::terms::Terms;
 use crate::domain::{Instant, Span, Subscription, TenantId, calendar};
 
-/// A first term may begin this much after the length before its end, because it was aligned to a day or to a base.
-const ALIGNMENT: TimeDelta = TimeDelta::days(2);
+/// A first term may be this much longer than its length, because its end was aligned to a day or to a base.
+const ALIGNMENT: TimeDelta = TimeDelta::days(31);
 
 /// What a subscription of this tenant becomes if the fact is so.
 pub fn merge(
@@ -39,6 +40,8 @@ pub fn merge(
         profile.term_duration = family::unsaid_term(&profile.family, profile.is_trial);
     }
     let told_end = fact.term_end.map(|end| end.first_after(&profile.family));
+    let ours = existing.and_then(|before| before.standing.term_end);
+    let told_end = told_end.map(|told| told.and_then(|told| as_shown(ours, told)));
     let mut standing = match existing {
         Some(before) => before.standing,
         None => begin(terms, &mut profile, fact, told_end.flatten(), import.now),
@@ -135,7 +138,7 @@ fn begin(
         (standing.term_end, standing.cycle_start, standing.cycle_end) = (None, None, None);
     }
     // A term after the first has the window of its own renewal, not the purchase's.
-    if start.date_naive() > profile.purchased_at.date_naive() && is_later_term(told_start, start) {
+    if told_start.is_some_and(|told| told < start) {
         standing.window_end =
             lifecycle::open_window(terms, &profile.family, &profile.billing_cycle, standing.term_start);
     }
@@ -150,16 +153,16 @@ fn end_at(standing: &mut Standing, end: Instant) {
     standing.term_end = Some(end);
 }
 
-fn is_later_term(told_start: Option<Instant>, start: Instant) -> bool {
-    told_start.is_some_and(|told| start - told > ALIGNMENT)
-}
-
-/// Where the present term began: at the told start if that is at most its length before the told end, else one length
-/// before that end, on the anchor's day.
+/// Where the present term began: at the told start if the told end is that of the first term, else one length before
+/// the end, on the anchor's day.
 fn term_start(told_start: Option<Instant>, told_end: Option<Instant>, profile: &Profile) -> Option<Instant> {
     let (length, end) = (profile.term_duration?, told_end?);
     let counted = length.before(end)?;
-    if let Some(told) = told_start.filter(|told| *told < end && *told + ALIGNMENT >= counted) {
+    let is_first = |told: &Instant| {
+        let again = length.after(*told).is_some_and(|second| second.date_naive() == counted.date_naive());
+        *told < end && (*told >= counted || (counted - *told <= ALIGNMENT && !again))
+    };
+    if let Some(told) = told_start.filter(is_first) {
         return Some(told);
     }
     let anchored = if length.days == 0 && length.seconds == 0 {
@@ -206,14 +209,21 @@ fn new_term(terms: &Terms, profile: &Profile, standing: &mut Standing, fact: &Su
 fn take_told_dates(diff: &mut Diff, standing: &mut Standing, profile: &Profile, fact: &SubscriptionFact, now: Instant) {
     // A cycle that ended before the import is an old page's: charging the next one is upstream's past, not ours.
     let cycle_end = fact.cycle_end.and_then(|end| end.first_after(&profile.family)).filter(|end| *end > now);
-    diff.set("billingCycleEndDate", &mut standing.cycle_end, cycle_end.map(Some));
+    let cycle_end = cycle_end.map(|end| as_shown(standing.cycle_end, end));
+    diff.set("billingCycleEndDate", &mut standing.cycle_end, cycle_end);
     if let (Some(end), Some(last)) = (standing.cycle_end, standing.term_end) {
         standing.cycle_end = Some(end.min(last));
     }
     if standing.cycle_start.is_none_or(|start| standing.cycle_end.is_some_and(|end| start >= end)) {
         standing.cycle_start = standing.cycle_end.map(|end| standing.term_start.min(end));
     }
-    diff.set("cancellationAllowedUntilDate", &mut standing.window_end, fact.window_end.map(Some));
+    let window_end = fact.window_end.map(|end| as_shown(standing.window_end, end));
+    diff.set("cancellationAllowedUntilDate", &mut standing.window_end, window_end);
+}
+
+/// Dates are shown to the second: ours stays, fractions and all, where it would be shown as theirs is.
+fn as_shown(ours: Option<Instant>, theirs: Instant) -> Option<Instant> {
+    ours.filter(|ours| last_second(*ours) == last_second(theirs)).or(Some(theirs))
 }
 
 fn mark(standing: &mut Standing, fact: &SubscriptionFact, now: Instant) {

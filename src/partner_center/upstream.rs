@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::subscriptions::next_term;
+use super::subscriptions_write::next_term;
 use super::write::{self, Out};
 use crate::domain::change::Amendments;
 use crate::domain::ids::Guid;

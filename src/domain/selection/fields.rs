@@ -31,7 +31,7 @@ fn text(value: &str) -> Field<'_> {
     Field::Text(Cow::Borrowed(value))
 }
 
-fn shown<'a>(value: impl ToString) -> Field<'a> {
+fn shown<'a>(value: &impl ToString) -> Field<'a> {
     Field::Text(Cow::Owned(value.to_string()))
 }
 
@@ -50,7 +50,7 @@ fn label<'a>(labels: &'a BTreeMap<String, String>, name: &str) -> Option<Field<'
 impl Fields for Tenant {
     fn field(&self, name: &str) -> Option<Field<'_>> {
         Some(match name {
-            "id" => shown(self.id),
+            "id" => shown(&self.id),
             "company_name" => text(&self.company_name),
             "domain" => return some_text(&self.domain),
             "country" => return some_text(&self.country),
@@ -67,8 +67,8 @@ impl Fields for Subscription {
     fn field(&self, name: &str) -> Option<Field<'_>> {
         let (standing, profile) = (&self.standing, &*self.profile);
         Some(match name {
-            "id" => shown(self.id),
-            "tenant" => shown(self.tenant),
+            "id" => shown(&self.id),
+            "tenant" => shown(&self.tenant),
             "status" => text(standing.status.as_str()),
             "family" => text(&profile.family),
             "quantity" => Field::Integer(standing.quantity),
@@ -99,7 +99,7 @@ impl Fields for Subscription {
             "unit_price" => Field::Money(profile.unit_price?),
             "is_trial" => Field::Bool(profile.is_trial),
             "is_add_on" => Field::Bool(profile.parent_subscription_id.is_some()),
-            "parent_subscription_id" => shown(profile.parent_subscription_id?),
+            "parent_subscription_id" => shown(&profile.parent_subscription_id?),
             "order_id" => text(&profile.order_id.as_ref()?.0),
             "suspension_reason" => text(profile.suspension_reason?.as_str()),
             "generation" => whole(standing.generation),
@@ -112,7 +112,7 @@ impl Fields for Order {
     fn field(&self, name: &str) -> Option<Field<'_>> {
         Some(match name {
             "id" => text(&self.id.0),
-            "tenant" => shown(self.tenant),
+            "tenant" => shown(&self.tenant),
             "creation_date" => Field::Instant(self.creation_date?),
             "billing_cycle" => return some_text(&self.billing_cycle),
             "status" => return some_text(&self.status),
@@ -128,9 +128,9 @@ impl Fields for Order {
 impl Fields for Request {
     fn field(&self, name: &str) -> Option<Field<'_>> {
         Some(match name {
-            "id" => shown(self.id),
-            "tenant" => shown(self.tenant),
-            "subscription" => shown(self.subscription),
+            "id" => shown(&self.id),
+            "tenant" => shown(&self.tenant),
+            "subscription" => shown(&self.subscription),
             "kind" => text(self.kind.as_str()),
             "state" => text(self.state.as_str()),
             "is_open" => Field::Bool(self.state.is_open()),
@@ -160,10 +160,10 @@ impl Fields for Request {
 impl Fields for Decision {
     fn field(&self, name: &str) -> Option<Field<'_>> {
         Some(match name {
-            "id" => shown(self.id),
-            "request" => shown(self.request),
-            "tenant" => shown(self.tenant),
-            "subscription" => shown(self.subscription),
+            "id" => shown(&self.id),
+            "request" => shown(&self.request),
+            "tenant" => shown(&self.tenant),
+            "subscription" => shown(&self.subscription),
             "kind" => text(self.kind.as_str()),
             "at" => Field::Instant(self.at),
             "verdict" => text(self.verdict.as_str()),
@@ -177,7 +177,7 @@ impl Fields for Decision {
 impl Fields for Run {
     fn field(&self, name: &str) -> Option<Field<'_>> {
         Some(match name {
-            "id" => shown(self.id),
+            "id" => shown(&self.id),
             "file" => text(&self.file),
             "handler" => text(&self.handler),
             "cause" => text(&self.cause),
@@ -213,7 +213,7 @@ impl Fields for Product {
 impl Fields for Delivery {
     fn field(&self, name: &str) -> Option<Field<'_>> {
         Some(match name {
-            "id" => shown(self.id),
+            "id" => shown(&self.id),
             "hook" => text(&self.hook),
             "webhook_id" => text(&self.webhook_id),
             "type" => text(&self.event_type),
@@ -234,12 +234,12 @@ impl Fields for Delivery {
 impl Fields for Message {
     fn field(&self, name: &str) -> Option<Field<'_>> {
         Some(match name {
-            "id" => shown(self.id),
+            "id" => shown(&self.id),
             "topic" => text(&self.topic),
             "at" => Field::Instant(self.at),
-            "tenant" => shown(self.tenant?),
-            "subscription" => shown(self.subscription?),
-            "request" => shown(self.request?),
+            "tenant" => shown(&self.tenant?),
+            "subscription" => shown(&self.subscription?),
+            "request" => shown(&self.request?),
             "state" => Field::Texts(
                 self.addressees
                     .iter()
@@ -266,9 +266,9 @@ impl Fields for Line {
             "id" => text(&self.id),
             "at" => Field::Instant(self.at),
             "seq" => whole(self.seq),
-            "tenant" => shown(self.tenant),
-            "subscription" => shown(self.subscription),
-            "request" => shown(self.request?),
+            "tenant" => shown(&self.tenant),
+            "subscription" => shown(&self.subscription),
+            "request" => shown(&self.request?),
             "kind" => text(self.kind.as_str()),
             "quantity" => Field::Integer(self.quantity),
             "amount" => Field::Money(crate::domain::Money::new(self.amount, self.currency)),
@@ -295,7 +295,7 @@ impl Fields for Occurrence {
                 OccurrenceState::Coalesced => "coalesced",
                 OccurrenceState::Missed => "missed",
             }),
-            "run" => shown(self.run?),
+            "run" => shown(&self.run?),
             _ => return None,
         })
     }
