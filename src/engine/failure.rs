@@ -59,6 +59,11 @@ pub fn raise_refusal(refusal: &Refusal) -> Box<EvalAltResult> {
     raise(&refusal.code, refusal.message.clone())
 }
 
+/// What ends a run because it went over a limit of ours (`rows`); a script cannot catch it.
+pub fn over_limit(what: &'static str) -> Box<EvalAltResult> {
+    Box::new(EvalAltResult::ErrorTerminated(what.into(), Position::NONE))
+}
+
 impl Failure {
     /// A failure without a place.
     pub fn new(code: &str, message: impl AsRef<str>) -> Self {
@@ -153,6 +158,7 @@ fn code_and_message(error: &EvalAltResult, known: impl Fn(&str) -> bool) -> (Str
                 "operations" => "it took more operations than a run may",
                 "wall" => "it took longer than a run may",
                 "memory" => "it held more memory than a run may",
+                "rows" => "a query gives more rows than a run may read; make it narrower",
                 _ => "it was stopped from outside",
             };
             if what == "cancelled" { plain("cancelled", message.to_owned()) } else { limit(&what, message) }

@@ -87,7 +87,7 @@ fn fail(run: &mut Run, failure: &Failure) {
         code: failure.code.clone(),
         message: failure.to_string(),
         file: failure.file.clone(),
-        line: failure.line,
-        column: failure.column,
+        line: failure.line.map(|line| line as usize),
+        column: failure.column.map(|column| column as usize),
     });
 }

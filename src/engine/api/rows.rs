@@ -10,7 +10,7 @@ use super::tenants::TenantValue;
 use crate::domain::request::State;
 use crate::domain::selection::{Scalar, Selection};
 use crate::domain::{Id, SubscriptionId, TenantId};
-use crate::engine::failure::{Api, raise};
+use crate::engine::failure::{Api, over_limit};
 use crate::engine::reference::{Function, Part};
 use crate::engine::script_thread::with;
 use crate::ops::{Work, ledger, requests, subscriptions, tenants};
@@ -152,7 +152,7 @@ impl Rows {
 fn bounded(rows: usize) -> Api<()> {
     let limit = with(|work| Ok(work.settings.rows))?;
     if rows > limit {
-        return Err(raise("limit_exceeded:rows", format!("a query gives at most {limit} rows; narrow it")));
+        return Err(over_limit("rows"));
     }
     Ok(())
 }
