@@ -395,7 +395,8 @@ impl Machine {
     }
 
     /// Calls a handler of a file on a budget of its own: with the event, and the params where it takes two. The tag
-    /// is what functions of the program find through their call context.
+    /// is what functions of the program find through their call context. A returned value that is nested deeply or
+    /// holds functions is as good as none.
     pub fn call(
         &self,
         path: &str,
@@ -421,9 +422,28 @@ impl Machine {
         spend(budget, || {
             let called: Result<Dynamic, _> =
                 self.engine.call_fn_with_options(options, &mut Scope::new(), ast, handler, args);
-            called.map_err(|error| Failure::from_error(&error, |name| self.known.contains(name)).in_file(path))
+            let returned =
+                called.map_err(|error| Failure::from_error(&error, |name| self.known.contains(name)).in_file(path))?;
+            // What is nested deeply is dropped here, where the stack is large, and not by whoever gets it.
+            Ok(if is_plain(&returned, 0) { returned } else { Dynamic::UNIT })
         })
     }
+}
+
+/// Arrays and maps inside each other in what a handler returns.
+const RETURN_DEPTH_MAX: usize = 16;
+
+fn is_plain(value: &Dynamic, depth: usize) -> bool {
+    if depth > RETURN_DEPTH_MAX || value.is_fnptr() || value.is_shared() {
+        return false;
+    }
+    if let Ok(items) = value.as_array_ref() {
+        return items.iter().all(|item| is_plain(item, depth + 1));
+    }
+    if let Ok(map) = value.as_map_ref() {
+        return map.values().all(|item| is_plain(item, depth + 1));
+    }
+    true
 }
 
 impl std::fmt::Debug for Machine {

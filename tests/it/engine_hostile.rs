@@ -328,3 +328,38 @@ fn an_inner_run_spends_its_own_budget_and_the_outer_goes_on() {
     assert_eq!(result.unwrap_err().code, "panicked");
     assert_eq!(budget::open_accounts(), 0);
 }
+
+#[test]
+fn s9_chains_that_no_size_check_sees_end_before_the_stack_does() {
+    for source in [
+        "fn run(event) { let f = |x| x; loop { let g = f; f = |x| g; } }",
+        "fn run(event) { let f = |x| x; loop { let g = [f]; f = |x| g; } }",
+        "fn run(event) { let f = |x| x; loop { let g = #{ f: f }; f = |x| g; } }",
+        "fn run(event) { let a = []; loop { a = [a]; } }",
+        "fn run(event) { let a = #{}; loop { a = #{ a: a }; } }",
+        "fn run(event) { let a = []; loop { let b = []; b.push(a); a = b; } }",
+    ] {
+        let allowed = Budget {
+            operations: u64::MAX,
+            wall: Duration::from_secs(5),
+            memory_bytes: usize::MAX,
+            ..Budget::default()
+        };
+        let (result, _, _) = run_with(source, allowed);
+        let failure = result.expect_err(source);
+        assert!(failure.is_limit(), "{failure}: {source}");
+    }
+}
+
+#[test]
+fn what_a_handler_returns_is_plain_or_nothing() {
+    let returned = |source: &str| run_with(source, small()).0.unwrap();
+    assert_eq!(returned("fn run(event) { #{ a: [1, \"b\"] } }"), "#{\"a\": [1, \"b\"]}");
+    assert_eq!(returned("fn run(event) { |x| x }"), "");
+    assert_eq!(returned("fn run(event) { [1, |x| x] }"), "");
+    let nested = |depth: usize| format!("fn run(event) {{ let a = 1; for i in 0..{depth} {{ a = [a]; }} a }}");
+    assert_eq!(returned(&nested(16)), format!("{}1{}", "[".repeat(16), "]".repeat(16)));
+    assert_eq!(returned(&nested(17)), "");
+    let chain = "fn run(event) { let f = |x| x; for i in 0..100000 { let g = f; f = |x| g; } f }";
+    assert_eq!(returned(chain), "");
+}
