@@ -172,13 +172,7 @@ fn code_and_message(error: &EvalAltResult, known: impl Fn(&str) -> bool) -> (Str
             }
         }
         Cause::ErrorPropertyNotFound(name, _) => plain("missing_property", format!("there is no property '{name}'")),
-        Cause::ErrorDotExpr(text, _) => match text.strip_prefix("No writable property '") {
-            Some(rest) => {
-                let name = rest.split('\'').next().unwrap_or_default();
-                plain("read_only", format!("the property '{name}' can only be read"))
-            }
-            None => plain("missing_property", text.clone()),
-        },
+        Cause::ErrorDotExpr(text, _) => property_trouble(text),
         Cause::ErrorVariableNotFound(name, _) => plain("variable_not_found", format!("there is no variable '{name}'")),
         Cause::ErrorModuleNotFound(name, _) => plain("module_not_found", format!("there is no lib/{name}.rhai")),
         Cause::ErrorMismatchDataType(wanted, found, _) | Cause::ErrorMismatchOutputType(wanted, found, _) => {
@@ -199,6 +193,21 @@ fn code_and_message(error: &EvalAltResult, known: impl Fn(&str) -> bool) -> (Str
         },
         Cause::ErrorParsing(kind, _) => plain("script_parse", kind.to_string()),
         _ => plain("script_error", without_place(error)),
+    }
+}
+
+/// The engine tells of getters and setters that are not registered; a script's author knows of properties.
+fn property_trouble(text: &str) -> (String, String) {
+    let quoted: Vec<&str> = text.split('\'').skip(1).step_by(2).collect();
+    match quoted.as_slice() {
+        [name, ..] if text.starts_with("No writable property") => {
+            ("read_only".to_owned(), format!("the property '{name}' can only be read"))
+        }
+        [name, owner, ..] => {
+            let owner = owner.rsplit("::").next().unwrap_or(owner);
+            ("missing_property".to_owned(), format!("{} has no property '{name}'", super::values::shown_name(owner)))
+        }
+        _ => ("missing_property".to_owned(), text.to_owned()),
     }
 }
 

@@ -15,6 +15,7 @@ use bursar::json::parse;
 use bursar::ops::requests::{Proposed, propose};
 use bursar::ops::{Ids, Rights, Settings, Work};
 use bursar::store::{Store, records, tables};
+use expect_test::expect;
 use rhai::Engine;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -326,6 +327,65 @@ fn a_panic_of_the_host_ends_the_run_and_nothing_is_written() {
         assert_eq!(run.error.map(|error| error.code).as_deref(), Some("panicked"));
         assert_eq!(desk.read(), subscription(TENANT, SUB));
         assert_eq!(desk.run("fine", "{}").ending, Ending::Completed, "the thread goes on");
+    });
+}
+
+#[test]
+fn what_is_wrong_with_a_selection_of_a_manifest_is_told_where_it_stands() {
+    let told = |head: &str| {
+        let text = format!("//! ---\n//! {head}\n//! ---\nfn run(event) {{}}");
+        let loaded =
+            Library::from_texts(vec![("scripts/a.rhai".to_owned(), text)], &LibrarySettings::default(), &kit());
+        let findings = loaded.map(|_| Vec::new()).unwrap_or_else(|findings| findings);
+        findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let cron = |each: &str| told(&format!("on = [{{ cron = \"0 6 * * *\", each = {{ {each} }} }}]"));
+    assert_eq!(cron("status = \"active\", label.tier = \"gold\", quantity_min = 5"), "");
+    expect!["scripts/a.rhai:2:61: error[bad_selection]: subscriptions have no field 'quantty_min'; did you mean 'quantity_min'?"].assert_eq(&cron("status = \"active\", quantty_min = 5"));
+    expect!["scripts/a.rhai:2:42: error[bad_selection]: 'actve' is no status; there are pending, active, suspended, expired, disabled, deleted, unknown; did you mean 'active'?"].assert_eq(&cron("status = \"actve\""));
+    expect![[""]].assert_eq(&cron("term_end_before = \"2027-01-31T00:00:00Z\", commitment_end_date_before = \"2027-01-30T00:00:00Z\""));
+    expect!["scripts/a.rhai:2:20: error[bad_schedule]: hour: 25 is not between 0 and 23"].assert_eq(&told("on = [{ cron = \"0 25 * * *\" }]"));
+}
+
+#[test]
+fn records_compare_with_nothing_else_and_say_what_they_do_not_have() {
+    on_script_thread(|| {
+        let head = "//! ---\n//! grants = [\"subscriptions.read\", \"tenants.read\"]\n//! ---\n";
+        let mut shown = Vec::new();
+        for body in [
+            "sub == 5",
+            "sub.tenant == \"x\"",
+            "sub < sub",
+            "sub.term_end == ()",
+            "sub.term_end > \"2027\"",
+            "sub.tenant.account.overdue > 5",
+            "sub.tenant.account.overdue == money(\"5 EUR\")",
+            "let any = [sub]; any[0].quantity += 1;",
+            "let any = [sub]; any[0].tenant.nothing_like_it",
+        ] {
+            let text = format!("{head}fn run(event) {{ let sub = subscription(\"{SUB}\"); {body} }}");
+            let mut desk = Desk::new(&[("scripts/a.rhai", &text)], &["5 EUR"]);
+            shown.push(format!("{body}\n  {}", desk.run("run", "{}").error.unwrap().message));
+        }
+        expect![[r#"
+            sub == 5
+              Subscription == an integer: these two cannot be compared (type_error at scripts/a.rhai:4:85)
+            sub.tenant == "x"
+              Tenant == a string: these two cannot be compared (type_error at scripts/a.rhai:4:92)
+            sub < sub
+              Subscription < Subscription: these two cannot be compared (type_error at scripts/a.rhai:4:85)
+            sub.term_end == ()
+              an Instant == nothing: these two cannot be compared; ask present(x) or absent(x), or give a value for nothing with ?? (type_error at scripts/a.rhai:4:94)
+            sub.term_end > "2027"
+              an Instant > a string: these two cannot be compared (type_error at scripts/a.rhai:4:94)
+            sub.tenant.account.overdue > 5
+              Amounts compare with 0 only, not with an integer; take one with .of("EUR") (currency_mismatch at scripts/a.rhai:4:108)
+            sub.tenant.account.overdue == money("5 EUR")
+              Amounts compare with 0 only, not with Money; take one with .of("EUR") (currency_mismatch at scripts/a.rhai:4:108)
+            let any = [sub]; any[0].quantity += 1;
+              the property 'quantity' can only be read (read_only at scripts/a.rhai:4:105)
+            let any = [sub]; any[0].tenant.nothing_like_it
+              Tenant has no property 'nothing_like_it' (missing_property at scripts/a.rhai:4:112)"#]].assert_eq(&shown.join("\n"));
     });
 }
 
