@@ -8,6 +8,7 @@ mod domain_terms;
 mod engine_answers;
 mod engine_check;
 mod engine_compare;
+mod engine_domain;
 mod engine_hostile;
 mod engine_manifest;
 mod engine_values;

@@ -223,7 +223,7 @@ pub(super) fn register(engine: &mut Engine) {
     instants(engine);
     engine.register_fn("to_string", |sub: &mut Sub| sub.0.id.to_string());
     engine.register_fn("to_debug", |sub: &mut Sub| sub.0.id.to_string());
-    engine.register_fn("subscriptions", |map: Map| Rows::subscriptions(selection(&SUBSCRIPTIONS, &map)?));
+    engine.register_fn("subscriptions", |map: Map| Rows::subscriptions(&selection(&SUBSCRIPTIONS, &map)?));
     engine.register_fn("subscription", |id: &str| -> Api<Sub> {
         let id = parse(id)?;
         with(|work| Ok(Sub(subscriptions::get(work, id)?.value)))
