@@ -10,6 +10,18 @@ pub mod signature;
 pub mod suggest;
 
 pub mod domain;
-pub mod http;
+pub mod partner_center;
 pub mod store;
+
+pub mod ops;
+
+pub mod engine;
+
+
+
+pub mod http;
 pub mod triggers;
+
+pub mod server;
+
+pub use engine::Meter;

@@ -1,2 +1,6 @@
 //! Bursar.
+
+#[global_allocator]
+static METER: bursar::Meter = bursar::Meter;
+
 fn main() {}

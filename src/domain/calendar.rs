@@ -78,7 +78,7 @@ impl fmt::Display for Span {
         if self.months >= 12 {
             write!(f, "{}Y", self.months / 12)?;
         }
-        if self.months % 12 > 0 {
+        if !self.months.is_multiple_of(12) {
             write!(f, "{}M", self.months % 12)?;
         }
         if self.days > 0 || (self.months == 0 && self.seconds == 0) {

@@ -1,3 +1,4 @@
-//! The doors over HTTP, one file a noun.
+//! The HTTP side: what a request must look like before a route sees it, and what a refusal looks like on the wire.
 
-pub mod partner_center;
+pub mod guard;
+pub mod problem;

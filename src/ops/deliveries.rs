@@ -52,7 +52,8 @@ pub enum Accepted {
 /// `event_id_reused` when the same id came before with other bytes.
 pub fn accept(work: &mut Work, incoming: Incoming) -> Result<Accepted> {
     if let Some(id) = rows::by_webhook_id(&mut work.tx, &incoming.hook, &incoming.webhook_id)? {
-        let known = rows::get(&mut work.tx, id)?.map(|stored| stored.value).ok_or_else(|| not_found("delivery", &id))?;
+        let known =
+            rows::get(&mut work.tx, id)?.map(|stored| stored.value).ok_or_else(|| not_found("delivery", &id))?;
         if known.body_hash == incoming.body_hash {
             return Ok(Accepted::Duplicate(known));
         }
@@ -168,7 +169,9 @@ pub fn redrive(work: &mut Work, id: Id) -> Result<Delivery> {
         taken.next_attempt_at = Some(work.now);
     }
     if after == before {
-        return Err(Refusal::new("nothing_to_redrive", format!("every file that takes delivery {id} has done so")).into());
+        return Err(
+            Refusal::new("nothing_to_redrive", format!("every file that takes delivery {id} has done so")).into()
+        );
     }
     after.state = state_of(&after);
     rows::save(&mut work.tx, Some(&before), &after)?;

@@ -2,8 +2,8 @@
 
 use crate::domain::ids::Noun;
 use crate::domain::message::{Addressee, Attempt, DeliveryState, Message};
-use crate::domain::{Grant, Id, Instant, Refusal, Request, Span, Subscription, SubscriptionId, TenantId};
-use crate::partner_center::{self, UpstreamCall};
+use crate::domain::{Grant, Id, Instant, Refusal, Request, Span, Subscription, SubscriptionId, TenantId, calendar};
+use crate::partner_center::upstream::UpstreamCall;
 use crate::store::records::{Page, messages as rows};
 
 use super::work::Work;
@@ -55,14 +55,40 @@ pub(super) fn tell_of(
     request: &Request,
     call: Option<&UpstreamCall>,
 ) -> Result<()> {
-    let data = partner_center::message_of(subscription, Some(request), call);
+    let data = data_of(subscription, Some(request), call);
     write(work, topic, Some(subscription), Some(request.id), data).map(|_| ())
 }
 
 /// Tells of a change that no request made.
 pub(super) fn tell(work: &mut Work, topic: &str, subscription: &Subscription) -> Result<()> {
-    let data = partner_center::message_of(subscription, None, None);
+    let data = data_of(subscription, None, None);
     write(work, topic, Some(subscription), None, data).map(|_| ())
+}
+
+fn data_of(subscription: &Subscription, request: Option<&Request>, call: Option<&UpstreamCall>) -> String {
+    let standing = &subscription.standing;
+    let mut data = serde_json::json!({
+        "tenantId": subscription.tenant,
+        "subscriptionId": subscription.id,
+        "friendlyName": subscription.profile.friendly_name,
+        "status": standing.status,
+        "quantity": standing.quantity,
+        "autoRenewEnabled": standing.auto_renew_enabled,
+        "termEnd": standing.term_end.map(calendar::show),
+    });
+    if let Some(request) = request {
+        data["request"] = serde_json::json!({
+            "id": request.id,
+            "kind": request.kind,
+            "state": request.state,
+            "why": request.why,
+            "reasons": request.reasons,
+        });
+    }
+    if let Some(call) = call {
+        data["upstream"] = serde_json::json!(call);
+    }
+    data.to_string()
 }
 
 /// Sends a script's own message: a topic and JSON text.

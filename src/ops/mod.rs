@@ -6,7 +6,6 @@
 
 pub mod catalog;
 pub mod deliveries;
-pub mod imports;
 pub mod ledger;
 pub mod messages;
 pub mod renewals;

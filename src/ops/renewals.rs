@@ -6,7 +6,7 @@ use crate::domain::lifecycle::{self, Applied};
 use crate::domain::request::{Otherwise, State};
 use crate::domain::subscription::{Attention, Renewal, Status};
 use crate::domain::{Change, Id, Instant, Kind, Request, Subscription, SubscriptionId, TenantId};
-use crate::partner_center;
+use crate::partner_center::upstream;
 use crate::store::records::{Stored, requests as rows, subscriptions as subscription_rows};
 
 use super::work::Work;
@@ -109,7 +109,11 @@ fn renew(work: &mut Work, stored: &Stored<Subscription>, request: Request) -> Re
             let unpriced = refusal.code == "price_unknown";
             after.refusal = Some(refusal);
             requests::close(work, Some(&request), &mut after, State::Refused)?;
-            return if unpriced { park(work, stored, Attention::PriceUnknown, Some(after.id)) } else { end(work, stored, None) };
+            return if unpriced {
+                park(work, stored, Attention::PriceUnknown, Some(after.id))
+            } else {
+                end(work, stored, None)
+            };
         }
     };
     let Applied { mut subscription, lines, topic } = applied;
@@ -120,7 +124,7 @@ fn renew(work: &mut Work, stored: &Stored<Subscription>, request: Request) -> Re
     work.save_subscription(Some(stored), &subscription)?;
     work.owe(&subscription, Some(after.id), lines);
     work.note(topic, Some(&subscription), Some(after.id), &after.reasons.join("; "));
-    let call = partner_center::call(&after.change, &after, &subscription);
+    let call = upstream::call(&after.change, &after.amendments, after.quote.effect, &subscription, after.id);
     messages::tell_of(work, topic, &subscription, &after, Some(&call))
 }
 
@@ -185,7 +189,8 @@ pub fn cycle_end(work: &mut Work, tenant: TenantId, id: SubscriptionId, due: Ins
 /// # Errors
 /// What the store answers.
 pub fn next_step(work: &mut Work, tenant: TenantId, id: SubscriptionId, due: Instant) -> Result<()> {
-    let Some(stored) = still_due(work, tenant, id, |subscription| subscription.standing.next_step_at == Some(due))? else {
+    let Some(stored) = still_due(work, tenant, id, |subscription| subscription.standing.next_step_at == Some(due))?
+    else {
         return Ok(());
     };
     let Applied { subscription, lines, topic } = lifecycle::step(&work.terms, &stored.value, work.now)?;

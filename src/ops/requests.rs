@@ -6,10 +6,8 @@ use crate::domain::lifecycle;
 use crate::domain::quote::Effect;
 use crate::domain::request::{Otherwise, Outcome, Ruling, State, Upstream};
 use crate::domain::subscription::{Renewal, Status};
-use crate::domain::{
-    Change, Grant, Id, Instant, Kind, Money, Refusal, Request, Subscription, SubscriptionId,
-};
-use crate::partner_center;
+use crate::domain::{Change, Grant, Id, Instant, Kind, Money, Refusal, Request, Subscription, SubscriptionId};
+use crate::partner_center::upstream;
 use crate::store::records::timers::{self, Timer};
 use crate::store::records::{Stored, catalog, requests as rows, subscriptions as subscription_rows};
 use crate::store::tables::TimerKind;
@@ -42,18 +40,19 @@ pub fn propose(work: &mut Work, id: SubscriptionId, change: Change, why: &str) -
     if let Some(open) = rows::open(&mut work.tx, stored.value.tenant, id, change.kind())? {
         return Ok(Proposed { outcome: outcome_of(open.state), request: Some(open), subscription: stored.value });
     }
-    if let Some(settled) = settled_renewal(work, &stored, &change)? {
+    if let Some(settled) = settled_renewal(&stored, &change)? {
         return Ok(settled);
     }
     let request = draft(work, &stored.value, change, why)?;
     let request = decide(work, request, &stored)?;
-    let subscription = subscription_rows::get(&mut work.tx, stored.value.tenant, id)?.map_or(stored.value, |now| now.value);
+    let subscription =
+        subscription_rows::get(&mut work.tx, stored.value.tenant, id)?.map_or(stored.value, |now| now.value);
     work.effect(format!("{} {} {}", request.kind, request.id, outcome_of(request.state).as_str()));
     Ok(Proposed { outcome: outcome_of(request.state), request: Some(request), subscription })
 }
 
 /// One request a (subscription, term end): a renewal that was denied is not asked again for the same end.
-fn settled_renewal(work: &mut Work, stored: &Stored<Subscription>, change: &Change) -> Result<Option<Proposed>> {
+fn settled_renewal(stored: &Stored<Subscription>, change: &Change) -> Result<Option<Proposed>> {
     let Change::Renewal { term_end, .. } = change else { return Ok(None) };
     if stored.value.standing.term_end != Some(*term_end) {
         let end = stored.value.standing.term_end.map_or("none".to_owned(), crate::domain::calendar::show);
@@ -158,7 +157,9 @@ fn judge(work: &mut Work, request: &mut Request, stored: &Stored<Subscription>) 
 /// What stands when every file abstains: a renewal follows auto-renew, everything else goes to a person.
 fn default_of(request: &Request, subscription: &Subscription) -> (Verdict, &'static str) {
     match request.kind {
-        Kind::Renewal if subscription.standing.auto_renew_enabled => (Verdict::Approve, "no policy answered: auto-renew is on"),
+        Kind::Renewal if subscription.standing.auto_renew_enabled => {
+            (Verdict::Approve, "no policy answered: auto-renew is on")
+        }
         Kind::Renewal => (Verdict::Deny, "no policy answered: auto-renew is off"),
         _ => (Verdict::Review, "no policy answered: a person decides"),
     }
@@ -175,7 +176,9 @@ fn settle(
     request.roles = judgement.roles;
     match judgement.verdict {
         Verdict::Deny => deny_now(work, before, request, stored),
-        Verdict::Review | Verdict::Abstain => wait(work, before, request, stored, judgement.expires_at, judgement.otherwise),
+        Verdict::Review | Verdict::Abstain => {
+            wait(work, before, request, stored, judgement.expires_at, judgement.otherwise)
+        }
         Verdict::Approve => carry_out(work, before, request, stored),
     }
 }
@@ -194,11 +197,16 @@ fn refuse(work: &mut Work, request: &mut Request, stored: &Stored<Subscription>)
     Ok(())
 }
 
-fn deny_now(work: &mut Work, before: Option<&Request>, request: &mut Request, stored: &Stored<Subscription>) -> Result<()> {
+fn deny_now(
+    work: &mut Work,
+    before: Option<&Request>,
+    request: &mut Request,
+    stored: &Stored<Subscription>,
+) -> Result<()> {
     close(work, before, request, State::Denied)?;
     let mut after = stored.value.clone();
     if request.kind == Kind::Renewal {
-        after = lifecycle::deny_renewal(&after, work.now);
+        after = lifecycle::deny_renewal(&after, work.now).subscription;
     }
     work.save_subscription(Some(stored), &after)?;
     work.note("request.denied", Some(&after), Some(request.id), &request.reasons.join("; "));
@@ -236,7 +244,12 @@ fn wait(
     messages::tell_of(work, "request.waiting", &after, request, None)
 }
 
-fn carry_out(work: &mut Work, before: Option<&Request>, request: &mut Request, stored: &Stored<Subscription>) -> Result<()> {
+fn carry_out(
+    work: &mut Work,
+    before: Option<&Request>,
+    request: &mut Request,
+    stored: &Stored<Subscription>,
+) -> Result<()> {
     let price = price_of(work, &stored.value)?;
     let stop = Change::AutoRenew { enabled: false };
     let stops = request.quote.effect == Effect::StopRenewal;
@@ -280,7 +293,8 @@ fn carry_out(work: &mut Work, before: Option<&Request>, request: &mut Request, s
     work.owe(&applied.subscription, Some(request.id), applied.lines);
     let operation = if later { "request.scheduled" } else { applied.topic };
     work.note(operation, Some(&applied.subscription), Some(request.id), &request.reasons.join("; "));
-    let call = partner_center::call(&request.change, request, &applied.subscription);
+    let call =
+        upstream::call(&request.change, &request.amendments, request.quote.effect, &applied.subscription, request.id);
     messages::tell_of(work, operation, &applied.subscription, request, Some(&call))
 }
 
@@ -392,7 +406,9 @@ fn to_answer(work: &mut Work, id: Id, seen: Option<u64>) -> Result<Request> {
     work.require(&Grant::Decide(Some(request.kind)))?;
     if request.state != State::Waiting {
         let state = request.state.as_str();
-        return Err(Refusal::new("already_decided", format!("request {id} is {state}; nothing waits for an answer")).into());
+        return Err(
+            Refusal::new("already_decided", format!("request {id} is {state}; nothing waits for an answer")).into()
+        );
     }
     if request.expires_at.is_some_and(|at| work.now >= at) {
         return Err(Refusal::new("approval_expired", format!("request {id} has expired")).into());
@@ -402,7 +418,11 @@ fn to_answer(work: &mut Work, id: Id, seen: Option<u64>) -> Result<Request> {
         return Err(Refusal::new("stale_approval", message).into());
     }
     if work.settings.four_eyes && request.proposed_by == work.rights.principal {
-        return Err(Refusal::new("self_approval", "whoever proposed a request does not answer it (approvals.four_eyes)").into());
+        return Err(Refusal::new(
+            "self_approval",
+            "whoever proposed a request does not answer it (approvals.four_eyes)",
+        )
+        .into());
     }
     Ok(request)
 }
@@ -426,13 +446,19 @@ pub fn approve(work: &mut Work, id: Id, seen: Option<u64>, note: &str) -> Result
         return decide_anew(work, &before, request, &stored);
     }
     request.quote = quote;
-    request.ruling = Some(Ruling { by: work.rights.principal.clone(), at: work.now, approved: true, note: note.to_owned() });
+    request.ruling =
+        Some(Ruling { by: work.rights.principal.clone(), at: work.now, approved: true, note: note.to_owned() });
     carry_out(work, Some(&before), &mut request, &stored)?;
     work.effect(format!("approved {id}"));
     Ok(Answered::Done(request))
 }
 
-fn decide_anew(work: &mut Work, before: &Request, mut request: Request, stored: &Stored<Subscription>) -> Result<Answered> {
+fn decide_anew(
+    work: &mut Work,
+    before: &Request,
+    mut request: Request,
+    stored: &Stored<Subscription>,
+) -> Result<Answered> {
     let price = price_of(work, &stored.value)?;
     request.quote = lifecycle::quote(&work.terms, &stored.value, &request.change, price, work.now);
     request.subscription_generation = stored.value.standing.generation;
@@ -464,7 +490,8 @@ pub fn deny(work: &mut Work, id: Id, seen: Option<u64>, note: &str) -> Result<An
     let before = to_answer(work, id, seen)?;
     let stored = subscriptions::load_any(work, before.tenant, before.subscription)?;
     let mut request = before.clone();
-    request.ruling = Some(Ruling { by: work.rights.principal.clone(), at: work.now, approved: false, note: note.to_owned() });
+    request.ruling =
+        Some(Ruling { by: work.rights.principal.clone(), at: work.now, approved: false, note: note.to_owned() });
     deny_now(work, Some(&before), &mut request, &stored)?;
     work.effect(format!("denied {id}"));
     Ok(Answered::Done(request))
@@ -482,7 +509,9 @@ pub fn withdraw(work: &mut Work, id: Id, note: &str) -> Result<Request> {
     }
     if !before.state.is_open() {
         let state = before.state.as_str();
-        return Err(Refusal::new("already_decided", format!("request {id} is {state}; there is nothing to withdraw")).into());
+        return Err(
+            Refusal::new("already_decided", format!("request {id} is {state}; there is nothing to withdraw")).into()
+        );
     }
     let stored = subscriptions::load_any(work, before.tenant, before.subscription)?;
     let mut request = before.clone();

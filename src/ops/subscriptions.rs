@@ -1,8 +1,8 @@
 //! Subscriptions: reading, selecting and labelling. What changes them is a request.
 
-use crate::domain::selection::Selection;
-use crate::domain::{Grant, Instant, Quote, Refusal, Subscription, SubscriptionId, TenantId};
+use crate::domain::selection::{Scalar, Selection};
 use crate::domain::{Change, lifecycle};
+use crate::domain::{Grant, Instant, Quote, Refusal, Subscription, SubscriptionId, TenantId};
 use crate::store::records::timers::{self, Timer};
 use crate::store::records::{Page, Stored, subscriptions as rows};
 use crate::store::tables::TimerKind;
@@ -68,9 +68,10 @@ pub fn served_by(selection: &Selection) -> Served {
     if selection.exact("tenant").is_some_and(|values| values.len() == 1) {
         return Served::Tenant;
     }
-    let indexed = [("commitment_end_date", TimerKind::TermEnd), ("cancellation_allowed_until_date", TimerKind::WindowEnd)];
+    let indexed =
+        [("commitment_end_date", TimerKind::TermEnd), ("cancellation_allowed_until_date", TimerKind::WindowEnd)];
     for (field, kind) in indexed {
-        if selection.is_bounded(field) {
+        if selection.fields().any(|named| named == field) {
             return Served::Index(kind);
         }
     }
@@ -82,32 +83,40 @@ pub fn served_by(selection: &Selection) -> Served {
 ///
 /// # Errors
 /// `forbidden`; what the store answers.
-pub fn select(work: &mut Work, selection: &Selection, after: Option<&[u8]>, limit: usize) -> Result<Page<Stored<Subscription>>> {
+pub fn select(
+    work: &mut Work,
+    selection: &Selection,
+    after: Option<&[u8]>,
+    limit: usize,
+) -> Result<Page<Stored<Subscription>>> {
     work.require(&Grant::Read("subscriptions"))?;
     match served_by(selection) {
         Served::Id => by_id(work, selection),
         Served::Index(kind) => by_index(work, selection, kind, after, limit),
-        Served::Tenant => {
-            let text = selection.exact("tenant").and_then(|values| values.first().map(ToString::to_string));
-            match text.and_then(|text| text.parse().ok()) {
-                Some(tenant) => walk(work, selection, Some(tenant), after, limit),
-                None => Ok(Page { items: Vec::new(), next: None }),
-            }
-        }
+        Served::Tenant => match only_text(selection, "tenant").and_then(|text| text.parse().ok()) {
+            Some(tenant) => walk(work, selection, Some(tenant), after, limit),
+            None => Ok(Page { items: Vec::new(), next: None }),
+        },
         Served::Everything => walk(work, selection, None, after, limit),
     }
 }
 
 fn by_id(work: &mut Work, selection: &Selection) -> Result<Page<Stored<Subscription>>> {
-    let text = selection.exact("id").and_then(|values| values.first().map(ToString::to_string));
     let mut items = Vec::new();
-    if let Some(id) = text.and_then(|text| text.parse::<SubscriptionId>().ok())
+    if let Some(id) = only_text(selection, "id").and_then(|text| text.parse::<SubscriptionId>().ok())
         && let Some(stored) = rows::find(&mut work.tx, id)?
         && fits(work, selection, &stored.value)?
     {
         items.push(stored);
     }
     Ok(Page { items, next: None })
+}
+
+fn only_text<'a>(selection: &'a Selection, field: &str) -> Option<&'a str> {
+    match selection.exact(field)? {
+        [Scalar::Text(text)] => Some(text),
+        _ => None,
+    }
 }
 
 fn fits(work: &mut Work, selection: &Selection, subscription: &Subscription) -> Result<bool> {
@@ -157,8 +166,8 @@ fn by_index(
 ) -> Result<Page<Stored<Subscription>>> {
     let field = if kind == TimerKind::TermEnd { "commitment_end_date" } else { "cancellation_allowed_until_date" };
     let (from, until) = selection.bounds(field, work.now);
-    let until = until.unwrap_or_else(|| crate::domain::calendar::from_micros(i64::MAX / 4));
-    let before_from = from.map(|from| from - chrono::TimeDelta::microseconds(1));
+    let until = instant_of(&until).unwrap_or_else(|| crate::domain::calendar::from_micros(i64::MAX / 64));
+    let before_from = instant_of(&from).map(|from| from - chrono::TimeDelta::microseconds(1));
     let mut cursor = after.and_then(|key| timer_of(kind, key));
     let mut items = Vec::new();
     let mut seen = 0;
@@ -170,7 +179,9 @@ fn by_index(
             let id = SubscriptionId::from_bytes(timer.subject);
             cursor = Some(timer);
             let Some(stored) = rows::get(&mut work.tx, timer.tenant, id)? else { continue };
-            if fits(work, selection, &stored.value)? {
+            // Seats added later have windows of their own in the same index: the subscription is listed once, by its term's.
+            let own = kind != TimerKind::WindowEnd || stored.value.standing.window_end == Some(timer.due);
+            if own && fits(work, selection, &stored.value)? {
                 items.push(stored);
                 if items.len() == limit {
                     return Ok(Page { items, next: Some(timer.key().to_vec()) });
@@ -183,6 +194,13 @@ fn by_index(
         if seen >= work.settings.rows {
             return Ok(Page { items, next: cursor.map(|timer| timer.key().to_vec()) });
         }
+    }
+}
+
+fn instant_of(bound: &std::ops::Bound<Scalar>) -> Option<Instant> {
+    match bound {
+        std::ops::Bound::Included(Scalar::Instant(at)) | std::ops::Bound::Excluded(Scalar::Instant(at)) => Some(*at),
+        _ => None,
     }
 }
 
@@ -227,7 +245,8 @@ pub(super) fn set_label(
 ) -> Result<()> {
     let plain = |text: &str| !text.is_empty() && text.len() <= LABEL_BYTES_MAX && !text.chars().any(char::is_control);
     if !plain(name) || !value.is_none_or(plain) {
-        let message = format!("a label has a name and a value of 1 to {LABEL_BYTES_MAX} bytes without control characters");
+        let message =
+            format!("a label has a name and a value of 1 to {LABEL_BYTES_MAX} bytes without control characters");
         return Err(Refusal::new("bad_label", message).into());
     }
     match value {

@@ -4,8 +4,8 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::ids::Noun;
 use crate::domain::{Grant, Grants, Id, Instant, Principal, Refusal};
-use crate::store::records::tokens::{self as rows, Token};
 use crate::store::records::Page;
+use crate::store::records::tokens::{self as rows, Token};
 
 use super::work::{Rights, Work};
 use super::{Result, not_found};

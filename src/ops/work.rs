@@ -242,7 +242,11 @@ impl Work {
     }
 
     /// Writes a subscription: rows, timers and its place in the log's chain.
-    pub(super) fn save_subscription(&mut self, before: Option<&Stored<Subscription>>, after: &Subscription) -> Result<()> {
+    pub(super) fn save_subscription(
+        &mut self,
+        before: Option<&Stored<Subscription>>,
+        after: &Subscription,
+    ) -> Result<()> {
         let old = before.map(|stored| self.timers_of(&stored.value)).unwrap_or_default();
         let new = self.timers_of(after);
         for timer in old.iter().filter(|timer| !new.contains(timer)) {
@@ -300,7 +304,7 @@ impl Work {
     }
 
     /// A place to come back to: everything done since can be undone without ending the transaction.
-    pub fn mark(&self) -> Mark {
+    pub fn mark(&mut self) -> Mark {
         Mark { tx: self.tx.savepoint(), record: self.record.clone(), effects: self.effects.len() }
     }
 

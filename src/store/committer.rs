@@ -6,16 +6,16 @@
 //! accepting, fail the waiters, reopen, go on.
 
 use super::catalog::Catalog;
-use super::contract::{Error, KeyRange, Metrics, Options, Result};
-use super::envelope;
-use super::recent::{Commit, Recent, Write};
+use super::contract::{Error, Metrics, Options, Result};
+use super::prepared::Prepared;
+use super::recent::{Commit, Recent};
 use super::redb::{Engine, Snapshot};
+use super::watermark::Watermark;
 use super::{locked, waited};
 use crate::clock;
 use arc_swap::ArcSwap;
-use bytes::Bytes;
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, Weak, mpsc};
 use std::time::{Duration, Instant};
 
@@ -23,61 +23,6 @@ const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_MAX: Duration = Duration::from_secs(2);
 /// Recent writes are forgotten in slices, so that readers never wait long for the map.
 const FORGET_SLICE: usize = 64;
-
-/// A key a transaction read.
-#[derive(Debug)]
-pub(super) struct ReadKey {
-    pub(super) table: u8,
-    pub(super) key: Bytes,
-    pub(super) key_hash: u64,
-}
-
-/// A transaction made ready for the lock: sorted, hashed, nothing left to compute but the sequence.
-#[derive(Debug, Default)]
-pub(super) struct Prepared {
-    pub(super) writes: Vec<Write>,
-    /// Indexes of `writes` whose keys must not be live.
-    pub(super) fresh: Vec<usize>,
-    /// Table, payload and its hash; the key is the sequence.
-    pub(super) appends: Vec<(u8, Bytes, u64)>,
-    pub(super) reads: Vec<ReadKey>,
-    pub(super) ranges: Vec<(u8, KeyRange)>,
-    /// Only appends and fresh keys: serialised at its snapshot, so what it read is not judged.
-    pub(super) is_additive: bool,
-    pub(super) at: Option<i64>,
-    pub(super) bytes: usize,
-}
-
-impl Prepared {
-    /// The sequence that stands in the way of a transaction begun at `seq`, if any.
-    pub(super) fn conflict(&self, recent: &Recent, base: u64, seq: u64, options: &Options) -> Option<u64> {
-        let keys = self.reads.iter().filter(|_| !options.defects.skip_key_check);
-        let ranges = self.ranges.iter().filter(|_| !options.defects.skip_range_check);
-        let changed = (!self.is_additive).then(|| {
-            keys.filter_map(|read| recent.key_changed(read.table, &read.key, read.key_hash, seq))
-                .chain(ranges.filter_map(|(table, range)| recent.range_changed(*table, range, seq)))
-                .max()
-        });
-        let fresh = self.fresh.iter().map(|index| &self.writes[*index]);
-        let taken = fresh.filter_map(|write| recent.key_live(write.table, &write.key, write.key_hash, base)).max();
-        changed.flatten().max(taken)
-    }
-
-    /// Gives the appended rows their keys: the sequence, and an ordinal from the second row of a table on.
-    pub(super) fn stamp(&mut self, seq: u64) {
-        let mut before: Option<(u8, u8)> = None;
-        for (table, payload, payload_hash) in self.appends.drain(..) {
-            let ordinal = before.filter(|(same, _)| *same == table).map_or(0, |(_, ordinal)| ordinal + 1);
-            before = Some((table, ordinal));
-            let mut key = [0; 9];
-            key[..8].copy_from_slice(&seq.to_be_bytes());
-            key[8] = ordinal;
-            let key = Bytes::copy_from_slice(if ordinal == 0 { &key[..8] } else { &key });
-            let key_hash = envelope::key_hash(table, &key);
-            self.writes.push(Write { table, key, value: Some(payload), key_hash, payload_hash });
-        }
-    }
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Status {
@@ -104,17 +49,6 @@ struct Sequencer {
     is_idle: bool,
 }
 
-/// Called once when a sequence is durable, or will never be known to be.
-pub type DurableCallback = Box<dyn FnOnce(Result<()>) + Send>;
-
-#[derive(Default)]
-struct Waiters {
-    callbacks: BTreeMap<u64, Vec<DurableCallback>>,
-    /// Spans (after, up to) of sequences whose outcome is unknown.
-    failed: Vec<(u64, u64)>,
-    is_closed: bool,
-}
-
 #[derive(Debug, Default)]
 struct Counters {
     commits: AtomicU64,
@@ -134,13 +68,10 @@ pub(super) struct Shared {
     pub(super) base: ArcSwap<Snapshot>,
     pub(super) engine: Engine,
     pub(super) accepted: AtomicU64,
-    pub(super) durable: AtomicU64,
+    pub(super) watermark: Watermark,
     sequencer: Mutex<Sequencer>,
     work: Condvar,
     turn: Condvar,
-    waiters: Mutex<Waiters>,
-    durable_changed: Condvar,
-    has_failed: AtomicBool,
     /// Accepted transactions still in the window, and how many writes they hold.
     window: Mutex<(VecDeque<Arc<Commit>>, usize)>,
     /// Superseded snapshots and when they were.
@@ -186,13 +117,10 @@ impl Shared {
             base,
             engine,
             accepted: AtomicU64::new(seq),
-            durable: AtomicU64::new(seq),
+            watermark: Watermark::new(seq),
             sequencer: Mutex::new(sequencer),
             work: Condvar::new(),
             turn: Condvar::new(),
-            waiters: Mutex::new(Waiters::default()),
-            durable_changed: Condvar::new(),
-            has_failed: AtomicBool::new(false),
             window: Mutex::new((VecDeque::new(), 0)),
             superseded: Mutex::new(Vec::new()),
             counters: Counters::default(),
@@ -282,41 +210,6 @@ impl Shared {
         Ok(given)
     }
 
-    /// Waits until a sequence is on disk.
-    pub(super) fn wait_durable(&self, seq: u64) -> Result<()> {
-        if !self.has_failed.load(Ordering::Acquire) && self.durable.load(Ordering::Acquire) >= seq {
-            return Ok(());
-        }
-        let mut waiters = locked(&self.waiters);
-        loop {
-            if let Some(answer) = self.outcome(&waiters, seq) {
-                return answer;
-            }
-            waiters = waited(self.durable_changed.wait(waiters));
-        }
-    }
-
-    pub(super) fn on_durable(&self, seq: u64, callback: DurableCallback) {
-        let mut waiters = locked(&self.waiters);
-        match self.outcome(&waiters, seq) {
-            Some(answer) => {
-                drop(waiters);
-                callback(answer);
-            }
-            None => waiters.callbacks.entry(seq).or_default().push(callback),
-        }
-    }
-
-    fn outcome(&self, waiters: &Waiters, seq: u64) -> Option<Result<()>> {
-        if waiters.failed.iter().any(|(after, to)| *after < seq && seq <= *to) {
-            return Some(Err(Error::Unavailable));
-        }
-        if self.durable.load(Ordering::Acquire) >= seq {
-            return Some(Ok(()));
-        }
-        waiters.is_closed.then_some(Err(Error::Closed))
-    }
-
     /// Asks the applier to prune history and waits for it.
     pub(super) fn prune(&self, before: i64, limit: usize) -> Result<usize> {
         let (reply, answer) = mpsc::sync_channel(1);
@@ -342,24 +235,27 @@ impl Shared {
 
     /// After the applier has ended: nobody waits for what will not come, and the file is let go.
     pub(super) fn finish(&self) {
-        let mut waiters = locked(&self.waiters);
-        waiters.is_closed = true;
-        let left = std::mem::take(&mut waiters.callbacks);
-        drop(waiters);
-        self.durable_changed.notify_all();
-        left.into_values().flatten().for_each(|callback| callback(Err(Error::Closed)));
-        self.base.load().revoke();
+        self.watermark.close();
+        self.cut_off_readers();
         self.engine.close();
+    }
+
+    /// Before the file is let go: what reads it now would read what somebody else writes then.
+    fn cut_off_readers(&self) {
+        self.base.load().cut_off();
+        for snapshot in locked(&self.superseded).drain(..).filter_map(|(snapshot, _)| snapshot.upgrade()) {
+            snapshot.cut_off();
+        }
     }
 
     /// The applier: runs until the store closes and everything accepted is durable.
     pub(super) fn run_applier(&self) {
         while let Some((batch, job)) = self.next_work() {
             let outcome = self.engine.apply(&batch).and_then(|()| match &job {
-                Some(job) => self.engine.prune(job.before, job.limit, self.durable.load(Ordering::Acquire) + 1),
+                Some(job) => self.engine.prune(job.before, job.limit, self.watermark.durable() + 1),
                 None => Ok(0),
             });
-            let seq = batch.last().map_or(self.durable.load(Ordering::Acquire), |commit| commit.seq);
+            let seq = batch.last().map_or(self.watermark.durable(), |commit| commit.seq);
             let published = outcome.and_then(|pruned| self.publish(seq, &batch).map(|()| pruned));
             match (published, job) {
                 (Ok(pruned), Some(job)) => drop(job.reply.send(Ok(pruned))),
@@ -401,14 +297,6 @@ impl Shared {
     fn publish(&self, seq: u64, batch: &[Arc<Commit>]) -> Result<()> {
         let base = Arc::new(self.engine.snapshot(seq)?);
         let old = self.base.swap(base);
-        let mut waiters = locked(&self.waiters);
-        self.durable.store(seq, Ordering::Release);
-        let later = waiters.callbacks.split_off(&(seq + 1));
-        let due = std::mem::replace(&mut waiters.callbacks, later);
-        drop(waiters);
-        self.durable_changed.notify_all();
-        due.into_values().flatten().for_each(|callback| callback(Ok(())));
-
         if !batch.is_empty() {
             locked(&self.sequencer).in_flight -= batch.len();
             self.turn.notify_all();
@@ -416,6 +304,7 @@ impl Shared {
             self.counters.batch_last.store(batch.len(), Ordering::Relaxed);
             self.counters.batch_max.fetch_max(batch.len(), Ordering::Relaxed);
         }
+        self.watermark.raise(seq);
         let oldest = self.oldest_in_use(old, seq);
         self.shorten_window(batch, oldest, seq);
         Ok(())
@@ -460,12 +349,13 @@ impl Shared {
     /// sequences are never given again. Reads go on with the last base while there is one.
     fn recover(&self) {
         self.counters.failures.fetch_add(1, Ordering::Relaxed);
-        let accepted = self.go_down();
+        let found = self.go_down() + 1;
         let mut pause = RETRY_FIRST;
         let opening = loop {
             if self.engine.probe() {
+                self.cut_off_readers();
                 match self.engine.reopen() {
-                    Ok(opening) => match self.engine.snapshot(accepted) {
+                    Ok(opening) => match self.engine.snapshot(found) {
                         Ok(base) => break (opening, base),
                         Err(error) => tracing::warn!(%error, "reading the reopened store failed"),
                     },
@@ -483,16 +373,16 @@ impl Shared {
         tracing::info!(sequence = opening.seq, "storage recovered");
         let mut sequencer = locked(&self.sequencer);
         sequencer.at = sequencer.at.max(opening.at);
+        // A sequence of its own for what was found, because the outcome of those before it stays unknown.
+        sequencer.accepted = found;
         self.base.store(Arc::new(base));
-        self.recent.void(accepted);
-        let waiters = locked(&self.waiters);
-        self.durable.store(accepted, Ordering::Release);
-        drop(waiters);
+        self.recent.void(found);
+        self.watermark.raise(found);
+        self.accepted.store(found, Ordering::Release);
         if sequencer.status == Status::Down {
             sequencer.status = Status::Running;
         }
         drop(sequencer);
-        self.durable_changed.notify_all();
         self.turn.notify_all();
     }
 
@@ -506,17 +396,12 @@ impl Shared {
         sequencer.in_flight = 0;
         let accepted = sequencer.accepted;
         self.recent.void(accepted);
-        self.base.store(Arc::new(self.base.load().relabelled(accepted)));
+        let old = self.base.swap(Arc::new(self.base.load().relabelled(accepted)));
+        locked(&self.superseded).push((Arc::downgrade(&old), clock::monotonic()));
         *locked(&self.window) = (VecDeque::new(), 0);
-        let mut waiters = locked(&self.waiters);
-        waiters.failed.push((self.durable.load(Ordering::Acquire), accepted));
-        self.has_failed.store(true, Ordering::Release);
-        let failed = std::mem::take(&mut waiters.callbacks);
-        drop(waiters);
         drop(sequencer);
         self.turn.notify_all();
-        self.durable_changed.notify_all();
-        failed.into_values().flatten().for_each(|callback| callback(Err(Error::Unavailable)));
+        self.watermark.fail(accepted);
         accepted
     }
 
@@ -529,7 +414,7 @@ impl Shared {
         let counters = &self.counters;
         Metrics {
             accepted: self.accepted.load(Ordering::Acquire),
-            durable: self.durable.load(Ordering::Acquire),
+            durable: self.watermark.durable(),
             in_flight: locked(&self.sequencer).in_flight,
             commits: counters.commits.load(Ordering::Relaxed),
             batches: counters.batches.load(Ordering::Relaxed),

@@ -3,9 +3,10 @@
 //! Dry runs, tests and simulations use it. Nothing it accepts reaches the applier; dropping it forgets everything. It keeps
 //! no snapshot open: each read takes a short one and walks back to the fork's sequence.
 
-use super::committer::{Prepared, Shared};
+use super::committer::Shared;
 use super::contract::{Error, Result};
 use super::locked;
+use super::prepared::Prepared;
 use super::recent::Recent;
 use super::transaction::Tx;
 use std::sync::{Arc, Mutex};

@@ -10,16 +10,20 @@ pub mod contract;
 mod envelope;
 mod fork;
 mod history;
+mod prepared;
 mod recent;
+pub mod records;
 mod redb;
+pub mod tables;
 mod transaction;
 mod upkeep;
+mod watermark;
 
 pub use self::redb::BackendFactory;
-pub use committer::DurableCallback;
 pub use contract::{BackedUp, Defects, Error, KeyRange, Metrics, Options, Result, Row, Table, Verified};
 pub use fork::Fork;
 pub use transaction::{Savepoint, Ticket, Tx};
+pub use watermark::DurableCallback;
 
 use self::redb::{Engine, Medium};
 use bytes::Bytes;
@@ -191,21 +195,21 @@ impl Store {
     /// The last sequence on disk.
     #[must_use]
     pub fn durable(&self) -> u64 {
-        self.inner.shared.durable.load(Ordering::Acquire)
+        self.inner.shared.watermark.durable()
     }
 
-    /// Waits until `seq` is on disk.
+    /// Waits until `seq` is on disk. A sequence that has not been given yet is waited for too.
     ///
     /// # Errors
     /// `Unavailable` when storage failed meanwhile: its outcome is unknown. `Closed`.
     pub fn wait_durable(&self, seq: u64) -> Result<()> {
-        self.inner.shared.wait_durable(seq)
+        self.inner.shared.watermark.wait(seq)
     }
 
     /// Calls `callback` once, as `wait_durable` would return; on the calling thread when that is now, else on the applier's,
     /// where it must not block.
     pub fn on_durable(&self, seq: u64, callback: impl FnOnce(Result<()>) + Send + 'static) {
-        self.inner.shared.on_durable(seq, Box::new(callback));
+        self.inner.shared.watermark.call_when(seq, Box::new(callback));
     }
 
     /// A private continuation of the store as of `at`, or of everything accepted by now. Waits until that is durable.

@@ -1,4 +1,4 @@
-//! The engine: the only file that names redb. Opening, snapshots, and one durable commit at a time.
+//! The engine: the only module that names redb. Opening, snapshots, and one durable commit at a time.
 //!
 //! redb does not check checksums when it reads and can panic on a damaged page; every read here opens an envelope and is
 //! fenced, so damage is an error that names the table and the key. What a commit that failed left on disk is unknown: the
@@ -6,17 +6,27 @@
 
 use super::catalog::{Catalog, META, UNDO};
 use super::contract::{Error, KeyRange, Options, Result, Table, hex};
-use super::envelope::{self, Stored};
+use super::envelope;
 use super::history::{self, UndoRecord};
 use super::locked;
 use super::recent::{Commit, Write};
-use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use redb::{Database, ReadableTable, StorageBackend, TableDefinition};
-use std::ops::Bound;
+use redb::{Database, TableDefinition};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
+
+mod backend;
+mod batch;
+mod snapshot;
+
+pub use backend::BackendFactory;
+pub(super) use backend::{Medium, memory};
+pub(super) use snapshot::Snapshot;
+
+use backend::AnyBackend;
+use batch::{append_page, append_undo, apply_table, remove_tombstones};
+use snapshot::Opened;
 
 type ReadTable = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
 type WriteTable<'a> = redb::Table<'a, &'static [u8], &'static [u8]>;
@@ -46,64 +56,6 @@ fn read_failed(table: &Table, key: &[u8], error: redb::StorageError) -> Error {
 /// Runs a read that may meet a damaged page; a panic in the engine becomes `Corrupt`.
 fn fenced<T>(table: &Table, key: &[u8], read: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(Error::Corrupt { table: table.name, key: hex(key) }))
-}
-
-/// A backend that can be opened again after a failure.
-pub type BackendFactory = Arc<dyn Fn() -> std::io::Result<Box<dyn StorageBackend>> + Send + Sync>;
-
-/// Where the pages live.
-pub(super) enum Medium {
-    File(PathBuf),
-    Backend(BackendFactory),
-}
-
-#[derive(Debug)]
-struct AnyBackend(Box<dyn StorageBackend>);
-
-impl StorageBackend for AnyBackend {
-    fn len(&self) -> std::io::Result<u64> {
-        self.0.len()
-    }
-    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
-        self.0.read(offset, out)
-    }
-    fn set_len(&self, len: u64) -> std::io::Result<()> {
-        self.0.set_len(len)
-    }
-    fn sync_data(&self) -> std::io::Result<()> {
-        self.0.sync_data()
-    }
-    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
-        self.0.write(offset, data)
-    }
-    fn close(&self) -> std::io::Result<()> {
-        self.0.close()
-    }
-}
-
-/// Memory that several openings share, for stores that go away with the process.
-pub(super) fn memory() -> Medium {
-    #[derive(Debug)]
-    struct Shared(Arc<redb::backends::InMemoryBackend>);
-    impl StorageBackend for Shared {
-        fn len(&self) -> std::io::Result<u64> {
-            self.0.len()
-        }
-        fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
-            StorageBackend::read(&*self.0, offset, out)
-        }
-        fn set_len(&self, len: u64) -> std::io::Result<()> {
-            self.0.set_len(len)
-        }
-        fn sync_data(&self) -> std::io::Result<()> {
-            self.0.sync_data()
-        }
-        fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
-            StorageBackend::write(&*self.0, offset, data)
-        }
-    }
-    let pages = Arc::new(redb::backends::InMemoryBackend::new());
-    Medium::Backend(Arc::new(move || Ok(Box::new(Shared(pages.clone())) as Box<dyn StorageBackend>)))
 }
 
 /// What the store's own rows say at opening.
@@ -190,7 +142,10 @@ impl Engine {
 
     /// Whether writing has a chance: asked before a database that still reads is given up for a new one.
     pub(super) fn probe(&self) -> bool {
-        let Medium::File(path) = &self.medium else { return true };
+        let path = match &self.medium {
+            Medium::File(path) => path,
+            Medium::Backend(factory) => return factory().is_ok(),
+        };
         let mut name = path.as_os_str().to_owned();
         name.push(".probe");
         let probe = PathBuf::from(name);
@@ -220,9 +175,8 @@ impl Engine {
         let guard = locked(&self.database);
         let database = guard.as_ref().ok_or(Error::Unavailable)?;
         let txn = redb::ReadableDatabase::begin_read(database).map_err(failed("begin reading"))?;
-        let tables = self.catalog.all().iter().map(|_| OnceLock::new()).collect();
-        let opened = Arc::new(Opened { txn, tables });
-        Ok(Snapshot { seq, catalog: self.catalog.clone(), opened: ArcSwapOption::new(Some(opened)) })
+        let opened = Arc::new(Opened::new(txn, self.catalog.all().len()));
+        Ok(Snapshot::of(seq, self.catalog.clone(), Some(opened)))
     }
 
     fn write(&self, doing: &'static str, body: impl FnOnce(&redb::WriteTransaction) -> Result<()>) -> Result<()> {
@@ -321,23 +275,6 @@ impl Engine {
     }
 }
 
-fn append_page(table: &mut WriteTable<'_>, code: u8, page: &[(Bytes, Stored)]) -> Result<u64> {
-    let (mut bytes, mut sealed) = (0, Vec::new());
-    for (key, stored) in page {
-        let payload = stored.payload.as_ref();
-        envelope::seal(
-            &mut sealed,
-            envelope::key_hash(code, key),
-            envelope::payload_hash(payload),
-            stored.seq,
-            payload,
-        );
-        bytes += (key.len() + sealed.len()) as u64;
-        table.insert(key.as_ref(), sealed.as_slice()).map_err(failed("write the copy"))?;
-    }
-    Ok(bytes)
-}
-
 fn open_failed(error: redb::DatabaseError) -> Error {
     use redb::DatabaseError as Engine;
     use std::io::ErrorKind;
@@ -377,209 +314,6 @@ fn split_sequence(bytes: [u8; 16]) -> (u64, i64) {
     seq.copy_from_slice(&bytes[..8]);
     at.copy_from_slice(&bytes[8..]);
     (u64::from_be_bytes(seq), i64::from_be_bytes(at))
-}
-
-/// Writes one table's share of a batch, sorted by key and then sequence. Only the last version of a key reaches the table;
-/// the ones before it go to history, as does what was there.
-fn apply_table(
-    txn: &redb::WriteTransaction,
-    table: &'static Table,
-    rows: &[(usize, &Write)],
-    batch: &[Arc<Commit>],
-    undo: &mut [UndoRecord],
-) -> Result<()> {
-    let mut target = open_table(txn, table)?;
-    let end =
-        target.last().map_err(failed("read the end of a table"))?.map(|(key, _)| Bytes::copy_from_slice(key.value()));
-    let split = rows.partition_point(|(_, write)| end.as_ref().is_some_and(|end| write.key <= *end));
-    let (inside, beyond) = rows.split_at(split);
-    let mut sealed = Vec::new();
-    for versions in inside.chunk_by(|(_, left), (_, right)| left.key == right.key) {
-        let Some((index, write)) = versions.last() else { continue };
-        seal_write(&mut sealed, write, batch[*index].seq);
-        let old = if write.value.is_some() || table.history {
-            target.insert(write.key.as_ref(), sealed.as_slice())
-        } else {
-            target.remove(write.key.as_ref())
-        };
-        let old = old.map_err(failed("write a row"))?;
-        if table.history {
-            remember(table, versions, batch, old.map(|old| Bytes::copy_from_slice(old.value())), undo);
-        }
-    }
-    let mut cursor = target.upper_bound_mut(Bound::<&[u8]>::Unbounded).map_err(failed("write a row"))?;
-    for versions in beyond.chunk_by(|(_, left), (_, right)| left.key == right.key) {
-        let Some((index, write)) = versions.last() else { continue };
-        if table.history {
-            remember(table, versions, batch, None, undo);
-        }
-        let seen = table.history && versions.len() > 1;
-        if write.value.is_some() || seen {
-            seal_write(&mut sealed, write, batch[*index].seq);
-            cursor.insert_before(write.key.as_ref(), sealed.as_slice()).map_err(failed("append a row"))?;
-        }
-    }
-    cursor.close().map_err(failed("append a row"))
-}
-
-fn seal_write(sealed: &mut Vec<u8>, write: &Write, seq: u64) {
-    envelope::seal(sealed, write.key_hash, write.payload_hash, seq, write.value.as_ref());
-}
-
-/// Hands each version of a key what it replaced.
-fn remember(
-    table: &Table,
-    versions: &[(usize, &Write)],
-    batch: &[Arc<Commit>],
-    old: Option<Bytes>,
-    undo: &mut [UndoRecord],
-) {
-    let mut replaced = old;
-    for (index, write) in versions {
-        let deleted = write.value.is_none();
-        let mut sealed = Vec::new();
-        seal_write(&mut sealed, write, batch[*index].seq);
-        let before = replaced.replace(Bytes::from(sealed));
-        undo[*index].entries.push(history::Entry {
-            table: table.code,
-            key: write.key.clone(),
-            deleted,
-            replaced: before,
-        });
-    }
-}
-
-fn append_undo(txn: &redb::WriteTransaction, undo: &[UndoRecord]) -> Result<()> {
-    let mut target = open_table(txn, &UNDO)?;
-    let mut cursor = target.upper_bound_mut(Bound::<&[u8]>::Unbounded).map_err(failed("append history"))?;
-    let mut sealed = Vec::new();
-    for record in undo.iter().filter(|record| record.is_kept()) {
-        let key = record.seq.to_be_bytes();
-        let payload = record.encode();
-        let hashes = (envelope::key_hash(UNDO.code, &key), envelope::payload_hash(Some(&payload)));
-        envelope::seal(&mut sealed, hashes.0, hashes.1, record.seq, Some(&payload));
-        cursor.insert_before(key.as_slice(), sealed.as_slice()).map_err(failed("append history"))?;
-    }
-    cursor.close().map_err(failed("append history"))
-}
-
-fn remove_tombstones(target: &mut WriteTable<'_>, gone: &[(u8, Bytes, u64)]) -> Result<()> {
-    for (_, key, seq) in gone {
-        let found = target.get(key.as_ref()).map_err(failed("prune history"))?;
-        let is_it = found.is_some_and(|row| {
-            row.value().len() == envelope::HEADER_BYTES && envelope::seq_of(row.value()) == Some(*seq)
-        });
-        if is_it {
-            target.remove(key.as_ref()).map_err(failed("prune history"))?;
-        }
-    }
-    Ok(())
-}
-
-struct Opened {
-    txn: redb::ReadTransaction,
-    tables: Vec<OnceLock<ReadTable>>,
-}
-
-/// What is on disk as of one sequence. Many transactions share one; it can be taken away from all of them at once.
-pub(super) struct Snapshot {
-    pub(super) seq: u64,
-    catalog: Arc<Catalog>,
-    opened: ArcSwapOption<Opened>,
-}
-
-impl Snapshot {
-    /// Lets the engine free the pages this snapshot keeps; later reads answer `TooOld`.
-    pub(super) fn revoke(&self) {
-        self.opened.store(None);
-    }
-
-    /// The same pages under another sequence: after a failure, sequences without a row behind them are skipped.
-    pub(super) fn relabelled(&self, seq: u64) -> Snapshot {
-        Snapshot { seq, catalog: self.catalog.clone(), opened: ArcSwapOption::new(self.opened.load_full()) }
-    }
-
-    /// `UnknownTable` when the file has no such table yet.
-    fn open(&self, table: &'static Table) -> Result<()> {
-        let opened = self.opened.load();
-        let opened = opened.as_ref().ok_or(Error::TooOld)?;
-        self.table(opened, table).map(drop)
-    }
-
-    fn table<'a>(&self, opened: &'a Opened, table: &Table) -> Result<&'a ReadTable> {
-        let index = self.catalog.index(table.code).ok_or(Error::UnknownTable { name: table.name })?;
-        let slot = &opened.tables[index];
-        if let Some(open) = slot.get() {
-            return Ok(open);
-        }
-        let name = self.catalog.all()[index].name;
-        let open = opened.txn.open_table(definition(table)).map_err(|error| match error {
-            redb::TableError::TableDoesNotExist(_) => Error::UnknownTable { name },
-            redb::TableError::Storage(error) => read_failed(table, b"", error),
-            other => Error::Storage { doing: "open a table", source: Box::new(other) },
-        })?;
-        Ok(slot.get_or_init(|| open))
-    }
-
-    /// The row under a key, tombstones included.
-    pub(super) fn get(&self, table: &Table, key: &[u8]) -> Result<Option<Stored>> {
-        let opened = self.opened.load();
-        let opened = opened.as_ref().ok_or(Error::TooOld)?;
-        fenced(table, key, || {
-            let found = self.table(opened, table)?.get(key).map_err(|error| read_failed(table, key, error))?;
-            found.map(|row| envelope::open(table, key, row.value())).transpose()
-        })
-    }
-
-    /// Up to `limit` rows of a range, in the order asked for; tombstones only when wanted.
-    pub(super) fn page(
-        &self,
-        table: &Table,
-        range: &KeyRange,
-        reverse: bool,
-        limit: usize,
-        tombstones: bool,
-    ) -> Result<Vec<(Bytes, Stored)>> {
-        let mut found = Vec::new();
-        self.walk(table, range, reverse, &mut |key, opened| {
-            let stored = opened?;
-            if tombstones || stored.payload.is_some() {
-                found.push((Bytes::copy_from_slice(key), stored));
-            }
-            Ok(found.len() < limit)
-        })?;
-        Ok(found)
-    }
-
-    /// Shows every row of a range to `each`, sound or corrupt, until it answers `false`.
-    pub(super) fn walk(
-        &self,
-        table: &Table,
-        range: &KeyRange,
-        reverse: bool,
-        each: &mut dyn FnMut(&[u8], Result<Stored>) -> Result<bool>,
-    ) -> Result<()> {
-        let opened = self.opened.load();
-        let opened = opened.as_ref().ok_or(Error::TooOld)?;
-        if range.is_empty() {
-            return Ok(());
-        }
-        let from = match &range.start {
-            Bound::Included(key) | Bound::Excluded(key) => key.as_ref(),
-            Bound::Unbounded => b"",
-        };
-        fenced(table, from, || {
-            let failed = |error| read_failed(table, from, error);
-            let mut rows = self.table(opened, table)?.range::<&[u8]>(range.bounds()).map_err(failed)?;
-            loop {
-                let Some(row) = (if reverse { rows.next_back() } else { rows.next() }) else { return Ok(()) };
-                let (key, value) = row.map_err(failed)?;
-                if !each(key.value(), envelope::open(table, key.value(), value.value()))? {
-                    return Ok(());
-                }
-            }
-        })
-    }
 }
 
 /// The engine's own check of every page, on a file nobody has open. A file that fails it may be repaired by it.

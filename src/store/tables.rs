@@ -122,13 +122,8 @@ pub enum TimerKind {
 
 impl TimerKind {
     /// The kinds that make something happen by themselves, in the order of one instant.
-    pub const DOMAIN: [TimerKind; 5] = [
-        TimerKind::TermEnd,
-        TimerKind::CycleEnd,
-        TimerKind::NextStep,
-        TimerKind::RequestDue,
-        TimerKind::RequestExpiry,
-    ];
+    pub const DOMAIN: [TimerKind; 5] =
+        [TimerKind::TermEnd, TimerKind::CycleEnd, TimerKind::NextStep, TimerKind::RequestDue, TimerKind::RequestExpiry];
 }
 
 /// What an attempt row is for. Codes are stored.

@@ -3,13 +3,14 @@
 //! One type serves the store, the durable view, the place in line and forks, so code above never asks which it has. It holds
 //! no lock. Dropping it undoes everything.
 
-use super::committer::{Place, Prepared, ReadKey, Shared};
+use super::committer::{Place, Shared};
 use super::contract::{
     Error, KEY_BYTES_MAX, KeyRange, PAYLOAD_BYTES_MAX, READS_MAX, Result, Row, TRANSACTION_BYTES_MAX, Table,
 };
 use super::envelope;
 use super::fork::Forked;
 use super::history;
+use super::prepared::{Prepared, ReadKey};
 use super::recent::{Recent, Write};
 use super::redb::Snapshot;
 use bytes::Bytes;
@@ -75,14 +76,14 @@ impl Ticket {
     /// # Errors
     /// `Unavailable` when storage failed meanwhile: the outcome is unknown. `Closed` when the store ended first.
     pub fn wait(&self) -> Result<()> {
-        self.shared.as_ref().map_or(Ok(()), |shared| shared.wait_durable(self.seq))
+        self.shared.as_ref().map_or(Ok(()), |shared| shared.watermark.wait(self.seq))
     }
 
     /// Calls `callback` once, as `wait` would return; on the calling thread when that is now, else on the applier's, where
     /// it must not block.
     pub fn on_durable(&self, callback: impl FnOnce(Result<()>) + Send + 'static) {
         match &self.shared {
-            Some(shared) => shared.on_durable(self.seq, Box::new(callback)),
+            Some(shared) => shared.watermark.call_when(self.seq, Box::new(callback)),
             None => callback(Ok(())),
         }
     }

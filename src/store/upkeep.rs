@@ -68,7 +68,12 @@ pub(super) fn backup(shared: &Shared, to: &Path, progress: &mut dyn FnMut(u64)) 
     let snapshot = shared.base.load_full();
     // The same pages under a handle of its own: the age limit of ordinary snapshots does not end a backup.
     let snapshot = snapshot.relabelled(snapshot.seq);
+    let generation = shared.recent.generation();
     let mut bounded = |rows: u64| {
+        // After a failure the file has been opened anew, and these pages may have been written over.
+        if shared.recent.generation() != generation || shared.is_closed() {
+            return Err(Error::Unavailable);
+        }
         progress(rows);
         if clock::monotonic().saturating_duration_since(begun) > age_max {
             return Err(Error::LimitExceeded { what: "seconds of a backup", limit: age_max.as_secs() });

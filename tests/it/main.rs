@@ -1,4 +1,24 @@
-//! The one integration test binary; each module keeps the promises of one part.
+//! The integration tests: one binary, one module a subject.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod domain_lifecycle;
+mod domain_selection;
+mod domain_terms;
+mod engine_answers;
+mod engine_check;
+mod engine_compare;
+mod engine_hostile;
+mod engine_manifest;
+mod engine_values;
+mod http_hardening;
 mod partner_center;
 mod store_contract;
+mod store_crash;
+mod store_files;
+mod store_history;
+mod store_load;
+mod store_serial;
+
+#[global_allocator]
+static METER: bursar::Meter = bursar::Meter;

@@ -10,11 +10,11 @@ use bursar::domain::quote::Effect;
 use bursar::domain::subscription::{Attention, Status};
 use bursar::domain::terms::Terms;
 use bursar::domain::{Change, Instant, Span, Subscription, TenantId, calendar};
-use bursar::http::partner_center::merge::{Import, Merged};
-use bursar::http::partner_center::read::{Document, Fact, read_document};
-use bursar::http::partner_center::subscriptions::SubscriptionFact;
-use bursar::http::partner_center::subscriptions_write::{Shown, subscription};
-use bursar::http::partner_center::{customers, offers, orders, relative, subscriptions_merge, upstream, write};
+use bursar::partner_center::merge::{Import, Merged};
+use bursar::partner_center::read::{Document, Fact, read_document};
+use bursar::partner_center::subscriptions::SubscriptionFact;
+use bursar::partner_center::subscriptions_write::{Shown, subscription};
+use bursar::partner_center::{customers, offers, orders, relative, subscriptions_merge, upstream, write};
 use bursar::json::{self, Value};
 use proptest::prelude::*;
 
@@ -264,7 +264,7 @@ fn an_active_subscription_whose_end_has_passed_is_marked_from_its_very_end_on() 
     let after = merged(None, fact, &Import { now: end, ..import() });
     assert_eq!(after.record.standing.attention, Some(Attention::TermEndPassed));
     let mut later = fact.clone();
-    later.term_end = Some(bursar::http::partner_center::subscriptions::Ending::Exact(at("2027-01-02T00:00:00Z")));
+    later.term_end = Some(bursar::partner_center::subscriptions::Ending::Exact(at("2027-01-02T00:00:00Z")));
     let mended = merged(Some(&after.record), &later, &Import { now: end, ..import() });
     assert_eq!(mended.record.standing.attention, None);
     assert_eq!(calendar::show(mended.record.standing.term_start), "2026-12-02T00:00:00Z");

@@ -1,6 +1,6 @@
 //! What the store promises to one caller at a time: reading, writing, ordering, history, forks, files.
 
-use bursar::store::{Error, KeyRange, Options, Store, Table, Tx};
+use bursar::store::{Error, KeyRange, Store, Table, Tx};
 use std::ops::Bound;
 
 pub(crate) static PLAIN: Table = Table { code: 1, name: "plain", history: false };

@@ -64,7 +64,7 @@ pub(super) fn last_instalment(family: &Family, sub: &Subscription, price: Money)
     let months = sub.profile.term_duration.map_or(0, |term| term.months);
     let each = cycle_months(&sub.profile.billing_cycle).unwrap_or(months).max(1);
     let cycles = months / each;
-    if cycles < 2 || months % each != 0 {
+    if cycles < 2 || !months.is_multiple_of(each) {
         return Ok(cycle);
     }
     let term = whole(family, ChargeType::CycleCharge, price.times(Decimal::from(cycles))?, sub.standing.quantity)?;

@@ -186,7 +186,7 @@ impl Asked<'_> {
             return Err(Refusal::new("billing_cycle_invalid", message).partner_center(6000));
         }
         match cycle_months(cycle) {
-            Some(months) if months > length.months || length.months % months != 0 => {
+            Some(months) if months > length.months || !length.months.is_multiple_of(months) => {
                 let message = format!("a term of {length} cannot be billed {cycle}");
                 Err(Refusal::new("billing_cycle_invalid", message).partner_center(6000))
             }

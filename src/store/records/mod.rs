@@ -29,11 +29,19 @@ pub struct Stored<T> {
     pub seq: u64,
 }
 
+impl Error {
+    /// A row that failed to decode, named by table and key.
+    pub fn corrupt(table: &'static str, key: &[u8]) -> Self {
+        let shown = &key[..key.len().min(64)];
+        Error::Corrupt { table, key: shown.iter().map(|byte| format!("{byte:02x}")).collect() }
+    }
+}
+
 /// Decodes a row.
 ///
 /// # Errors
 /// [`Error::Corrupt`], naming the table and the key.
-pub fn decode<T: DeserializeOwned>(table: &Table, key: &[u8], bytes: &[u8]) -> Result<T> {
+pub fn decode<T: DeserializeOwned>(table: &'static Table, key: &[u8], bytes: &[u8]) -> Result<T> {
     rmp_serde::from_slice(bytes).map_err(|_| Error::corrupt(table.name, key))
 }
 
@@ -41,7 +49,7 @@ pub fn decode<T: DeserializeOwned>(table: &Table, key: &[u8], bytes: &[u8]) -> R
 ///
 /// # Errors
 /// [`Error::Corrupt`] in the table's name when a record cannot be written down at all.
-pub fn encode<T: Serialize>(table: &Table, key: &[u8], value: &T) -> Result<Vec<u8>> {
+pub fn encode<T: Serialize>(table: &'static Table, key: &[u8], value: &T) -> Result<Vec<u8>> {
     rmp_serde::to_vec_named(value).map_err(|_| Error::corrupt(table.name, key))
 }
 

@@ -57,7 +57,12 @@ fn profile(tx: &mut Tx, key: &[u8; 32]) -> Result<Arc<Profile>> {
 ///
 /// # Errors
 /// What the store answers; a corrupt row by name.
-pub fn page(tx: &mut Tx, tenant: Option<TenantId>, after: Option<&[u8]>, limit: usize) -> Result<Page<Stored<Subscription>>> {
+pub fn page(
+    tx: &mut Tx,
+    tenant: Option<TenantId>,
+    after: Option<&[u8]>,
+    limit: usize,
+) -> Result<Page<Stored<Subscription>>> {
     let prefix = tenant.map(|tenant| tenant.bytes().to_vec()).unwrap_or_default();
     let range = keys::prefix_range(&prefix, after);
     let rows = tx.scan(&STANDINGS, range.clone(), limit, false)?;
@@ -86,7 +91,12 @@ pub fn page(tx: &mut Tx, tenant: Option<TenantId>, after: Option<&[u8]>, limit: 
 ///
 /// # Errors
 /// What the store answers.
-pub fn ids(tx: &mut Tx, tenant: Option<TenantId>, after: Option<&[u8]>, limit: usize) -> Result<Page<(TenantId, SubscriptionId)>> {
+pub fn ids(
+    tx: &mut Tx,
+    tenant: Option<TenantId>,
+    after: Option<&[u8]>,
+    limit: usize,
+) -> Result<Page<(TenantId, SubscriptionId)>> {
     let prefix = tenant.map(|tenant| tenant.bytes().to_vec()).unwrap_or_default();
     let rows = tx.scan(&STANDINGS, keys::prefix_range(&prefix, after), limit, false)?;
     let next = (rows.len() == limit).then(|| rows.last().map(|(key, _)| key.to_vec())).flatten();
@@ -101,9 +111,8 @@ pub fn ids(tx: &mut Tx, tenant: Option<TenantId>, after: Option<&[u8]>, limit: u
 pub fn save(tx: &mut Tx, before: Option<&Subscription>, after: &Subscription) -> Result<()> {
     let key = keys::subscription(after.tenant, after.id);
     tx.put(&STANDINGS, &key, write_standing(&after.standing).to_vec())?;
-    let same_profile = before.is_some_and(|before| {
-        Arc::ptr_eq(&before.profile, &after.profile) || before.profile == after.profile
-    });
+    let same_profile =
+        before.is_some_and(|before| Arc::ptr_eq(&before.profile, &after.profile) || before.profile == after.profile);
     if !same_profile {
         super::save(tx, &PROFILES, &key, after.profile.as_ref())?;
     }
@@ -169,8 +178,7 @@ fn read_standing(bytes: &[u8]) -> Option<Standing> {
 }
 
 // The places in these lists are stored: append only.
-const RENEWALS: [Renewal; 5] =
-    [Renewal::Open, Renewal::Waiting, Renewal::Scheduled, Renewal::Denied, Renewal::Refused];
+const RENEWALS: [Renewal; 5] = [Renewal::Open, Renewal::Waiting, Renewal::Scheduled, Renewal::Denied, Renewal::Refused];
 const ATTENTIONS: [Attention; 4] =
     [Attention::TermEndPassed, Attention::PriceUnknown, Attention::TermsMissed, Attention::ActivationPending];
 

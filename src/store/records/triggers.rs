@@ -56,7 +56,12 @@ pub fn save_occurrence(tx: &mut Tx, occurrence: &Occurrence) -> Result<()> {
 ///
 /// # Errors
 /// What the store answers; a corrupt row by name.
-pub fn occurrences(tx: &mut Tx, trigger: Option<&str>, before: Option<&[u8]>, limit: usize) -> Result<Page<Occurrence>> {
+pub fn occurrences(
+    tx: &mut Tx,
+    trigger: Option<&str>,
+    before: Option<&[u8]>,
+    limit: usize,
+) -> Result<Page<Occurrence>> {
     use std::ops::Bound;
     let prefix = trigger.map(|trigger| keys::text(&[trigger], &[])).unwrap_or_default();
     let (start, end) = keys::prefix_range(&prefix, None);

@@ -329,9 +329,9 @@ fn value(dialect: Dialect, kind: &Kind, text: &str) -> Result<(u32, bool), Sched
         return Ok((number, false));
     }
     let matches = |name: &&str| name.eq_ignore_ascii_case(text);
-    let mut position = kind.names.iter().position(|name| matches(&name));
+    let mut position = kind.names.iter().position(matches);
     if kind.name == WEEKDAY.name {
-        position = position.or_else(|| WEEKDAYS_LONG.iter().position(|name| matches(&name)));
+        position = position.or_else(|| WEEKDAYS_LONG.iter().position(matches));
     }
     match position {
         Some(index) => Ok((kind.names_from + u32::try_from(index).unwrap_or(0), true)),

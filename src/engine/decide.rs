@@ -1,0 +1,71 @@
+//! Asking the policies about a request: every switched-on file that decides its kind and whose `where` holds.
+
+use rhai::Dynamic;
+
+use super::answers::{self, Source};
+use super::api::requests::Asked;
+use super::budget::Budget;
+use super::manifest::Mode;
+use super::script_thread::{self, lend};
+use crate::domain::principal::READ_NOUNS;
+use crate::domain::{Grant, Grants, Principal, Request, Subscription};
+use crate::ops::{self, Judge, Judgement, Rights, Work};
+
+/// The judge that asks the library's policies, on a script thread.
+#[derive(Debug, Clone)]
+pub struct Policies {
+    /// What each policy may spend on one request.
+    pub budget: Budget,
+}
+
+impl Judge for Policies {
+    fn ask(&self, work: &mut Work, request: &Request, subscription: &Subscription) -> ops::Result<Judgement> {
+        let Some(thread) = script_thread::thread() else {
+            return Err(ops::Error::Script("policies are asked on script threads only".to_owned()));
+        };
+        let mut answers = Vec::new();
+        for file in thread.machine.library().deciders(request.kind) {
+            let meant = thread.conditions(file).is_none_or(|conditions| conditions.matches(subscription, work.now));
+            if !meant {
+                continue;
+            }
+            let source = Source {
+                path: &file.path,
+                hash: &file.hash,
+                observed: file.manifest.mode == Mode::Observe,
+            };
+            let reading = reading(file, &work.rights);
+            let own = std::mem::replace(&mut work.rights, reading);
+            let asked = Dynamic::from(Asked::of(request, subscription));
+            let ((ended, spent), recorded) = lend(work, || {
+                answers::collect(|| thread.machine.call(&file.path, "decide", asked, None, &self.budget))
+            });
+            work.rights = own;
+            if let Some(source) = script_thread::broken() {
+                return Err(ops::Error::Store { doing: "read for a policy", source });
+            }
+            answers.push(answers::answer(source, ended.as_ref().map(|_| ()), recorded, &spent));
+        }
+        let merged = answers::merge(&answers);
+        Ok(Judgement {
+            answers,
+            verdict: merged.verdict,
+            reasons: merged.reasons,
+            amendments: merged.amendments,
+            roles: merged.roles,
+            expires_at: merged.expires_at,
+            otherwise: merged.otherwise,
+        })
+    }
+}
+
+/// A policy answers and never acts: it reads within the reach of whoever proposed, and nothing more.
+fn reading(file: &super::library::File, asker: &Rights) -> Rights {
+    Rights {
+        principal: Principal::File { path: file.path.clone(), hash: file.short_hash().to_owned() },
+        grants: Grants {
+            list: READ_NOUNS.iter().map(|noun| Grant::Read(noun)).collect(),
+            tenants: asker.grants.tenants.clone(),
+        },
+    }
+}

@@ -1,0 +1,93 @@
+//! Running a handler: the event it gets, the rights it has, and the record it leaves.
+
+use rhai::Dynamic;
+
+use super::api::events::Event;
+use super::budget::Budget;
+use super::failure::Failure;
+use super::library::File;
+use super::script_thread::{self, lend};
+use crate::domain::ids::Noun;
+use crate::domain::run::{Ending, Run, RunError};
+use crate::domain::{Grants, Principal};
+use crate::ops::{self, Rights, Work};
+use crate::store::records::triggers;
+
+/// What running a handler came to.
+#[derive(Debug)]
+pub struct Ran {
+    /// The record; already written when it completed.
+    pub run: Run,
+    /// What the handler returned.
+    pub returned: Dynamic,
+}
+
+/// The rights of a file: what its manifest lists.
+pub fn rights_of(file: &File) -> Rights {
+    Rights {
+        principal: Principal::File { path: file.path.clone(), hash: file.short_hash().to_owned() },
+        grants: Grants { list: file.manifest.grants.clone(), tenants: None },
+    }
+}
+
+/// Calls a handler inside the work's transaction, with the file's own rights. When it completes, its record is part
+/// of the transaction; when it fails, everything it did is undone and the record is the caller's to write elsewhere.
+///
+/// # Errors
+/// Only the store's own failure; a handler that fails is a record.
+pub fn handler(work: &mut Work, file: &str, name: &str, event: &Event, budget: &Budget) -> ops::Result<Ran> {
+    let thread = script_thread::thread()
+        .ok_or_else(|| ops::Error::Script("handlers run on script threads only".to_owned()))?;
+    let found = thread.machine.library().file(file);
+    let known = found.ok_or_else(|| ops::not_found("file", &file))?;
+    let own = std::mem::replace(&mut work.rights, rights_of(known));
+    let id = work.id(Noun::Run);
+    let mark = work.mark();
+    let before = work.effects().len();
+    let value = Dynamic::from(event.clone());
+    let (ended, spent) = lend(work, || thread.machine.call(file, name, value, None, budget));
+    work.rights = own;
+    if let Some(source) = script_thread::broken() {
+        return Err(ops::Error::Store { doing: "work for a script", source });
+    }
+    let mut run = Run {
+        id,
+        file: file.to_owned(),
+        hash: known.hash.clone(),
+        handler: name.to_owned(),
+        cause: work.cause.clone(),
+        at: work.now,
+        due: event.due,
+        ending: Ending::Completed,
+        error: None,
+        effects: work.effects()[before..].to_vec(),
+        output: spent.output.clone(),
+        output_truncated: spent.output_truncated,
+        operations: spent.operations,
+        wall_micros: 0,
+    };
+    match ended {
+        Ok(returned) => {
+            triggers::save_run(&mut work.tx, &run)?;
+            Ok(Ran { run, returned })
+        }
+        Err(failure) => {
+            work.undo(mark);
+            fail(&mut run, &failure);
+            Ok(Ran { run, returned: Dynamic::UNIT })
+        }
+    }
+}
+
+fn fail(run: &mut Run, failure: &Failure) {
+    let limit = failure.code.starts_with("limit_exceeded");
+    run.ending = if limit { Ending::LimitExceeded } else { Ending::Failed };
+    run.effects.clear();
+    run.error = Some(RunError {
+        code: failure.code.clone(),
+        message: failure.to_string(),
+        file: failure.file.clone(),
+        line: failure.line,
+        column: failure.column,
+    });
+}

@@ -1,0 +1,326 @@
+//! The terms answer as they are written: golden cases beside the rules, the last instant of every window and the first
+//! late one, both sides of every version.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bursar::domain::calendar::{instant, show};
+use bursar::domain::change::{Amendments, Change, Reason};
+use bursar::domain::lifecycle::{apply, begin, quote, renew, terms_quote};
+use bursar::domain::quote::Effect;
+use bursar::domain::subscription::{Profile, Status};
+use bursar::domain::terms::Terms;
+use bursar::domain::{Instant, Money, Quote, Span, Subscription, SubscriptionId, TenantId};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Golden {
+    group: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Group {
+    what: String,
+    family: String,
+    bought: String,
+    #[serde(default)]
+    term: Option<Span>,
+    billing: String,
+    #[serde(default)]
+    price: Option<String>,
+    #[serde(default = "one")]
+    quantity: i64,
+    #[serde(default)]
+    trial: bool,
+    #[serde(default)]
+    status: Option<Status>,
+    /// Terms that follow, each renewed at this instant.
+    #[serde(default)]
+    renewed: Vec<String>,
+    /// Changes made before the case's own: `INSTANT CHANGE`.
+    #[serde(default)]
+    after: Vec<String>,
+    case: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    asked: String,
+    #[serde(default = "cancellation")]
+    change: String,
+    want: String,
+    #[serde(default)]
+    lines: Option<Vec<String>>,
+}
+
+fn one() -> i64 {
+    1
+}
+
+fn cancellation() -> String {
+    "cancellation".to_owned()
+}
+
+pub(crate) fn profile(family: &str, bought: Instant, term: Option<Span>, billing: &str) -> Profile {
+    Profile {
+        family: family.to_owned(),
+        offer_id: "CFQ7TTC0LH18:0001:CFQ7TTC0K971".to_owned(),
+        offer_name: "An offer".to_owned(),
+        friendly_name: String::new(),
+        product_type: String::new(),
+        publisher_name: String::new(),
+        purchased_at: bought,
+        term_duration: term,
+        billing_cycle: billing.to_owned(),
+        billing_type: "license".to_owned(),
+        anchor_day: chrono::Datelike::day(&bought),
+        unit_price: None,
+        is_trial: false,
+        parent_subscription_id: None,
+        order_id: None,
+        seat_batches: Vec::new(),
+        next_term: Amendments::default(),
+        suspension_reason: None,
+        labels: BTreeMap::new(),
+        extra: BTreeMap::new(),
+    }
+}
+
+pub(crate) fn subscription(terms: &Terms, profile: Profile, quantity: i64) -> Subscription {
+    let standing = begin(terms, &profile, quantity, profile.purchased_at, profile.purchased_at);
+    let (id, tenant) = (SubscriptionId::default(), TenantId::default());
+    Subscription { id, tenant, standing, profile: Arc::new(profile) }
+}
+
+fn change(words: &str, sub: &Subscription) -> Change {
+    match words.split_once(' ').unwrap_or((words, "")) {
+        ("cancellation", "") => Change::Cancellation { reason: Reason::CustomerRequest },
+        ("suspension", "") => Change::Suspension { reason: Reason::NonPayment },
+        ("reactivation", "") => Change::Reactivation {},
+        ("auto_renew", word) => Change::AutoRenew { enabled: word == "on" },
+        ("quantity", seats) => Change::Quantity { quantity: seats.parse().unwrap() },
+        ("renewal", rest) => {
+            let mut words = rest.split_whitespace();
+            let amendments = Amendments {
+                quantity: None,
+                term_duration: words.next().map(|word| word.parse().unwrap()),
+                billing_cycle: words.next().map(ToOwned::to_owned),
+            };
+            Change::Renewal { term_end: sub.standing.term_end.unwrap_or_default(), amendments }
+        }
+        other => panic!("no change is written {other:?}"),
+    }
+}
+
+fn said(quote: &Quote) -> String {
+    let mut words = vec![if quote.allowed { "allowed".to_owned() } else { "refused".to_owned() }];
+    if let Some(refusal) = &quote.refusal {
+        assert!(!quote.allowed && refusal.message == quote.reason, "a refusal is said twice alike: {quote:?}");
+        words.push(refusal.code.clone());
+        words.extend(refusal.partner_center_code.map(|code| code.to_string()));
+    }
+    if !quote.rule.is_empty() {
+        words.push(quote.rule.clone());
+    }
+    words.extend(quote.allowed_until.map(|until| format!("until {}", show(until))));
+    words.extend(quote.charge.map(|charge| format!("charge {charge}")));
+    words.extend(quote.refund.map(|refund| format!("refund {refund}")));
+    words.extend(quote.effective_at.map(|at| format!("at {}", show(at))));
+    if quote.effect == Effect::StopRenewal {
+        words.push("stops renewal".to_owned());
+    }
+    words.join(" ")
+}
+
+fn prepare(terms: &Terms, group: &Group) -> Subscription {
+    let bought = instant(&group.bought).unwrap();
+    let mut profile = profile(&group.family, bought, group.term, &group.billing);
+    profile.is_trial = group.trial;
+    let price = group.price.as_ref().map(|price| price.parse().unwrap());
+    let mut sub = subscription(terms, profile, group.quantity);
+    for at in &group.renewed {
+        sub = renew(terms, &sub, &Amendments::default(), price, instant(at).unwrap()).unwrap().subscription;
+    }
+    for step in &group.after {
+        let (at, words) = step.split_once(' ').unwrap();
+        let asked = change(words, &sub);
+        let made = apply(terms, &sub, &asked, &Amendments::default(), price, instant(at).unwrap());
+        sub = made.unwrap_or_else(|refusal| panic!("{}: {step}: {refusal}", group.what)).subscription;
+    }
+    if let Some(status) = group.status {
+        sub.standing.status = status;
+    }
+    sub
+}
+
+fn check(name: &str, text: &str) {
+    let terms = Terms::builtin().unwrap();
+    let golden: Golden = toml::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let mut wrong = Vec::new();
+    for group in &golden.group {
+        let sub = prepare(&terms, group);
+        let price: Option<Money> = group.price.as_ref().map(|price| price.parse().unwrap());
+        for case in &group.case {
+            let (asked, now) = (change(&case.change, &sub), instant(&case.asked).unwrap());
+            let answer = quote(&terms, &sub, &asked, price, now);
+            if said(&answer) != case.want {
+                wrong.push(format!(
+                    "{}: {} at {}\n  want {}\n  said {}",
+                    group.what,
+                    case.change,
+                    case.asked,
+                    case.want,
+                    said(&answer)
+                ));
+            }
+            let made = apply(&terms, &sub, &asked, &Amendments::default(), price, now);
+            let may = answer.allowed || answer.effect == Effect::StopRenewal;
+            assert_eq!(
+                made.is_ok(),
+                may,
+                "{}: what is quoted is what is done, {} at {}",
+                group.what,
+                case.change,
+                case.asked
+            );
+            if let Some(lines) = &case.lines {
+                let drafts = made.unwrap().lines;
+                let drafts: Vec<String> = drafts
+                    .iter()
+                    .map(|line| format!("{} {} {} {}", line.kind.as_str(), line.quantity, line.amount, line.currency))
+                    .collect();
+                if drafts != *lines {
+                    wrong.push(format!("{}: lines\n  want {lines:?}\n  made {drafts:?}", group.what));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{name}\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn software_subscriptions_follow_their_terms() {
+    check("software_subscription.toml", include_str!("../terms/software_subscription.toml"));
+}
+
+#[test]
+fn licences_in_new_commerce_follow_their_terms() {
+    check("license_new.toml", include_str!("../terms/license_new.toml"));
+}
+
+#[test]
+fn software_as_a_service_follows_its_terms() {
+    check("saas_license.toml", include_str!("../terms/saas_license.toml"));
+}
+
+#[test]
+fn what_is_not_known_takes_no_change() {
+    check("unknown.toml", include_str!("../terms/unknown.toml"));
+}
+
+#[test]
+fn every_window_and_renewal_rule_has_golden_cases_on_both_sides() {
+    let golden = [
+        include_str!("../terms/software_subscription.toml"),
+        include_str!("../terms/license_new.toml"),
+        include_str!("../terms/saas_license.toml"),
+    ]
+    .concat();
+    for family in Terms::builtin().unwrap().families() {
+        for window in &family.windows {
+            for word in ["allowed".to_owned(), format!("refused window_closed {}", window.partner_center_code.unwrap())]
+            {
+                let wanted = format!("want = \"{word} {} ", window.rule);
+                assert!(golden.contains(&wanted), "{}: no case says {wanted}", family.name);
+            }
+        }
+        for rule in &family.renewals {
+            assert!(golden.contains(&format!(" {}", rule.rule)), "{}: no case names {}", family.name, rule.rule);
+        }
+    }
+}
+
+#[test]
+fn the_terms_command_says_refund_and_late_to_the_second() {
+    let terms = Terms::builtin().unwrap();
+    let asked = |at: &str| {
+        let (bought, at) = (instant("2021-04-06T22:15:00Z").unwrap(), instant(at).unwrap());
+        let price = "50 USD".parse().unwrap();
+        terms_quote(&terms, "saas_license", bought, at, price, 1, Span::months(1), "monthly")
+    };
+    assert_eq!(said(&asked("2021-04-07T22:14:59Z")), "allowed ISVm until 2021-04-07T22:15:00Z refund 50.00 USD");
+    let late = asked("2021-04-07T22:15:00Z");
+    assert_eq!(
+        said(&late),
+        "refused window_closed 900213 ISVm until 2021-04-07T22:15:00Z at 2021-05-06T00:00:00Z stops renewal"
+    );
+    assert!(late.reason.contains("stops the renewal instead"), "{}", late.reason);
+    assert_eq!(late.refund, None);
+    assert_eq!(said(&asked("2021-04-06T22:14:59Z")), "refused asked_before_purchase");
+}
+
+#[test]
+fn a_librarys_rows_replace_by_rule_id_and_add_families_without_code() {
+    let before = Terms::builtin().unwrap();
+    let own = r#"
+family = "license_new"
+[[window]]
+rule = "N7"
+covers = ["cancellation", "quantity"]
+from = 2022-03-12
+length = "P14D"
+end = "exact"
+refund = "full"
+"#;
+    let gift = "family = \"gift_card\"\ntitle = \"Gift cards\"\n[[renewal]]\nrule = \"G\"\nrenews = false\n";
+    let terms = before.clone().with_rows(&[("terms/own.toml", own), ("terms/gift.toml", gift)]).unwrap();
+    assert_ne!(terms.hash(), before.hash());
+    assert_eq!(terms.hash().len(), 64);
+    let bought = instant("2023-01-01T00:00:00Z").unwrap();
+    let price = "365 USD".parse().unwrap();
+    let at = |terms: &Terms, family: &str, day: &str| {
+        said(&terms_quote(terms, family, bought, instant(day).unwrap(), price, 1, Span::months(12), "annual"))
+    };
+    let fourteenth = "2023-01-14T23:59:59.999999Z";
+    assert_eq!(at(&terms, "license_new", fourteenth), "allowed N7 until 2023-01-15T00:00:00Z refund 365.00 USD");
+    assert_eq!(at(&before, "license_new", fourteenth), "refused window_closed 900213 N7 until 2023-01-08T00:00:00Z");
+    assert_eq!(at(&terms, "gift_card", fourteenth), "refused no_window 800061");
+    assert_eq!(at(&before, "gift_card", fourteenth), "refused family_unknown");
+    assert_eq!(terms.family("gift_card").title, "Gift cards");
+    assert_eq!(terms.families().count(), before.families().count() + 1);
+}
+
+#[test]
+fn wrong_terms_say_file_line_column_and_what_was_expected() {
+    let wrong = |text: &str| {
+        let errors = Terms::builtin().unwrap().with_rows(&[("terms/own.toml", text)]).unwrap_err();
+        errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let row = |length: &str| {
+        format!("family = \"x\"\n[[window]]\nrule = \"A\"\nlength = {length}\nend = \"exact\"\nrefund = \"full\"\n")
+    };
+    expect_test::expect![[r#"
+        terms/own.toml:4:10: 'seven days' is no ISO-8601 duration such as P1M, P30D or PT12H (bad_duration)"#]]
+    .assert_eq(&wrong(&row("\"seven days\"")));
+    expect_test::expect![[r#"
+        terms/own.toml:2:1: unknown field `windows`, expected one of `family`, `title`, `refuses`, `term_end`, `billing_cycles`, `window`, `renewal`, `cancellation`, `suspension`, `quantity`, `after_term`, `rounding`"#]]
+    .assert_eq(&wrong("family = \"x\"\nwindows = 1\n"));
+    expect_test::expect![[r#"
+        terms/own.toml:1:10: a family's name in lower case with underscores, not 'Not Good'"#]]
+    .assert_eq(&wrong("family = \"Not Good\"\n"));
+    expect_test::expect![[r#"
+        terms/own.toml:7:1: dates that no other row has: A and B both hold for some purchase"#]]
+    .assert_eq(&wrong(&format!(
+        "{}[[window]]\nrule = \"B\"\nlength = \"P1D\"\nend = \"exact\"\nrefund = \"full\"\n",
+        row("\"P1D\"")
+    )));
+    expect_test::expect![[r#"
+        terms/own.toml:4:8: invalid type: string "soon", expected a TOML datetime"#]]
+    .assert_eq(&wrong("family = \"x\"\n[[renewal]]\nrule = \"A\"\nfrom = \"soon\"\nrenews = true\n"));
+    // Both files are told, not the first alone.
+    let both = Terms::builtin().unwrap().with_rows(&[("a.toml", "=\n"), ("b.toml", "=\n")]).unwrap_err();
+    assert_eq!(both.iter().map(|error| error.place.file.as_str()).collect::<Vec<_>>(), ["a.toml", "b.toml"]);
+}
