@@ -17,7 +17,7 @@ pub mod ops;
 
 pub mod engine;
 
-
+pub mod app;
 
 pub mod http;
 pub mod triggers;

@@ -233,5 +233,4 @@ fn code(key: &[u8], id: &str, timestamp: &str, body: &[u8]) -> Option<[u8; 32]> 
 }
 
 #[cfg(test)]
-#[path = "signature_tests.rs"]
 mod tests;

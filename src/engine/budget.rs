@@ -89,8 +89,7 @@ impl Open {
                 return Err(Failure::new("limit_exceeded:nesting", "runs cause each other too deeply"));
             }
             let allowed = isize::try_from(budget.memory_bytes).unwrap_or(isize::MAX);
-            let memory_ceiling =
-                if Meter::installed() { Meter::used().saturating_add(allowed) } else { isize::MAX };
+            let memory_ceiling = if Meter::installed() { Meter::used().saturating_add(allowed) } else { isize::MAX };
             accounts.push(Account {
                 operations_max: budget.operations,
                 operations: 0,

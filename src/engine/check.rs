@@ -76,12 +76,12 @@ pub(super) fn parse_finding(file: &File, error: &ParseError) -> Diagnostic {
         ParseErrorType::VariableUndefined(name) => {
             ("unknown_variable", length(name), format!("there is no variable {name}"))
         }
-        ParseErrorType::ModuleUndefined(name) => {
-            ("unknown_lib", length(name), format!("there is no lib/{name}.rhai"))
-        }
-        ParseErrorType::VariableExists(name) => {
-            ("shadowed_variable", length(name), format!("there is a variable {name} already; give this one another name"))
-        }
+        ParseErrorType::ModuleUndefined(name) => ("unknown_lib", length(name), format!("there is no lib/{name}.rhai")),
+        ParseErrorType::VariableExists(name) => (
+            "shadowed_variable",
+            length(name),
+            format!("there is a variable {name} already; give this one another name"),
+        ),
         ParseErrorType::Reserved(word) | ParseErrorType::ForbiddenVariable(word) => {
             ("forbidden_symbol", length(word), format!("{word} cannot be used here"))
         }
@@ -192,7 +192,8 @@ fn handlers(file: &File) -> Vec<Diagnostic> {
             }
             None => {
                 let near = suggest::nearest(name, file.functions.keys().map(String::as_str));
-                let finding = Diagnostic::error("handler_missing", &file.path, at, format!("there is no function {name}"));
+                let finding =
+                    Diagnostic::error("handler_missing", &file.path, at, format!("there is no function {name}"));
                 findings.push(finding.expected(expected).suggesting(near));
             }
         }

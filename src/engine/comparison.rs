@@ -70,7 +70,8 @@ fn compare(left: &Dynamic, right: &Dynamic) -> Api<Option<Comparison>> {
     if left.is_unit() && right.is_unit() {
         return Ok(Some(Comparison::Equality(true)));
     }
-    if let Some(same) = same_range::<Range<i64>>(left, right).or_else(|| same_range::<RangeInclusive<i64>>(left, right)) {
+    if let Some(same) = same_range::<Range<i64>>(left, right).or_else(|| same_range::<RangeInclusive<i64>>(left, right))
+    {
         return Ok(Some(Comparison::Equality(same)));
     }
     values::compare(left, right)

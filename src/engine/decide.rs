@@ -29,11 +29,7 @@ impl Judge for Policies {
             if !meant {
                 continue;
             }
-            let source = Source {
-                path: &file.path,
-                hash: &file.hash,
-                observed: file.manifest.mode == Mode::Observe,
-            };
+            let source = Source { path: &file.path, hash: &file.hash, observed: file.manifest.mode == Mode::Observe };
             let reading = reading(file, &work.rights);
             let own = std::mem::replace(&mut work.rights, reading);
             let asked = Dynamic::from(Asked::of(request, subscription));

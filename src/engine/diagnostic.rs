@@ -86,7 +86,8 @@ impl Diagnostic {
         let line = self.line.checked_sub(1).and_then(|index| source.lines().nth(index));
         let Some(line) = line else { return out };
         let number = self.line.to_string();
-        let shown: String = line.chars().take(200).map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+        let shown: String =
+            line.chars().take(200).map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
         let before = self.column.saturating_sub(1).min(shown.chars().count());
         let left = shown.chars().count().saturating_sub(before).max(1);
         let carets = "^".repeat(self.length.clamp(1, left));

@@ -62,7 +62,14 @@ pub fn raise_refusal(refusal: &Refusal) -> Box<EvalAltResult> {
 impl Failure {
     /// A failure without a place.
     pub fn new(code: &str, message: impl AsRef<str>) -> Self {
-        Self { code: code.to_owned(), message: tame(message.as_ref()), file: None, line: None, column: None, chain: Vec::new() }
+        Self {
+            code: code.to_owned(),
+            message: tame(message.as_ref()),
+            file: None,
+            line: None,
+            column: None,
+            chain: Vec::new(),
+        }
     }
 
     /// Reads the script engine's error. `known` says whether a function of that name exists for other types: then it

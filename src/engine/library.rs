@@ -134,11 +134,7 @@ impl Library {
     ///
     /// # Errors
     /// Every finding of every file.
-    pub fn from_texts(
-        texts: Vec<(String, String)>,
-        settings: &Settings,
-        kit: &Kit,
-    ) -> Result<Self, Vec<Diagnostic>> {
+    pub fn from_texts(texts: Vec<(String, String)>, settings: &Settings, kit: &Kit) -> Result<Self, Vec<Diagnostic>> {
         let (mut drafts, mut findings) = read_all(texts, settings, kit);
         findings.extend(check::check(&mut drafts, kit));
         findings.sort_by(|one, other| (&one.file, one.line, one.column).cmp(&(&other.file, other.line, other.column)));
@@ -231,7 +227,11 @@ fn merge_params(path: &str, manifest: &mut Manifest, given: &toml::Table, findin
             continue;
         };
         if own.type_str() != value.type_str() {
-            let message = format!("the configuration gives {name} as {}, the file declares it as {}", value.type_str(), own.type_str());
+            let message = format!(
+                "the configuration gives {name} as {}, the file declares it as {}",
+                value.type_str(),
+                own.type_str()
+            );
             findings.push(Diagnostic::error("param_type", path, (0, 0, 0), message));
             continue;
         }
@@ -274,7 +274,8 @@ pub(super) fn directly_named(source: &str) -> BTreeSet<&str> {
         let pieces: Vec<&str> = code.split("::").collect();
         for piece in &pieces[..pieces.len() - 1] {
             let piece = piece.trim_end();
-            let start = piece.rfind(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').map_or(0, |at| at + 1);
+            let start =
+                piece.rfind(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').map_or(0, |at| at + 1);
             if let Some(name) = piece.get(start..).filter(|name| !name.is_empty()) {
                 found.insert(name);
             }
@@ -325,8 +326,9 @@ fn read_folder(
     texts: &mut Vec<(String, String)>,
     findings: &mut Vec<Diagnostic>,
 ) {
-    let unreadable =
-        |path: &str, error: &std::io::Error| Diagnostic::error("unreadable", path, (0, 0, 0), format!("cannot be read: {error}"));
+    let unreadable = |path: &str, error: &std::io::Error| {
+        Diagnostic::error("unreadable", path, (0, 0, 0), format!("cannot be read: {error}"))
+    };
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && depth == 0 => return,

@@ -36,8 +36,8 @@ pub fn rights_of(file: &File) -> Rights {
 /// # Errors
 /// Only the store's own failure; a handler that fails is a record.
 pub fn handler(work: &mut Work, file: &str, name: &str, event: &Event, budget: &Budget) -> ops::Result<Ran> {
-    let thread = script_thread::thread()
-        .ok_or_else(|| ops::Error::Script("handlers run on script threads only".to_owned()))?;
+    let thread =
+        script_thread::thread().ok_or_else(|| ops::Error::Script("handlers run on script threads only".to_owned()))?;
     let found = thread.machine.library().file(file);
     let known = found.ok_or_else(|| ops::not_found("file", &file))?;
     let own = std::mem::replace(&mut work.rights, rights_of(known));

@@ -165,9 +165,8 @@ thread_local! {
 
 /// Makes this thread ready for a library, if it is not yet. Any thread with a large stack may do so.
 pub fn take_up(library: &Arc<Library>) {
-    let ready = THREAD.with_borrow(|thread| {
-        thread.as_ref().is_some_and(|thread| Arc::ptr_eq(thread.machine.library(), library))
-    });
+    let ready = THREAD
+        .with_borrow(|thread| thread.as_ref().is_some_and(|thread| Arc::ptr_eq(thread.machine.library(), library)));
     if ready {
         return;
     }
@@ -180,7 +179,9 @@ pub fn take_up(library: &Arc<Library>) {
             let thread = Thread { machine, conditions: conditions.collect() };
             THREAD.with_borrow_mut(|slot| *slot = Some(Rc::new(thread)));
         }
-        Err(findings) => tracing::error!(findings = findings.len(), "a loaded library did not compile on a script thread"),
+        Err(findings) => {
+            tracing::error!(findings = findings.len(), "a loaded library did not compile on a script thread")
+        }
     }
 }
 

@@ -315,17 +315,17 @@ impl Work {
         self.effects.truncate(mark.effects);
     }
 
-    /// Leaves the packed record of everything done; to be called once, before the commit.
+    /// Leaves the packed record of everything done and tells the activity in it; to be called once, before the commit.
     ///
     /// # Errors
     /// What the store answers.
-    pub fn finish(&mut self) -> Result<()> {
+    pub fn finish(&mut self) -> Result<Vec<Activity>> {
         self.tx.stamp_instant(self.now.timestamp_micros());
-        if !self.record.is_empty() {
-            let record = std::mem::take(&mut self.record);
+        let record = std::mem::take(&mut self.record);
+        if !record.is_empty() {
             log::append(&mut self.tx, &record)?;
         }
-        Ok(())
+        Ok(record.activity)
     }
 }
 

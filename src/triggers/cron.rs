@@ -1,7 +1,10 @@
 //! Schedules: cron expressions in a time zone, and what they mean when the clocks change.
 //!
-//! Two dialects, told apart by the number of fields (see [`fields`]). The days and times are found on the wall, as if
-//! there were no time zones, and then mapped to instants by one rule:
+//! Two dialects, told apart by the number of fields. Five are POSIX: minute, hour, day of month, month, day of week, where
+//! days of the week are 0-7 or names and either of two restricted day fields may match. Six begin with the second: days of
+//! the week are names only, and both day fields must match.
+//!
+//! The days and times are found on the wall, as if there were no time zones, and then mapped to instants by one rule:
 //!
 //! * A wall time that does not exist (the clocks jump over it) fires once, at the first instant after the jump.
 //! * A wall time that happens twice fires the first time only.

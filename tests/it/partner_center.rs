@@ -10,12 +10,12 @@ use bursar::domain::quote::Effect;
 use bursar::domain::subscription::{Attention, Status};
 use bursar::domain::terms::Terms;
 use bursar::domain::{Change, Instant, Span, Subscription, TenantId, calendar};
+use bursar::json::{self, Value};
 use bursar::partner_center::merge::{Import, Merged};
 use bursar::partner_center::read::{Document, Fact, read_document};
 use bursar::partner_center::subscriptions::SubscriptionFact;
 use bursar::partner_center::subscriptions_write::{Shown, subscription};
 use bursar::partner_center::{customers, offers, orders, relative, subscriptions_merge, upstream, write};
-use bursar::json::{self, Value};
 use proptest::prelude::*;
 
 const TENANT: &str = "6f2c8a10-3c41-4a5e-9a0b-0d5e3b7c1a01";

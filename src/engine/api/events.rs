@@ -64,7 +64,12 @@ pub(super) const PART: Part = Part {
         example: r#"if now() > instant("2020-01-01T00:00:00Z") { print("late"); }"#,
     }],
     properties: &[
-        Property { owner: "Event", name: "kind", gives: "string", doc: "`cron`, `before`, `hook`, `applied` or `call`" },
+        Property {
+            owner: "Event",
+            name: "kind",
+            gives: "string",
+            doc: "`cron`, `before`, `hook`, `applied` or `call`",
+        },
         Property { owner: "Event", name: "due", gives: "Instant", doc: "The instant it is for" },
         Property { owner: "Event", name: "type", gives: "string", doc: "The event's type, for a hook" },
         Property { owner: "Event", name: "source", gives: "string", doc: "The delivery or the trigger it came from" },
@@ -85,7 +90,9 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_get("data", |event: &mut Event| {
         event.data.clone().unwrap_or_else(|| Json::new(crate::json::Value::Object(Vec::new())))
     });
-    engine.register_get("subscription", |event: &mut Event| -> Dynamic { or_nothing(event.subscription.clone().map(Sub)) });
+    engine.register_get("subscription", |event: &mut Event| -> Dynamic {
+        or_nothing(event.subscription.clone().map(Sub))
+    });
     engine.register_get("request", |event: &mut Event| -> Dynamic {
         or_nothing(event.request.clone().map(RequestValue::of))
     });

@@ -4,8 +4,8 @@ use rhai::{Dynamic, Engine, Map};
 
 use super::rows::Rows;
 use super::selection;
-use crate::domain::ledger::Line;
 use crate::domain::Money;
+use crate::domain::ledger::Line;
 use crate::domain::selection::LEDGER;
 use crate::engine::reference::{Function, Part, Property};
 
@@ -20,7 +20,10 @@ const fn line(name: &'static str, gives: &'static str, doc: &'static str) -> Pro
 pub(super) const PART: Part = Part {
     title: "Ledger",
     functions: &[Function {
-        name: "ledger", params: &["selection: map"], gives: "rows of Line", grant: "ledger.read",
+        name: "ledger",
+        params: &["selection: map"],
+        gives: "rows of Line",
+        grant: "ledger.read",
         doc: "The ledger lines a selection holds, newest first.",
         example: r#"for line in ledger(#{ kind: "renew" }) { print(`${line.amount}`); }"#,
     }],

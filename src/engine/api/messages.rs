@@ -19,12 +19,18 @@ pub(super) const PART: Part = Part {
     title: "Messages",
     functions: &[
         Function {
-            name: "send_message", params: &["topic: string", "data: map"], gives: "string", grant: "messages.send",
+            name: "send_message",
+            params: &["topic: string", "data: map"],
+            gives: "string",
+            grant: "messages.send",
             doc: "Sends a message to every endpoint that takes the topic, after the run is committed. Gives its id.",
             example: r#"send_message("report.ready", #{ total: 3, owed: money("10 EUR") });"#,
         },
         Function {
-            name: "send_message", params: &["topic: string", "data: map", "about: Subscription"], gives: "string", grant: "messages.send",
+            name: "send_message",
+            params: &["topic: string", "data: map", "about: Subscription"],
+            gives: "string",
+            grant: "messages.send",
             doc: "The same, about a subscription.",
             example: r#"for sub in subscriptions(#{ status: "active" }) { send_message("renewal.reminder", #{ name: sub.friendly_name }, sub); }"#,
         },

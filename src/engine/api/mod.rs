@@ -23,23 +23,12 @@ use crate::domain::selection::{SUBSCRIPTIONS, Schema, Selection, Value};
 use crate::domain::{Instant, Money};
 
 /// Every part, in the order of the reference.
-pub const PARTS: [Part; 7] = [
-    events::PART,
-    subscriptions::PART,
-    tenants::PART,
-    requests::PART,
-    ledger::PART,
-    messages::PART,
-    rows::PART,
-];
+pub const PARTS: [Part; 7] =
+    [events::PART, subscriptions::PART, tenants::PART, requests::PART, ledger::PART, messages::PART, rows::PART];
 
 /// Everything the program gives to scripts: for a library to be loaded with.
 pub fn kit() -> Kit {
-    Kit {
-        rules: Rules { validate_schedule, validate_selection },
-        register: Arc::new(register),
-        parts: PARTS.to_vec(),
-    }
+    Kit { rules: Rules { validate_schedule, validate_selection }, register: Arc::new(register), parts: PARTS.to_vec() }
 }
 
 fn register(engine: &mut Engine) {
@@ -92,7 +81,10 @@ fn selected(field: &str, value: &Dynamic) -> Api<Value> {
         return Ok(Value::Span(span));
     }
     let word = super::values::type_word(value);
-    Err(raise("type_error", format!("{field} is selected by text, a number, an instant or a list of them, not by {word}")))
+    Err(raise(
+        "type_error",
+        format!("{field} is selected by text, a number, an instant or a list of them, not by {word}"),
+    ))
 }
 
 /// An instant, or nothing.

@@ -29,7 +29,11 @@ impl RequestValue {
 
     /// What proposing came to.
     pub fn proposed(proposed: Proposed) -> Self {
-        Self { outcome: proposed.outcome.as_str(), request: proposed.request, subscription: Some(proposed.subscription) }
+        Self {
+            outcome: proposed.outcome.as_str(),
+            request: proposed.request,
+            subscription: Some(proposed.subscription),
+        }
     }
 
     fn subscription(&self) -> Api<Sub> {
@@ -73,12 +77,18 @@ pub(super) const PART: Part = Part {
     title: "Requests",
     functions: &[
         Function {
-            name: "requests", params: &["selection: map"], gives: "rows of Request", grant: "requests.read",
+            name: "requests",
+            params: &["selection: map"],
+            gives: "rows of Request",
+            grant: "requests.read",
             doc: "The requests a selection holds, newest first; open ones by their state.",
             example: r#"for request in requests(#{ state: "waiting" }) { print(request.id); }"#,
         },
         Function {
-            name: "request", params: &["id: string"], gives: "Request", grant: "requests.read",
+            name: "request",
+            params: &["id: string"],
+            gives: "Request",
+            grant: "requests.read",
             doc: "One request by its id.",
             example: r#"for one in requests(#{ state: "waiting" }) { print(request(one.id).why); }"#,
         },
@@ -126,8 +136,12 @@ fn of_request(engine: &mut Engine) {
         value.request.as_ref().map(|request| request.id.to_string()).unwrap_or_default()
     });
     engine.register_get("outcome", |value: &mut RequestValue| value.outcome);
-    engine.register_get("state", |value: &mut RequestValue| value.request.as_ref().map_or("", |request| request.state.as_str()));
-    engine.register_get("kind", |value: &mut RequestValue| value.request.as_ref().map_or("", |request| request.kind.as_str()));
+    engine.register_get("state", |value: &mut RequestValue| {
+        value.request.as_ref().map_or("", |request| request.state.as_str())
+    });
+    engine.register_get("kind", |value: &mut RequestValue| {
+        value.request.as_ref().map_or("", |request| request.kind.as_str())
+    });
     engine.register_get("subscription", |value: &mut RequestValue| value.subscription());
     macro_rules! shared {
         ($($name:literal => $read:expr),* $(,)?) => { $(

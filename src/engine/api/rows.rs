@@ -36,12 +36,18 @@ pub(super) const PART: Part = Part {
     title: "Rows",
     functions: &[
         Function {
-            name: "count", params: &["rows: rows"], gives: "int", grant: "",
+            name: "count",
+            params: &["rows: rows"],
+            gives: "int",
+            grant: "",
             doc: "How many there are.",
             example: r#"print(`${subscriptions(#{ status: "active" }).count()}`);"#,
         },
         Function {
-            name: "first", params: &["rows: rows"], gives: "any", grant: "",
+            name: "first",
+            params: &["rows: rows"],
+            gives: "any",
+            grant: "",
             doc: "The first of them, or nothing.",
             example: r#"if present(subscriptions(#{ status: "active" }).first()) { print("some"); }"#,
         },
@@ -70,7 +76,9 @@ impl Rows {
     /// Requests of a selection: open ones through the list of their state, others newest first.
     pub(super) fn requests(selection: Selection) -> Api<Self> {
         let open = match selection.exact("state") {
-            Some([Scalar::Text(word)]) => State::ALL.into_iter().find(|state| state.as_str() == word && state.is_open()),
+            Some([Scalar::Text(word)]) => {
+                State::ALL.into_iter().find(|state| state.as_str() == word && state.is_open())
+            }
             _ => None,
         };
         Self::collect(|work, after| {
@@ -79,7 +87,10 @@ impl Rows {
                 Some(state) => request_rows::in_state(&mut work.tx, state, after, PAGE_ROWS)?,
                 None => request_rows::page(&mut work.tx, after, PAGE_ROWS)?,
             };
-            let meant = page.items.iter().filter(|request| work.reaches(request.tenant) && selection.matches(*request, work.now));
+            let meant = page
+                .items
+                .iter()
+                .filter(|request| work.reaches(request.tenant) && selection.matches(*request, work.now));
             Ok((meant.map(|request| Key::Request(request.id)).collect(), page.next))
         })
     }

@@ -26,73 +26,193 @@ macro_rules! function {
 pub(super) const PART: Part = Part {
     title: "Subscriptions",
     functions: &[
-        function!("subscriptions", ["selection: map"], "rows of Subscription", "subscriptions.read",
+        function!(
+            "subscriptions",
+            ["selection: map"],
+            "rows of Subscription",
+            "subscriptions.read",
             "The subscriptions a selection holds. The ids are fixed when it is called, each row is read when it is reached.",
-            r#"for sub in subscriptions(#{ status: "active", term_end_within: "P30D" }) { print(sub.friendly_name); }"#),
-        function!("subscription", ["id: string"], "Subscription", "subscriptions.read",
+            r#"for sub in subscriptions(#{ status: "active", term_end_within: "P30D" }) { print(sub.friendly_name); }"#
+        ),
+        function!(
+            "subscription",
+            ["id: string"],
+            "Subscription",
+            "subscriptions.read",
             "One subscription by its id; `not_found` when there is none within reach.",
-            r#"for sub in subscriptions(#{ status: "active" }) { print(subscription(sub.id).quantity); }"#),
-        function!("has_label", ["sub: Subscription", "name: string"], "bool", "",
+            r#"for sub in subscriptions(#{ status: "active" }) { print(subscription(sub.id).quantity); }"#
+        ),
+        function!(
+            "has_label",
+            ["sub: Subscription", "name: string"],
+            "bool",
+            "",
             "Whether it carries a label.",
-            r#"for sub in subscriptions(#{ status: "active" }) { if sub.has_label("confirmed") { print(sub.id); } }"#),
-        function!("label", ["sub: Subscription", "name: string"], "string?", "",
+            r#"for sub in subscriptions(#{ status: "active" }) { if sub.has_label("confirmed") { print(sub.id); } }"#
+        ),
+        function!(
+            "label",
+            ["sub: Subscription", "name: string"],
+            "string?",
+            "",
             "A label's value, or nothing.",
-            r#"for sub in subscriptions(#{ status: "active" }) { if present(sub.label("owner")) { print(sub.id); } }"#),
-        function!("label", ["sub: Subscription", "name: string", "value: string"], "()", "labels.write",
+            r#"for sub in subscriptions(#{ status: "active" }) { if present(sub.label("owner")) { print(sub.id); } }"#
+        ),
+        function!(
+            "label",
+            ["sub: Subscription", "name: string", "value: string"],
+            "()",
+            "labels.write",
             "Puts a label on it.",
-            r#"for sub in subscriptions(#{ status: "suspended" }) { sub.label("seen", "yes"); }"#),
-        function!("unlabel", ["sub: Subscription", "name: string"], "()", "labels.write",
+            r#"for sub in subscriptions(#{ status: "suspended" }) { sub.label("seen", "yes"); }"#
+        ),
+        function!(
+            "unlabel",
+            ["sub: Subscription", "name: string"],
+            "()",
+            "labels.write",
             "Takes a label off.",
-            r#"for sub in subscriptions(#{ "label.seen": "yes" }) { sub.unlabel("seen"); }"#),
-        function!("quote_cancellation", ["sub: Subscription"], "Quote", "subscriptions.read",
+            r#"for sub in subscriptions(#{ "label.seen": "yes" }) { sub.unlabel("seen"); }"#
+        ),
+        function!(
+            "quote_cancellation",
+            ["sub: Subscription"],
+            "Quote",
+            "subscriptions.read",
             "What the terms say about cancelling it now.",
-            r#"for sub in subscriptions(#{ status: "active" }) { print(`${sub.quote_cancellation().allowed}`); }"#),
-        function!("request_renewal", ["sub: Subscription", "why: string"], "Request", "propose.renewal",
+            r#"for sub in subscriptions(#{ status: "active" }) { print(`${sub.quote_cancellation().allowed}`); }"#
+        ),
+        function!(
+            "request_renewal",
+            ["sub: Subscription", "why: string"],
+            "Request",
+            "propose.renewal",
             "Proposes to renew it at the end of its term.",
-            r#"for sub in subscriptions(#{ status: "active" }) { let asked = sub.request_renewal("agreed by mail"); print(asked.outcome); }"#),
-        function!("request_suspension", ["sub: Subscription", "reason: string", "why: string"], "Request", "propose.suspension",
+            r#"for sub in subscriptions(#{ status: "active" }) { let asked = sub.request_renewal("agreed by mail"); print(asked.outcome); }"#
+        ),
+        function!(
+            "request_suspension",
+            ["sub: Subscription", "reason: string", "why: string"],
+            "Request",
+            "propose.suspension",
             "Proposes to suspend it: for customer_request, non_payment or fraud. Returns the request; never throws for business reasons.",
-            r#"for sub in subscriptions(#{ status: "active" }) { let asked = sub.request_suspension("non_payment", "invoice 7 is overdue"); print(asked.outcome); }"#),
-        function!("request_reactivation", ["sub: Subscription", "why: string"], "Request", "propose.reactivation",
+            r#"for sub in subscriptions(#{ status: "active" }) { let asked = sub.request_suspension("non_payment", "invoice 7 is overdue"); print(asked.outcome); }"#
+        ),
+        function!(
+            "request_reactivation",
+            ["sub: Subscription", "why: string"],
+            "Request",
+            "propose.reactivation",
             "Proposes to switch it on again.",
-            r#"for sub in subscriptions(#{ status: "suspended" }) { print(sub.request_reactivation("paid").outcome); }"#),
-        function!("request_cancellation", ["sub: Subscription", "reason: string", "why: string"], "Request", "propose.cancellation",
+            r#"for sub in subscriptions(#{ status: "suspended" }) { print(sub.request_reactivation("paid").outcome); }"#
+        ),
+        function!(
+            "request_cancellation",
+            ["sub: Subscription", "reason: string", "why: string"],
+            "Request",
+            "propose.cancellation",
             "Proposes to cancel it: for customer_request, non_payment or fraud.",
-            r#"for sub in subscriptions(#{ status: "active" }) { let asked = sub.request_cancellation("customer_request", "moves away"); if asked.outcome == "refused" { print(`${asked.reasons}`); } }"#),
-        function!("request_auto_renew", ["sub: Subscription", "enabled: bool", "why: string"], "Request", "propose.auto_renew",
+            r#"for sub in subscriptions(#{ status: "active" }) { let asked = sub.request_cancellation("customer_request", "moves away"); if asked.outcome == "refused" { print(`${asked.reasons}`); } }"#
+        ),
+        function!(
+            "request_auto_renew",
+            ["sub: Subscription", "enabled: bool", "why: string"],
+            "Request",
+            "propose.auto_renew",
             "Proposes to switch auto-renew on or off.",
-            r#"for sub in subscriptions(#{ status: "active" }) { print(sub.request_auto_renew(false, "leaves").outcome); }"#),
-        function!("request_quantity", ["sub: Subscription", "quantity: int", "why: string"], "Request", "propose.quantity",
+            r#"for sub in subscriptions(#{ status: "active" }) { print(sub.request_auto_renew(false, "leaves").outcome); }"#
+        ),
+        function!(
+            "request_quantity",
+            ["sub: Subscription", "quantity: int", "why: string"],
+            "Request",
+            "propose.quantity",
             "Proposes another number of seats: how many there are afterwards.",
-            r#"for sub in subscriptions(#{ status: "active" }) { print(sub.request_quantity(sub.quantity + 1, "a colleague more").outcome); }"#),
+            r#"for sub in subscriptions(#{ status: "active" }) { print(sub.request_quantity(sub.quantity + 1, "a colleague more").outcome); }"#
+        ),
     ],
     properties: &[
         Property { owner: "Subscription", name: "id", gives: "string", doc: "Partner Center's id" },
         Property { owner: "Subscription", name: "tenant_id", gives: "string", doc: "The customer's id" },
         Property { owner: "Subscription", name: "tenant", gives: "Tenant", doc: "The customer, read when asked for" },
-        Property { owner: "Subscription", name: "status", gives: "string", doc: "pending, active, suspended, expired, disabled, deleted" },
+        Property {
+            owner: "Subscription",
+            name: "status",
+            gives: "string",
+            doc: "pending, active, suspended, expired, disabled, deleted",
+        },
         Property { owner: "Subscription", name: "family", gives: "string", doc: "How it is sold: the terms' family" },
         Property { owner: "Subscription", name: "offer_id", gives: "string", doc: "The offer" },
         Property { owner: "Subscription", name: "offer_name", gives: "string", doc: "The offer's name" },
         Property { owner: "Subscription", name: "friendly_name", gives: "string", doc: "The partner's name for it" },
         Property { owner: "Subscription", name: "publisher_name", gives: "string", doc: "The publisher" },
         Property { owner: "Subscription", name: "quantity", gives: "int", doc: "Seats" },
-        Property { owner: "Subscription", name: "auto_renew_enabled", gives: "bool", doc: "Whether it renews by itself" },
-        Property { owner: "Subscription", name: "term_duration", gives: "string", doc: "P1M, P1Y, P3Y; empty without a term" },
-        Property { owner: "Subscription", name: "billing_cycle", gives: "string", doc: "monthly, annual, triennial, one_time, none" },
-        Property { owner: "Subscription", name: "effective_start_date", gives: "Instant", doc: "First instant of the present term" },
+        Property {
+            owner: "Subscription",
+            name: "auto_renew_enabled",
+            gives: "bool",
+            doc: "Whether it renews by itself",
+        },
+        Property {
+            owner: "Subscription",
+            name: "term_duration",
+            gives: "string",
+            doc: "P1M, P1Y, P3Y; empty without a term",
+        },
+        Property {
+            owner: "Subscription",
+            name: "billing_cycle",
+            gives: "string",
+            doc: "monthly, annual, triennial, one_time, none",
+        },
+        Property {
+            owner: "Subscription",
+            name: "effective_start_date",
+            gives: "Instant",
+            doc: "First instant of the present term",
+        },
         Property { owner: "Subscription", name: "term_start", gives: "Instant", doc: "The same" },
-        Property { owner: "Subscription", name: "commitment_end_date", gives: "Instant?", doc: "First instant after the present term" },
+        Property {
+            owner: "Subscription",
+            name: "commitment_end_date",
+            gives: "Instant?",
+            doc: "First instant after the present term",
+        },
         Property { owner: "Subscription", name: "term_end", gives: "Instant?", doc: "The same" },
-        Property { owner: "Subscription", name: "cancellation_allowed_until_date", gives: "Instant?", doc: "First instant too late to cancel the present term" },
+        Property {
+            owner: "Subscription",
+            name: "cancellation_allowed_until_date",
+            gives: "Instant?",
+            doc: "First instant too late to cancel the present term",
+        },
         Property { owner: "Subscription", name: "window_end", gives: "Instant?", doc: "The same" },
-        Property { owner: "Subscription", name: "deletion_at", gives: "Instant?", doc: "When the next step without anybody's doing is due" },
+        Property {
+            owner: "Subscription",
+            name: "deletion_at",
+            gives: "Instant?",
+            doc: "When the next step without anybody's doing is due",
+        },
         Property { owner: "Subscription", name: "purchased_at", gives: "Instant", doc: "When it was bought" },
         Property { owner: "Subscription", name: "status_since", gives: "Instant", doc: "When the status changed last" },
-        Property { owner: "Subscription", name: "unit_price", gives: "Money?", doc: "Price of a seat for a billing cycle, from the order" },
+        Property {
+            owner: "Subscription",
+            name: "unit_price",
+            gives: "Money?",
+            doc: "Price of a seat for a billing cycle, from the order",
+        },
         Property { owner: "Subscription", name: "is_trial", gives: "bool", doc: "Whether it is a trial" },
-        Property { owner: "Subscription", name: "attention", gives: "string", doc: "Why a person should look; empty: nothing" },
-        Property { owner: "Subscription", name: "suspension_reason", gives: "string", doc: "Why it is suspended; empty: it is not" },
+        Property {
+            owner: "Subscription",
+            name: "attention",
+            gives: "string",
+            doc: "Why a person should look; empty: nothing",
+        },
+        Property {
+            owner: "Subscription",
+            name: "suspension_reason",
+            gives: "string",
+            doc: "Why it is suspended; empty: it is not",
+        },
         Property { owner: "Subscription", name: "labels", gives: "map", doc: "The partner's own labels" },
     ],
 };
@@ -138,7 +258,8 @@ fn getters(engine: &mut Engine) {
     engine.register_get("term_duration", |sub: &mut Sub| {
         sub.0.profile.term_duration.map(|span| span.to_string()).unwrap_or_default()
     });
-    engine.register_get("attention", |sub: &mut Sub| sub.0.standing.attention.map_or("", |attention| attention.as_str()));
+    engine
+        .register_get("attention", |sub: &mut Sub| sub.0.standing.attention.map_or("", |attention| attention.as_str()));
     engine.register_get("suspension_reason", |sub: &mut Sub| {
         sub.0.profile.suspension_reason.map_or("", |reason| reason.as_str())
     });
@@ -150,7 +271,8 @@ fn instants(engine: &mut Engine) {
     engine.register_get("term_start", |sub: &mut Sub| sub.0.standing.term_start);
     engine.register_get("commitment_end_date", |sub: &mut Sub| instant_or_nothing(sub.0.standing.term_end));
     engine.register_get("term_end", |sub: &mut Sub| instant_or_nothing(sub.0.standing.term_end));
-    engine.register_get("cancellation_allowed_until_date", |sub: &mut Sub| instant_or_nothing(sub.0.standing.window_end));
+    engine
+        .register_get("cancellation_allowed_until_date", |sub: &mut Sub| instant_or_nothing(sub.0.standing.window_end));
     engine.register_get("window_end", |sub: &mut Sub| instant_or_nothing(sub.0.standing.window_end));
     engine.register_get("deletion_at", |sub: &mut Sub| instant_or_nothing(sub.0.standing.next_step_at));
     engine.register_get("purchased_at", |sub: &mut Sub| sub.0.profile.purchased_at);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::rows::Rows;
 use super::{instant_or_nothing, or_nothing, selection};
-use crate::domain::selection::{SUBSCRIPTIONS, TENANTS, Selection, Value};
+use crate::domain::selection::{SUBSCRIPTIONS, Selection, TENANTS, Value};
 use crate::domain::tenant::Account;
 use crate::domain::{Instant, Money, Tenant};
 use crate::engine::failure::{Api, raise, raise_refusal};
@@ -26,42 +26,66 @@ pub(super) const PART: Part = Part {
     title: "Tenants",
     functions: &[
         Function {
-            name: "tenants", params: &["selection: map"], gives: "rows of Tenant", grant: "tenants.read",
+            name: "tenants",
+            params: &["selection: map"],
+            gives: "rows of Tenant",
+            grant: "tenants.read",
             doc: "The tenants a selection holds.",
             example: r#"for tenant in tenants(#{ country: "NL" }) { print(tenant.company_name); }"#,
         },
         Function {
-            name: "tenant", params: &["text: string"], gives: "Tenant", grant: "tenants.read",
+            name: "tenant",
+            params: &["text: string"],
+            gives: "Tenant",
+            grant: "tenants.read",
             doc: "One tenant by id, name or domain; `not_found` when there is none, `ambiguous` when there are several.",
             example: r#"for one in tenants(#{ country: "NL" }) { print(tenant(one.id).domain); }"#,
         },
         Function {
-            name: "subscriptions", params: &["tenant: Tenant"], gives: "rows of Subscription", grant: "subscriptions.read",
+            name: "subscriptions",
+            params: &["tenant: Tenant"],
+            gives: "rows of Subscription",
+            grant: "subscriptions.read",
             doc: "Its subscriptions.",
             example: r#"for tenant in tenants(#{ country: "NL" }) { for sub in tenant.subscriptions() { print(sub.id); } }"#,
         },
         Function {
-            name: "has_label", params: &["tenant: Tenant", "name: string"], gives: "bool", grant: "",
+            name: "has_label",
+            params: &["tenant: Tenant", "name: string"],
+            gives: "bool",
+            grant: "",
             doc: "Whether it carries a label.",
             example: r#"for tenant in tenants(#{ country: "NL" }) { if tenant.has_label("vip") { print(tenant.id); } }"#,
         },
         Function {
-            name: "label", params: &["tenant: Tenant", "name: string"], gives: "string?", grant: "",
+            name: "label",
+            params: &["tenant: Tenant", "name: string"],
+            gives: "string?",
+            grant: "",
             doc: "A label's value, or nothing.",
             example: r#"for tenant in tenants(#{ country: "NL" }) { if present(tenant.label("owner")) { print(tenant.id); } }"#,
         },
         Function {
-            name: "label", params: &["tenant: Tenant", "name: string", "value: string"], gives: "()", grant: "labels.write",
+            name: "label",
+            params: &["tenant: Tenant", "name: string", "value: string"],
+            gives: "()",
+            grant: "labels.write",
             doc: "Puts a label on it.",
             example: r#"for tenant in tenants(#{ country: "NL" }) { tenant.label("region", "north"); }"#,
         },
         Function {
-            name: "unlabel", params: &["tenant: Tenant", "name: string"], gives: "()", grant: "labels.write",
+            name: "unlabel",
+            params: &["tenant: Tenant", "name: string"],
+            gives: "()",
+            grant: "labels.write",
             doc: "Takes a label off.",
             example: r#"for tenant in tenants(#{ country: "NL" }) { tenant.unlabel("region"); }"#,
         },
         Function {
-            name: "set_account", params: &["tenant: Tenant", "overdue: array", "since: any"], gives: "()", grant: "tenants.account",
+            name: "set_account",
+            params: &["tenant: Tenant", "overdue: array", "since: any"],
+            gives: "()",
+            grant: "tenants.account",
             doc: "Tells what is overdue, one amount per currency, and since when (or nothing).",
             example: r#"for tenant in tenants(#{ country: "NL" }) { tenant.set_account(["120.50 EUR"], now()); }"#,
         },
@@ -74,7 +98,12 @@ pub(super) const PART: Part = Part {
         Property { owner: "Tenant", name: "account", gives: "Account", doc: "What the billing system told" },
         Property { owner: "Tenant", name: "opened_at", gives: "Instant?", doc: "When the account was opened" },
         Property { owner: "Tenant", name: "labels", gives: "map", doc: "The partner's own labels" },
-        Property { owner: "Account", name: "overdue", gives: "Amounts", doc: "Overdue amounts, one per currency; compares with 0" },
+        Property {
+            owner: "Account",
+            name: "overdue",
+            gives: "Amounts",
+            doc: "Overdue amounts, one per currency; compares with 0",
+        },
         Property { owner: "Account", name: "since", gives: "Instant?", doc: "Since when something is overdue" },
     ],
 };
@@ -134,7 +163,10 @@ fn set_account(tenant: &mut TenantValue, overdue: &Array, since: &Dynamic) -> Ap
         let money = match amount.read_lock::<Money>() {
             Some(money) => *money,
             None => {
-                let text = amount.clone().into_string().map_err(|_| raise("type_error", "overdue lists amounts such as 10 EUR"))?;
+                let text = amount
+                    .clone()
+                    .into_string()
+                    .map_err(|_| raise("type_error", "overdue lists amounts such as 10 EUR"))?;
                 text.parse().map_err(|refusal| raise_refusal(&refusal))?
             }
         };

@@ -111,7 +111,8 @@ impl Walker<'_> {
     }
 
     fn gives(&self, name: &str, owner: Option<&str>) -> Option<&'static str> {
-        let takes = |params: &[&str], owner: &str| params.first().is_some_and(|first| first.ends_with(&format!(": {owner}")));
+        let takes =
+            |params: &[&str], owner: &str| params.first().is_some_and(|first| first.ends_with(&format!(": {owner}")));
         let forms = self.catalogue.forms(name);
         let form = forms.iter().find(|form| owner.is_none_or(|owner| takes(form.params, owner)))?;
         Some(form.gives.trim_end_matches('?'))
@@ -137,7 +138,8 @@ impl Walker<'_> {
                 if constant && !self.constants.contains(variable.1.as_str()) {
                     let name = variable.1.as_str();
                     let near = suggest::nearest(name, self.constants.iter().map(String::as_str)).map(str::to_owned);
-                    self.told("unknown_constant", *position, name, format!("there is no const {name}")).suggestion = near;
+                    self.told("unknown_constant", *position, name, format!("there is no const {name}")).suggestion =
+                        near;
                 }
             }
             _ => {}
@@ -232,8 +234,7 @@ impl Walker<'_> {
         if matches!(self.file.kind, FileKind::Lib | FileKind::Test) || self.file.functions.contains_key(name) {
             return;
         }
-        let wanted: Vec<Grant> =
-            self.catalogue.forms(name).iter().filter_map(|form| form.grant.parse().ok()).collect();
+        let wanted: Vec<Grant> = self.catalogue.forms(name).iter().filter_map(|form| form.grant.parse().ok()).collect();
         let held = crate::domain::Grants { list: self.file.manifest.grants.clone(), tenants: None };
         if wanted.is_empty() || wanted.iter().any(|grant| held.allow(grant)) {
             return;
@@ -274,7 +275,8 @@ impl Walker<'_> {
             }
             None => {
                 let near = suggest::nearest(name, properties.keys().copied()).map(str::to_owned);
-                self.told("unknown_property", position, name, format!("{owner} has no property {name}")).suggestion = near;
+                self.told("unknown_property", position, name, format!("{owner} has no property {name}")).suggestion =
+                    near;
             }
         }
     }
@@ -284,12 +286,15 @@ impl Walker<'_> {
         if self.catalogue.has_property(name) || self.own_keys.contains(name) {
             return;
         }
-        let told = |finding: &Diagnostic| (finding.line, finding.column) == (place(position, 1).0, place(position, 1).1);
+        let told =
+            |finding: &Diagnostic| (finding.line, finding.column) == (place(position, 1).0, place(position, 1).1);
         if self.findings.iter().any(told) {
             return;
         }
         let known = self.catalogue.property_names().chain(self.own_keys.iter().map(String::as_str));
-        let Some(near) = suggest::nearest(name, known.filter(|known| known.len() > 4)).map(str::to_owned) else { return };
+        let Some(near) = suggest::nearest(name, known.filter(|known| known.len() > 4)).map(str::to_owned) else {
+            return;
+        };
         let message = format!("no type of ours has a property {name}");
         let at = place(position, name.chars().count());
         let finding = Diagnostic::warning("unknown_property", &self.file.path, at, message);
@@ -300,8 +305,11 @@ impl Walker<'_> {
     fn decimal(&mut self, position: Position) {
         let at = place(position, 1);
         let line = self.file.source.lines().nth(at.0 - 1).unwrap_or_default();
-        let digits: String =
-            line.chars().skip(at.1 - 1).take_while(|letter| letter.is_ascii_alphanumeric() || "._".contains(*letter)).collect();
+        let digits: String = line
+            .chars()
+            .skip(at.1 - 1)
+            .take_while(|letter| letter.is_ascii_alphanumeric() || "._".contains(*letter))
+            .collect();
         if !digits.is_empty() && !digits.contains('.') {
             let message = format!("the number {digits} is too large");
             self.told("integer_too_large", position, &digits, message);

@@ -39,7 +39,8 @@ impl<'a> Reader<'a> {
 
     fn wrong(&mut self, value: &Value<'_>, wanted: &str) {
         let found = value.get_ref().type_str();
-        self.error("manifest_type", value.span(), format!("this is of type {found}")).expected = Some(wanted.to_owned());
+        self.error("manifest_type", value.span(), format!("this is of type {found}")).expected =
+            Some(wanted.to_owned());
     }
 
     pub(super) fn manifest(&mut self, table: &DeTable<'_>, manifest: &mut Manifest) {
@@ -81,8 +82,8 @@ impl<'a> Reader<'a> {
             self.error("misplaced_key", span, format!("{name} means nothing in {what}"));
         }
         if self.kind == FileKind::Policy && manifest.decides.is_empty() && span_of("decides").is_none() {
-            self.error("decides_missing", 0..0, "a policy says which kinds of request it decides")
-                .expected = Some("decides = \"renewal\"".to_owned());
+            self.error("decides_missing", 0..0, "a policy says which kinds of request it decides").expected =
+                Some("decides = \"renewal\"".to_owned());
         }
     }
 
@@ -181,17 +182,15 @@ impl<'a> Reader<'a> {
                 }
             },
             DeValue::Float(_) => {
-                self.error("float_not_allowed", value.span(), "numbers with a point are not exact here")
-                    .expected = Some("text, such as \"0.75\" or \"10.50 EUR\"".to_owned());
+                self.error("float_not_allowed", value.span(), "numbers with a point are not exact here").expected =
+                    Some("text, such as \"0.75\" or \"10.50 EUR\"".to_owned());
                 return None;
             }
             DeValue::Datetime(_) => {
                 self.wrong(value, "text, such as \"2027-01-31T00:00:00Z\"");
                 return None;
             }
-            DeValue::Array(items) => {
-                toml::Value::Array(items.iter().filter_map(|item| self.plain(item)).collect())
-            }
+            DeValue::Array(items) => toml::Value::Array(items.iter().filter_map(|item| self.plain(item)).collect()),
             DeValue::Table(table) => {
                 let pairs = table.iter().filter_map(|(key, value)| {
                     self.plain(value).map(|value| (key.get_ref().as_ref().to_owned(), value))
@@ -241,7 +240,8 @@ impl<'a> Reader<'a> {
         let has = |name: &str| table.iter().any(|(key, _)| key.get_ref() == name);
         let sources: Vec<&str> = ["cron", "before", "hook", "applied"].into_iter().filter(|name| has(name)).collect();
         let [source] = sources.as_slice() else {
-            let near = table.iter().find_map(|(key, _)| nearest_of(key.get_ref(), &["cron", "before", "hook", "applied"]));
+            let near =
+                table.iter().find_map(|(key, _)| nearest_of(key.get_ref(), &["cron", "before", "hook", "applied"]));
             let near = near.filter(|_| sources.is_empty()).map(str::to_owned);
             let finding = self.error("trigger_source", value.span(), "a trigger has exactly one source");
             finding.expected = Some("cron, before, hook or applied".to_owned());
@@ -314,8 +314,8 @@ impl<'a> Reader<'a> {
         let by = match get("by") {
             Some(by) => self.each(by, Self::span),
             None => {
-                self.error("by_missing", value.span(), "a before trigger says how long before")
-                    .expected = Some("by = \"P30D\"".to_owned());
+                self.error("by_missing", value.span(), "a before trigger says how long before").expected =
+                    Some("by = \"P30D\"".to_owned());
                 return None;
             }
         };

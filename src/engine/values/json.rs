@@ -85,7 +85,8 @@ pub(in super::super) const PART: Part = Part {
 pub(super) fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Json>("Json");
     engine.register_fn("json", |text: &str| {
-        let value = crate::json::parse(text.as_bytes()).map_err(|error| raise(error.code.as_str(), error.to_string()))?;
+        let value =
+            crate::json::parse(text.as_bytes()).map_err(|error| raise(error.code.as_str(), error.to_string()))?;
         Ok::<_, Box<rhai::EvalAltResult>>(Json::new(value))
     });
     engine.register_indexer_get(|json: &mut Json, field: &str| json.field(field).map(Json::shown));
@@ -146,7 +147,10 @@ impl Json {
             return Ok(found);
         }
         let Some(members) = self.value.members() else {
-            return Err(raise("type_error", format!("{} is {}, it has no field '{name}'", self.path, self.value.kind())));
+            return Err(raise(
+                "type_error",
+                format!("{} is {}, it has no field '{name}'", self.path, self.value.kind()),
+            ));
         };
         let names = || members.iter().map(|(name, _)| name.as_str());
         let help = match suggest::nearest(name, names()) {
@@ -200,8 +204,7 @@ impl Json {
     fn instant(&self, name: &str) -> Api<crate::domain::Instant> {
         let field = self.field(name)?;
         let text = field.value.as_str().ok_or_else(|| field.wrong("an instant such as \"2027-01-31T00:00:00Z\""))?;
-        calendar::instant(text)
-            .map_err(|refusal| raise(&refusal.code, format!("{}: {}", field.path, refusal.message)))
+        calendar::instant(text).map_err(|refusal| raise(&refusal.code, format!("{}: {}", field.path, refusal.message)))
     }
 
     fn whole(&self, name: &str) -> Api<i64> {

@@ -65,7 +65,10 @@ fn only_zero(number: i64) -> Api<()> {
     if number == 0 {
         return Ok(());
     }
-    Err(raise("currency_mismatch", format!("Money and the bare number {number} do not mix; write money(\"{number} EUR\")")))
+    Err(raise(
+        "currency_mismatch",
+        format!("Money and the bare number {number} do not mix; write money(\"{number} EUR\")"),
+    ))
 }
 
 /// Whether the amount is above the limit of its currency in a list such as `["500 EUR", "550 USD"]`.

@@ -68,8 +68,18 @@ pub(in super::super) const PART: Part = Part {
         Property { owner: "Instant", name: "year", gives: "int", doc: "Its UTC year." },
         Property { owner: "Instant", name: "month", gives: "int", doc: "Its UTC month, 1 to 12." },
         Property { owner: "Instant", name: "day", gives: "int", doc: "Its UTC day of the month, 1 to 31." },
-        Property { owner: "Span", name: "whole_days", gives: "int", doc: "Its whole days; an error when it holds months." },
-        Property { owner: "Span", name: "whole_hours", gives: "int", doc: "Its whole hours; an error when it holds months." },
+        Property {
+            owner: "Span",
+            name: "whole_days",
+            gives: "int",
+            doc: "Its whole days; an error when it holds months.",
+        },
+        Property {
+            owner: "Span",
+            name: "whole_hours",
+            gives: "int",
+            doc: "Its whole hours; an error when it holds months.",
+        },
     ],
 };
 
@@ -148,8 +158,7 @@ impl Length {
 
     fn after(self, start: Instant) -> Api<Instant> {
         let months = Months::new(self.months.unsigned_abs());
-        let moved =
-            if self.months < 0 { start.checked_sub_months(months) } else { start.checked_add_months(months) };
+        let moved = if self.months < 0 { start.checked_sub_months(months) } else { start.checked_add_months(months) };
         moved.and_then(|moved| moved.checked_add_signed(self.rest)).ok_or_else(too_far)
     }
 

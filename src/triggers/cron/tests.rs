@@ -432,3 +432,79 @@ fn agrees(rule: &Rule, zone: Tz, change: DateTime<Utc>) {
         probe += TimeDelta::minutes(20 * rule.reach_hours / 6) + TimeDelta::seconds(1);
     }
 }
+
+// ---- Random expressions, both dialects, minute by minute ----
+
+fn some_of(first: u32, last: u32) -> impl proptest::strategy::Strategy<Value = Vec<u32>> {
+    use proptest::prelude::*;
+    prop_oneof![
+        Just((first..=last).collect::<Vec<_>>()),
+        prop::collection::btree_set(first..=last, 1..4).prop_map(|set| set.into_iter().collect()),
+        (first..=last, first..=last, 1u32..4)
+            .prop_map(|(one, other, step)| (one.min(other)..=one.max(other)).step_by(step as usize).collect()),
+    ]
+}
+
+/// A set as somebody might write it: a star when it is everything, else a list.
+fn written(set: &[u32], first: u32, last: u32) -> String {
+    if set.len() == (last - first + 1) as usize {
+        return "*".into();
+    }
+    set.iter().map(u32::to_string).collect::<Vec<_>>().join(",")
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(48))]
+
+    #[test]
+    fn random_expressions_fire_exactly_when_they_match(
+        minutes in some_of(0, 59), hours in some_of(0, 23), days in some_of(1, 31), months in some_of(1, 12),
+        weekdays in some_of(0, 6), six in proptest::bool::ANY, start_day in 0i64..4_000,
+    ) {
+        use chrono::{Datelike, Timelike};
+        use proptest::prelude::*;
+        const NAMES: [&str; 7] = ["sun", "Mon", "TUE", "Wednesday", "thu", "FRI", "saturday"];
+        let times = format!("{} {} {} {}", written(&minutes, 0, 59), written(&hours, 0, 23), written(&days, 1, 31), written(&months, 1, 12));
+        let names = weekdays.iter().map(|day| NAMES[*day as usize]).collect::<Vec<_>>().join(",");
+        let all_weekdays = weekdays.len() == 7;
+        let text = match (six, all_weekdays) {
+            (_, true) => format!("{}{times} *", if six { "0 " } else { "" }),
+            (true, false) => format!("0 {times} {names}"),
+            (false, false) => format!("{times} {}", written(&weekdays, 0, 6)),
+        };
+        let either = !six && !all_weekdays && days.len() < 31;
+        let from = utc("2020-01-01T00:00:00Z") + TimeDelta::days(start_day);
+        let until = from + TimeDelta::days(35);
+        let schedule = match Schedule::parse(&text, "UTC") {
+            Ok(schedule) => schedule,
+            Err(error) => {
+                prop_assert_eq!(error.code, "never_fires", "{}: {}", text, error);
+                prop_assert!(days.iter().all(|day| *day > 29) && months.iter().all(|month| [2, 4, 6, 9, 11].contains(month)));
+                return Ok(());
+            }
+        };
+        let mut want = Vec::new();
+        let mut now = from + TimeDelta::minutes(1);
+        while now <= until {
+            let day = days.contains(&now.day());
+            let weekday = weekdays.contains(&now.weekday().num_days_from_sunday());
+            let on_day = if either { day || weekday } else { day && weekday };
+            if minutes.contains(&now.minute()) && hours.contains(&now.hour()) && months.contains(&now.month()) && on_day {
+                want.push(now);
+            }
+            now += TimeDelta::minutes(1);
+        }
+        let limit = 2_000;
+        want.truncate(limit);
+        prop_assert_eq!(schedule.between(from, until, limit), want, "{}", text);
+    }
+
+    #[test]
+    fn any_text_gives_an_answer(text in "[0-9*/,?LW#@a-zA-Z -]{0,24}", zone in "[A-Za-z/_]{0,12}") {
+        // Reading never panics, and what is read always has a next instant or a reason why not.
+        if let Ok(schedule) = Schedule::parse(&text, "UTC") {
+            proptest::prop_assert!(schedule.next_after(utc("2026-01-01T00:00:00Z")).is_some(), "{}", text);
+        }
+        let _refused = Schedule::parse("0 0 * * *", &zone);
+    }
+}

@@ -96,6 +96,10 @@ fn depth_and_size_have_an_edge() {
     assert_eq!(parse(sized(BYTES_MAX + 1).as_bytes()).unwrap_err().code, Code::TooLarge);
     let million = format!("[{}1]", "1,".repeat(1_000_000));
     assert_eq!(parse(million.as_bytes()).unwrap_err().code, Code::TooLarge);
+    // The array is a value too.
+    let items = |count: usize| format!("[{}1]", "1,".repeat(count - 1));
+    assert!(parse_up_to(items(VALUES_MAX - 1).as_bytes(), 4 << 20).is_ok());
+    refused(items(VALUES_MAX).as_bytes(), Code::TooLarge);
 }
 
 #[test]

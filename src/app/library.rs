@@ -1,0 +1,141 @@
+//! The library in force: loaded all or nothing and swapped whole. A broken edit keeps the old one running and is told
+//! wherever somebody looks.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use super::{App, Error, Result};
+use crate::config::Config;
+use crate::domain::terms::Terms;
+use crate::engine::Diagnostic;
+use crate::engine::library::{Kit, Library, Settings};
+use crate::store::records::meta;
+
+/// What is in force, and what is wrong with what lies in the folder.
+pub struct Current {
+    /// The library that runs.
+    pub library: Arc<Library>,
+    /// The terms it runs under.
+    pub terms: Arc<Terms>,
+    /// Why the folder's present content is not what runs; empty: it is.
+    pub findings: Vec<Diagnostic>,
+}
+
+pub(crate) struct LibraryState {
+    current: ArcSwap<Current>,
+    kit: Kit,
+}
+
+impl LibraryState {
+    pub(crate) fn load(config: &Config, kit: &Kit, tolerate: bool) -> Result<Self> {
+        let terms = Terms::builtin().map_err(|error| Error::Terms(error.to_string()))?;
+        let current = match read(config, kit) {
+            Ok((library, terms)) => Current { library, terms, findings: Vec::new() },
+            Err(findings) if tolerate => {
+                Current { library: Arc::new(Library::empty(kit)), terms: Arc::new(terms), findings }
+            }
+            Err(findings) => return Err(Error::Terms(told(&findings))),
+        };
+        Ok(Self { current: ArcSwap::from_pointee(current), kit: kit.clone() })
+    }
+
+    pub(crate) fn current(&self) -> Arc<Current> {
+        self.current.load_full()
+    }
+}
+
+/// Reads the configured library and the terms with its own rows.
+///
+/// # Errors
+/// Every finding of every file.
+pub fn read(config: &Config, kit: &Kit) -> std::result::Result<(Arc<Library>, Arc<Terms>), Vec<Diagnostic>> {
+    let terms = read_terms(config)?;
+    let settings = Settings { terms_hash: terms.hash().to_owned(), params: config.params.clone() };
+    let library = Library::from_folder(&config.library, &settings, kit)?;
+    Ok((Arc::new(library), Arc::new(terms)))
+}
+
+fn read_terms(config: &Config) -> std::result::Result<Terms, Vec<Diagnostic>> {
+    let failed = |path: &str, message: String| vec![Diagnostic::error("terms", path, (0, 0, 0), message)];
+    let builtin = Terms::builtin().map_err(|error| failed("policies/terms", error.to_string()))?;
+    let folder = config.library.join("policies").join("terms");
+    let mut files = Vec::new();
+    let Ok(entries) = std::fs::read_dir(&folder) else { return Ok(builtin) };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".toml") {
+            let path = format!("policies/terms/{name}");
+            let text = std::fs::read_to_string(entry.path()).map_err(|error| failed(&path, error.to_string()))?;
+            files.push((path, text));
+        }
+    }
+    files.sort();
+    let rows: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    if rows.is_empty() {
+        return Ok(builtin);
+    }
+    builtin.with_rows(&rows).map_err(|errors| {
+        errors.iter().map(|error| Diagnostic::error("terms", "policies/terms", (0, 0, 0), error.to_string())).collect()
+    })
+}
+
+fn told(findings: &[Diagnostic]) -> String {
+    findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+impl App {
+    /// What runs, and what is wrong with what lies in the folder.
+    pub fn library_state(&self) -> Arc<Current> {
+        self.inner.library.current()
+    }
+
+    /// Reads the folder again: when everything in it is right it is in force at once, whole; else the old library
+    /// keeps running and the findings say why.
+    pub fn reload(&self) -> Arc<Current> {
+        let before = self.inner.library.current();
+        let next = match read(&self.inner.config, &self.inner.library.kit) {
+            Ok((library, terms)) => {
+                if library.hash == before.library.hash
+                    && terms.hash() == before.terms.hash()
+                    && before.findings.is_empty()
+                {
+                    return before;
+                }
+                tracing::info!(hash = &library.hash[..16], files = library.files.len(), "the library is in force");
+                Current { library, terms, findings: Vec::new() }
+            }
+            Err(findings) => {
+                for finding in &findings {
+                    tracing::error!("{finding}");
+                }
+                tracing::error!(findings = findings.len(), "the library is broken; the one before keeps running");
+                Current { library: before.library.clone(), terms: before.terms.clone(), findings }
+            }
+        };
+        let next = Arc::new(next);
+        self.inner.library.current.store(Arc::clone(&next));
+        self.inner.pool.swap(next.library.clone());
+        if let Err(error) = self.keep_sources() {
+            tracing::error!(%error, "could not keep the sources of the library");
+        }
+        self.wake();
+        next
+    }
+
+    /// Keeps the bytes of everything that may decide from now on.
+    pub(crate) fn keep_sources(&self) -> Result<()> {
+        let current = self.inner.library.current();
+        let mut tx = self.inner.store.begin()?;
+        for file in &current.library.files {
+            meta::save_source(&mut tx, &file.hash, file.source.as_bytes())?;
+        }
+        let terms: String = current.terms.files().iter().map(|(path, text)| format!("# {path}\n{text}\n")).collect();
+        meta::save_source(&mut tx, current.terms.hash(), terms.as_bytes())?;
+        if tx.is_empty() {
+            return Ok(());
+        }
+        tx.commit()?.wait()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,273 @@
+//! The application: a store, a clock, a library of policies and scripts, and script threads that work on them. Every
+//! door stands on this; embedding programs hold one.
+//!
+//! It decides nothing about the business: it opens transactions, hands down the time and the rights, tries again after
+//! a conflict, and answers when what was done is durable.
+
+pub mod library;
+pub mod time;
+pub mod transactions;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use crate::config::Config;
+use crate::domain::terms::Terms;
+use crate::domain::{Instant, Span};
+use crate::engine::budget::Budget;
+use crate::engine::decide::Policies;
+use crate::engine::library::{Kit, Library};
+use crate::engine::script_thread::Pool;
+use crate::ops::work::Endpoint;
+use crate::ops::{Ids, Judge, Rights, Settings, Work};
+use crate::store::records::meta::{self, ClockKind};
+use crate::store::{self, Store, Tx, tables};
+use library::LibraryState;
+use time::StoreClock;
+
+/// Why an application could not be opened or did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store.
+    #[error("could not {doing}")]
+    Store {
+        /// What was being done.
+        doing: &'static str,
+        /// What the store answered.
+        #[source]
+        source: store::Error,
+    },
+    /// The terms that ship or the library's own rows.
+    #[error("the commerce terms do not read: {0}")]
+    Terms(String),
+    /// The script engine's features are not the ones this program was written for.
+    #[error("the script engine of this build reads 1.5 as no decimal: another crate changed rhai's features")]
+    Features,
+    /// The machine gave no thread.
+    #[error("could not start the script threads")]
+    Threads(#[source] std::io::Error),
+    /// A file or folder.
+    #[error("could not {doing} {path}")]
+    File {
+        /// What was being done.
+        doing: &'static str,
+        /// With which.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The business or the store said no.
+    #[error(transparent)]
+    Operation(#[from] crate::ops::Error),
+}
+
+impl From<store::Error> for Error {
+    fn from(source: store::Error) -> Self {
+        Error::Store { doing: "read the store", source }
+    }
+}
+
+/// What an application answers.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// How an application is opened, beside its configuration.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// The time of a store on the system's clock; none: the machine's own. A store on a manual clock has its own.
+    pub clock: Option<Arc<dyn crate::clock::Clock>>,
+    /// Script threads; none: one a core, four at most.
+    pub script_threads: Option<usize>,
+    /// What the host adds to the functions of scripts.
+    pub kit: Option<Kit>,
+    /// Whether the library may be absent or broken (for repair and for looking).
+    pub tolerate_library: bool,
+}
+
+/// A handle to an application. Clones are cheap and share it.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) config: Config,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) clock: StoreClock,
+    pub(crate) library: LibraryState,
+    pub(crate) pool: Pool,
+    pub(crate) judge: Arc<dyn Judge>,
+    pub(crate) budget: Budget,
+    pub(crate) opened_at_seq: u64,
+    pub(crate) calls: AtomicU64,
+    pub(crate) ticking: tokio::sync::Mutex<()>,
+    pub(crate) wake: tokio::sync::Notify,
+    pub(crate) metrics: transactions::Counters,
+}
+
+impl App {
+    /// Makes a new store at the configured path; `manual` gives it a clock that stands there until it is moved.
+    ///
+    /// # Errors
+    /// When there is a file already, or it cannot be made.
+    pub fn init(config: &Config, store_id: [u8; 16], manual: Option<Instant>) -> Result<()> {
+        let options = store_options(config);
+        let made = Store::create(&config.store, &tables::ALL, store_id, options);
+        let store = made.map_err(|source| Error::Store { doing: "create the store", source })?;
+        set_clock(&store, manual)?;
+        store.close();
+        Ok(())
+    }
+
+    /// Opens the configured store and library.
+    ///
+    /// # Errors
+    /// A store that is locked, missing or damaged; a library that does not load, unless tolerated.
+    pub fn open(config: &Config, options: Options) -> Result<App> {
+        let opened = Store::open(&config.store, &tables::ALL, store_options(config));
+        let store = opened.map_err(|source| Error::Store { doing: "open the store", source })?;
+        Self::on(store, config, options)
+    }
+
+    /// An application on a store in memory, for tests and trials.
+    ///
+    /// # Errors
+    /// As [`App::open`].
+    pub fn in_memory(config: &Config, store_id: [u8; 16], manual: Option<Instant>, options: Options) -> Result<App> {
+        let store = Store::memory(&tables::ALL, store_id)?;
+        set_clock(&store, manual)?;
+        Self::on(store, config, options)
+    }
+
+    fn on(store: Store, config: &Config, options: Options) -> Result<App> {
+        check_features()?;
+        let mut tx = store.begin()?;
+        let clock = StoreClock::of(meta::clock(&mut tx)?, options.clock.clone());
+        drop(tx);
+        let kit = options.kit.clone().unwrap_or_else(crate::engine::api::kit);
+        let library = LibraryState::load(config, &kit, options.tolerate_library)?;
+        let threads = options.script_threads.unwrap_or_else(default_threads);
+        let pool = Pool::start(threads, library.current().library.clone()).map_err(Error::Threads)?;
+        let budget = budget_of(config);
+        let app = App {
+            inner: Arc::new(Inner {
+                opened_at_seq: store.last_accepted(),
+                settings: Arc::new(settings_of(config)),
+                judge: Arc::new(Policies { budget: budget.clone() }),
+                config: config.clone(),
+                store,
+                clock,
+                library,
+                pool,
+                budget,
+                calls: AtomicU64::new(0),
+                ticking: tokio::sync::Mutex::new(()),
+                wake: tokio::sync::Notify::new(),
+                metrics: Default::default(),
+            }),
+        };
+        app.keep_sources()?;
+        Ok(app)
+    }
+
+    /// The store underneath.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// The configuration it was opened with.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// The time, by the store's clock.
+    pub fn now(&self) -> Instant {
+        self.inner.clock.now()
+    }
+
+    /// Whether the store is on a manual clock.
+    pub fn is_manual(&self) -> bool {
+        self.inner.clock.is_manual()
+    }
+
+    /// The terms in force.
+    pub fn terms(&self) -> Arc<Terms> {
+        self.inner.library.current().terms.clone()
+    }
+
+    /// The library in force.
+    pub fn library(&self) -> Arc<Library> {
+        self.inner.library.current().library.clone()
+    }
+
+    /// Wakes the loop that ticks: something may be due.
+    pub fn wake(&self) {
+        self.inner.wake.notify_one();
+    }
+
+    /// Waits until somebody wakes the loop that ticks.
+    pub async fn woken(&self) {
+        self.inner.wake.notified().await;
+    }
+
+    pub(crate) fn work(&self, tx: Tx, now: Instant, rights: Rights, cause: &str) -> Work {
+        let ids = Ids::new(self.inner.store.id(), cause);
+        let judge = Arc::clone(&self.inner.judge);
+        Work::new(tx, now, rights, ids, judge, self.terms(), Arc::clone(&self.inner.settings))
+    }
+}
+
+fn check_features() -> Result<()> {
+    let engine = crate::engine::sandbox::engine();
+    let read = engine.eval::<rust_decimal::Decimal>("1.5");
+    if read.is_ok_and(|value| value == rust_decimal::Decimal::new(15, 1)) { Ok(()) } else { Err(Error::Features) }
+}
+
+fn default_threads() -> usize {
+    std::thread::available_parallelism().map_or(2, std::num::NonZero::get).clamp(1, 4)
+}
+
+fn store_options(config: &Config) -> store::Options {
+    store::Options {
+        cache_bytes: usize::try_from(config.limits.cache_bytes).unwrap_or(96 << 20),
+        ..store::Options::default()
+    }
+}
+
+fn set_clock(store: &Store, manual: Option<Instant>) -> Result<()> {
+    let mut tx = store.begin()?;
+    let kind = manual.map_or(ClockKind::System, |at| ClockKind::Manual { at });
+    meta::save_clock(&mut tx, &kind)?;
+    tx.commit()?.wait()?;
+    Ok(())
+}
+
+fn settings_of(config: &Config) -> Settings {
+    Settings {
+        four_eyes: config.four_eyes,
+        waits: Span::days(7),
+        endpoints: config
+            .endpoints
+            .iter()
+            .map(|(name, endpoint)| Endpoint { name: name.clone(), topics: endpoint.topics.clone() })
+            .collect(),
+        rows: config.limits.rows,
+    }
+}
+
+fn budget_of(config: &Config) -> Budget {
+    Budget {
+        operations: config.limits.operations,
+        wall: config.limits.wall,
+        memory_bytes: usize::try_from(config.limits.memory_bytes).unwrap_or(64 << 20),
+        output_bytes: config.limits.output_bytes,
+        cancel: None,
+    }
+}
+
+/// The folder of a library that a store's own folder holds.
+pub fn library_folder(config: &Config) -> &Path {
+    &config.library
+}
