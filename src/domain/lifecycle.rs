@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::change::{Amendments, Change};
 use super::ledger::Draft;
-use super::subscription::{Renewal, SeatBatch, Status, Subscription};
+use super::subscription::{Attention, Renewal, SeatBatch, Status, Subscription};
 use super::terms::{Family, Terms, midnight};
 use super::{Instant, Kind, Money, Quote, Refusal, Span};
 
@@ -76,13 +76,21 @@ pub fn apply(
     }
     let mut next = sub.clone();
     next.standing.generation += 1;
+    if price.is_some() && next.standing.attention == Some(Attention::PriceUnknown) {
+        next.standing.attention = None;
+    }
     let mut lines = Vec::new();
     let topic = match change {
         Change::Renewal { amendments: own, .. } => {
             let over = merged(amendments, own);
             next.standing.renewal = Renewal::Scheduled;
             next.standing.auto_renew_enabled = true;
-            edit(&mut next, |profile| profile.next_term = over);
+            // Somebody has said yes to one more term: what was missed is looked at.
+            next.standing.attention = next.standing.attention.filter(|one| *one != Attention::TermsMissed);
+            next.standing.late_terms = 0;
+            if next.profile.next_term != over {
+                edit(&mut next, |profile| profile.next_term = over);
+            }
             "subscription.renewal_scheduled"
         }
         Change::AutoRenew { enabled } => {

@@ -10,11 +10,11 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::ops::Bound;
 
-use super::calendar::{self, show};
-use super::ids::Guid;
+use super::calendar::show;
 use super::{Instant, Money, Refusal, Span};
 
 mod fields;
+mod read;
 mod schema;
 
 pub use fields::Fields;
@@ -186,7 +186,7 @@ impl Selection {
     pub fn parse(noun: &'static Schema, pairs: Vec<(String, Value)>) -> Result<Selection, Refusal> {
         let mut selection = Selection::everything(noun);
         for (name, value) in pairs {
-            let condition = condition(noun, &name, value)?;
+            let condition = read::condition(noun, &name, value)?;
             let known =
                 selection.conditions.iter_mut().find(|one| one.field == condition.field && one.test == condition.test);
             match known {
@@ -243,8 +243,8 @@ impl Selection {
             let (name, values) = part
                 .split_once('=')
                 .ok_or_else(|| Refusal::new("bad_value", format!("'{part}' is no condition such as status=active")))?;
-            let values: Vec<Value> = values.split(',').map(|value| Value::Text(decoded(value))).collect();
-            pairs.push((decoded(name.trim()), Value::List(values)));
+            let values: Vec<Value> = values.split(',').map(|value| Value::Text(read::decoded(value))).collect();
+            pairs.push((read::decoded(name.trim()), Value::List(values)));
         }
         Selection::parse(noun, pairs)
     }
@@ -355,118 +355,6 @@ fn field_of(value: &Scalar) -> Field<'_> {
     }
 }
 
-fn condition(noun: &'static Schema, written: &str, value: Value) -> Result<Condition, Refusal> {
-    if let Some(label) = written.strip_prefix("label.") {
-        if !noun.labels || label.is_empty() {
-            return Err(unknown_field(noun, written));
-        }
-        let values = scalars(written, value, Type::Text)?;
-        return Ok(Condition { field: written.to_owned(), test: Test::AnyOf, ignore_case: false, values });
-    }
-    let name = schema::snake(written);
-    let (field, test) = match noun.canonical(&name) {
-        Some(field) => (field, Test::AnyOf),
-        None => SUFFIXES
-            .iter()
-            .find_map(|(suffix, test)| Some((noun.canonical(name.strip_suffix(suffix)?)?, *test)))
-            .ok_or_else(|| unknown_field(noun, written))?,
-    };
-    let declared = noun.kind(field).ok_or_else(|| unknown_field(noun, written))?;
-    let fits = match test {
-        Test::AnyOf => true,
-        Test::Min | Test::Max => !matches!(declared, Type::Bool | Type::Word(_) | Type::Id),
-        Test::After | Test::Before | Test::Within => declared == Type::Instant,
-    };
-    if !fits {
-        let message = format!("'{field}' has no {}: it is {}", test.suffix(), declared.describe());
-        return Err(Refusal::new("unknown_field", message));
-    }
-    let kind = if test == Test::Within { Type::Span } else { declared };
-    let values = scalars(written, value, kind)?;
-    if values.len() != 1 && test != Test::AnyOf && kind != Type::Money {
-        return Err(Refusal::new("bad_value", format!("'{written}' takes one value")));
-    }
-    Ok(Condition { field: field.to_owned(), test, ignore_case: declared == Type::Id, values })
-}
-
-fn scalars(name: &str, value: Value, kind: Type) -> Result<Vec<Scalar>, Refusal> {
-    match value {
-        Value::List(values) => values.into_iter().map(|value| scalar(name, value, kind)).collect(),
-        value => Ok(vec![scalar(name, value, kind)?]),
-    }
-}
-
-fn scalar(name: &str, value: Value, kind: Type) -> Result<Scalar, Refusal> {
-    let wrong = |value: &str| {
-        let short: String = value.chars().take(64).collect();
-        Refusal::new("bad_value", format!("'{name}' is {}, not '{short}'", kind.describe()))
-    };
-    Ok(match (kind, value) {
-        (Type::Text, Value::Text(text)) => Scalar::Text(text),
-        (Type::Text | Type::Id, Value::Integer(number)) => Scalar::Text(number.to_string()),
-        (Type::Id, Value::Text(text)) => {
-            let text = text.trim();
-            Scalar::Text(text.parse::<Guid>().map_or_else(|_| text.to_owned(), |guid| guid.to_string()))
-        }
-        (Type::Word(words), Value::Text(text)) => {
-            let word = schema::snake(&text);
-            let Some(known) = words.iter().find(|known| schema::snake(known) == word) else {
-                let hint = schema::nearest(&word, words.iter().copied())
-                    .map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
-                let message = format!("'{text}' is no {name}; there are {}{hint}", words.join(", "));
-                return Err(Refusal::new("unknown_value", message));
-            };
-            Scalar::Text((*known).to_owned())
-        }
-        (Type::Integer, Value::Integer(number)) => Scalar::Integer(number),
-        (Type::Integer, Value::Text(text)) => Scalar::Integer(text.parse().map_err(|_| wrong(&text))?),
-        (Type::Bool, Value::Bool(yes)) => Scalar::Bool(yes),
-        (Type::Bool, Value::Text(text)) => Scalar::Bool(text.parse().map_err(|_| wrong(&text))?),
-        (Type::Instant, Value::Instant(at)) => Scalar::Instant(at),
-        (Type::Instant, Value::Text(text)) => Scalar::Instant(date(&text)?),
-        (Type::Span, Value::Span(span)) => Scalar::Span(span),
-        (Type::Span, Value::Text(text)) => Scalar::Span(text.parse()?),
-        (Type::Money, Value::Money(money)) => Scalar::Money(money),
-        (Type::Money, Value::Text(text)) => Scalar::Money(text.parse()?),
-        (_, value) => return Err(wrong(&written(&value))),
-    })
-}
-
-/// An instant, or a date alone, which is its midnight UTC.
-fn date(text: &str) -> Result<Instant, Refusal> {
-    if text.len() == 10 { calendar::instant(&format!("{text}T00:00:00Z")) } else { calendar::instant(text) }
-}
-
-fn written(value: &Value) -> String {
-    match value {
-        Value::Text(text) => text.clone(),
-        Value::Integer(number) => number.to_string(),
-        Value::Bool(yes) => yes.to_string(),
-        Value::Instant(at) => show(*at),
-        Value::Span(span) => span.to_string(),
-        Value::Money(money) => money.to_string(),
-        Value::List(_) => "a list in a list".to_owned(),
-    }
-}
-
-fn unknown_field(noun: &Schema, written: &str) -> Refusal {
-    let name = schema::snake(written);
-    let (base, suffix) = SUFFIXES
-        .iter()
-        .find_map(|(suffix, _)| Some((name.strip_suffix(suffix)?, *suffix)))
-        .unwrap_or((name.as_str(), ""));
-    let names = || noun.names();
-    let hint = schema::nearest(&name, names())
-        .map(ToOwned::to_owned)
-        .or_else(|| schema::nearest(base, names()).map(|near| format!("{near}{suffix}")))
-        .map_or_else(
-            || format!("; there are {}", names().collect::<Vec<_>>().join(", ")),
-            |near| format!("; did you mean '{near}'?"),
-        );
-    let short: String = written.chars().take(64).collect();
-    Refusal::new("unknown_field", format!("{} have no field '{short}'{hint}", noun.noun))
-}
-
 impl fmt::Display for Selection {
     /// The canonical text: fields in order, values as they are read back by [`Selection::from_text`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -498,23 +386,4 @@ fn encoded(text: &str) -> String {
         }
     }
     out
-}
-
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        let hex = tail.get(..2).filter(|_| *first == b'%').and_then(|pair| std::str::from_utf8(pair).ok());
-        match hex.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }

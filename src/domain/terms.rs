@@ -354,9 +354,13 @@ pub struct Terms {
     hash: String,
 }
 
-const BUILTIN: [(&str, &str); 4] = [
+/// Only their text: nothing in here knows one from another.
+const BUILTIN: [(&str, &str); 7] = [
     ("terms/license_new.toml", include_str!("../../policies/terms/license_new.toml")),
+    ("terms/linux_plan.toml", include_str!("../../policies/terms/linux_plan.toml")),
+    ("terms/on_premises_software.toml", include_str!("../../policies/terms/on_premises_software.toml")),
     ("terms/saas_license.toml", include_str!("../../policies/terms/saas_license.toml")),
+    ("terms/software_perpetual.toml", include_str!("../../policies/terms/software_perpetual.toml")),
     ("terms/software_subscription.toml", include_str!("../../policies/terms/software_subscription.toml")),
     ("terms/unknown.toml", include_str!("../../policies/terms/unknown.toml")),
 ];

@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_MAX: Duration = Duration::from_secs(2);
-/// Recent writes are forgotten in slices, so that readers never wait long for the map.
-const FORGET_SLICE: usize = 64;
+/// Recent writes are kept and forgotten in runs of about so many.
+const SEGMENT_WRITES_MAX: usize = 2_048;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Status {
@@ -72,8 +72,6 @@ pub(super) struct Shared {
     sequencer: Mutex<Sequencer>,
     work: Condvar,
     turn: Condvar,
-    /// Accepted transactions still in the window, and how many writes they hold.
-    window: Mutex<(VecDeque<Arc<Commit>>, usize)>,
     /// Superseded snapshots and when they were.
     superseded: Mutex<Vec<(Weak<Snapshot>, Instant)>>,
     counters: Counters,
@@ -110,10 +108,11 @@ impl Shared {
             jobs: VecDeque::new(),
             is_idle: false,
         };
+        let segment_writes_max = SEGMENT_WRITES_MAX.min(options.window_writes_max / 4).max(1);
         Ok(Shared {
             catalog,
             options,
-            recent: Recent::new(1 << 16),
+            recent: Recent::new(1 << 16, segment_writes_max),
             base,
             engine,
             accepted: AtomicU64::new(seq),
@@ -121,7 +120,6 @@ impl Shared {
             sequencer: Mutex::new(sequencer),
             work: Condvar::new(),
             turn: Condvar::new(),
-            window: Mutex::new((VecDeque::new(), 0)),
             superseded: Mutex::new(Vec::new()),
             counters: Counters::default(),
         })
@@ -306,7 +304,7 @@ impl Shared {
         }
         self.watermark.raise(seq);
         let oldest = self.oldest_in_use(old, seq);
-        self.shorten_window(batch, oldest, seq);
+        self.shorten_window(oldest, seq);
         Ok(())
     }
 
@@ -329,20 +327,13 @@ impl Shared {
         oldest
     }
 
-    fn shorten_window(&self, batch: &[Arc<Commit>], oldest: u64, durable: u64) {
-        let mut window = locked(&self.window);
-        let (commits, writes) = &mut *window;
-        *writes += batch.iter().map(|commit| commit.writes.len()).sum::<usize>();
-        commits.extend(batch.iter().cloned());
-        let keep_after = if *writes > self.options.window_writes_max { durable } else { oldest };
+    fn shorten_window(&self, oldest: u64, durable: u64) {
+        let keep_after = if self.recent.writes() > self.options.window_writes_max { durable } else { oldest };
         self.recent.raise_floor(keep_after);
-        let count = commits.partition_point(|commit| commit.seq <= keep_after);
-        let gone: Vec<Arc<Commit>> = commits.drain(..count).collect();
-        *writes -= gone.iter().map(|commit| commit.writes.len()).sum::<usize>();
-        drop(window);
-        for slice in gone.chunks(FORGET_SLICE) {
-            self.recent.forget(slice, keep_after);
-        }
+        let sequencer = locked(&self.sequencer);
+        let forgotten = self.recent.forget(keep_after);
+        drop(sequencer);
+        drop(forgotten);
     }
 
     /// The one path after storage failed. What was accepted and is not durable is unknown and its waiters are told so; its
@@ -398,7 +389,6 @@ impl Shared {
         self.recent.void(accepted);
         let old = self.base.swap(Arc::new(self.base.load().relabelled(accepted)));
         locked(&self.superseded).push((Arc::downgrade(&old), clock::monotonic()));
-        *locked(&self.window) = (VecDeque::new(), 0);
         drop(sequencer);
         self.turn.notify_all();
         self.watermark.fail(accepted);

@@ -27,7 +27,7 @@ pub(super) struct Forked {
 
 impl Fork {
     pub(super) fn new(shared: Arc<Shared>, at: u64) -> Fork {
-        Fork { inner: Arc::new(Forked { shared, at, recent: Recent::new(1 << 12), last: Mutex::new(at) }) }
+        Fork { inner: Arc::new(Forked { shared, at, recent: Recent::new(1 << 12, usize::MAX), last: Mutex::new(at) }) }
     }
 
     /// The sequence the fork continues from.

@@ -30,6 +30,7 @@ pub struct Tx {
     ranges: Vec<(u8, KeyRange)>,
     at: Option<i64>,
     bytes: usize,
+    judges_always: bool,
     /// What writes replaced in the overlay, kept from the first savepoint on.
     journal: Option<Vec<Replaced>>,
 }
@@ -111,6 +112,7 @@ impl Tx {
             ranges: Vec::new(),
             at: None,
             bytes: 0,
+            judges_always: false,
             journal: None,
         }
     }
@@ -380,6 +382,12 @@ impl Tx {
         Ok(())
     }
 
+    /// Asks that what was read is judged at commit even if nothing but appends and fresh keys is written: for a record
+    /// that must not be made when what it says is no longer so.
+    pub fn judge_reads(&mut self) {
+        self.judges_always = true;
+    }
+
     /// Says when this happens, in microseconds since 1970. An earlier instant than that of an earlier sequence is raised to
     /// it. Without it the instant of the sequence before is taken.
     pub fn stamp_instant(&mut self, micros: i64) {
@@ -436,7 +444,7 @@ impl Tx {
             ranges: std::mem::take(&mut self.ranges),
             at: self.at,
             bytes: self.bytes,
-            is_additive: true,
+            is_additive: !self.judges_always,
             ..Prepared::default()
         };
         for (table, rows) in std::mem::take(&mut self.overlay) {
@@ -448,11 +456,14 @@ impl Tx {
                 }
                 let key_hash = envelope::key_hash(table, &key);
                 let payload_hash = envelope::payload_hash(value.as_ref());
+                // The first clone of bytes made from a vector allocates; this one does, so that none under the lock has to.
+                drop((key.clone(), value.clone()));
                 prepared.writes.push(Write { table, key, value, key_hash, payload_hash });
             }
         }
         let hashed = |(table, payload): (u8, Bytes)| {
             let hash = envelope::payload_hash(Some(&payload));
+            drop(payload.clone());
             (table, payload, hash)
         };
         prepared.appends = std::mem::take(&mut self.appends).into_iter().map(hashed).collect();

@@ -72,6 +72,7 @@ fn forty_eight_renewals_stay_on_the_anchor_day() {
                 );
             }
             assert_eq!(sub.standing.generation, 49);
+            assert_eq!(sub.profile.anchor_day, day);
         }
     }
 }
@@ -238,6 +239,9 @@ fn a_term_end_that_had_passed_at_import_waits_for_nothing() {
     );
     sub.standing.attention = Some(Attention::TermEndPassed);
     assert_eq!(dues(&terms, &sub), [(Due::WindowEnd, at("2021-04-04T09:00:00Z"))]);
+    let change = Change::Renewal { term_end: at("2022-04-01T00:00:00Z"), amendments: none() };
+    let answer = quote(&terms, &sub, &change, Some(money("1 EUR")), at("2022-05-01T00:00:00Z"));
+    assert_eq!(answer.refusal.unwrap().code, "term_end_passed");
     let odd = subscription(&terms, profile("unknown", at("2021-04-01T09:00:00Z"), Some(Span::months(1)), "monthly"), 1);
     assert_eq!(dues(&terms, &odd), []);
 }
@@ -372,4 +376,64 @@ fn a_refund_is_never_rounded_above_what_the_cycle_cost() {
     let change = Change::Cancellation { reason: Reason::Fraud };
     let answer = quote(&terms, &sub, &change, Some(price), at("2023-01-01T00:00:00Z"));
     assert_eq!(answer.refund.map(|refund| refund.to_string()).as_deref(), Some("10.00 EUR"));
+}
+
+#[test]
+fn what_a_person_has_to_look_at_first_waits_and_goes_on_once_they_said_yes() {
+    let terms = Terms::builtin().unwrap();
+    let mut sub = licence(&terms, "2023-01-10T09:00:00Z", Span::months(1), "monthly", 1);
+    let end = at("2023-02-10T00:00:00Z");
+    let change = Change::Renewal { term_end: end, amendments: none() };
+    for attention in [Attention::PriceUnknown, Attention::TermsMissed] {
+        sub.standing.attention = Some(attention);
+        sub.standing.late_terms = 12;
+        assert!(!dues(&terms, &sub).contains(&(Due::TermEnd, end)), "{attention:?}");
+        let made = apply(&terms, &sub, &change, &none(), Some(money("1 EUR")), at("2023-03-01T00:00:00Z")).unwrap();
+        assert_eq!((made.subscription.standing.attention, made.subscription.standing.late_terms), (None, 0));
+        assert!(dues(&terms, &made.subscription).contains(&(Due::TermEnd, end)), "{attention:?}");
+    }
+    sub.standing.attention = Some(Attention::ActivationPending);
+    assert!(dues(&terms, &sub).contains(&(Due::TermEnd, end)));
+}
+
+#[test]
+fn a_first_term_that_starts_days_after_the_order_goes_by_the_order() {
+    let terms = Terms::builtin().unwrap();
+    let bought = at("2023-12-29T01:00:00Z");
+    let mut sub = subscription(&terms, profile("saas_license", bought, Some(Span::months(1)), "monthly"), 1);
+    sub.standing.term_start = at("2024-01-03T00:21:45Z"); // the publisher activated it; ISV72 is in force by now
+    let change = Change::Cancellation { reason: Reason::CustomerRequest };
+    let asked = |now: &str| quote(&terms, &sub, &change, Some(money("50 USD")), at(now));
+    assert_eq!(asked("2023-12-30T00:59:59Z").rule, "ISVm");
+    assert_eq!(asked("2023-12-30T01:00:00Z").allowed_until, Some(at("2023-12-30T01:00:00Z")));
+    assert!(!asked("2023-12-30T01:00:00Z").allowed);
+}
+
+#[test]
+fn a_told_window_opens_nothing_where_the_terms_have_none() {
+    let terms = Terms::builtin().unwrap();
+    let change = Change::Cancellation { reason: Reason::CustomerRequest };
+    let told = |family: &str, billing: &str| {
+        let mut sub =
+            subscription(&terms, profile(family, at("2022-08-01T00:00:00Z"), Some(Span::months(36)), billing), 1);
+        sub.standing.window_end = Some(at("2022-09-01T00:00:00Z"));
+        quote(&terms, &sub, &change, Some(money("10 EUR")), at("2022-08-20T00:00:00Z"))
+    };
+    assert_eq!(told("linux_plan", "annual").rule, "XSUSE");
+    // Where the family has windows, the told date wins over the counted one.
+    let later = told("software_subscription", "annual");
+    assert_eq!(
+        (later.allowed, later.rule.as_str(), later.allowed_until),
+        (true, "W7s", Some(at("2022-09-01T00:00:00Z")))
+    );
+    assert_eq!(told("saas_license", "triennial").rule, "W-imported");
+}
+
+#[test]
+fn a_plain_renewal_leaves_the_describing_part_alone() {
+    let terms = Terms::builtin().unwrap();
+    let sub = licence(&terms, "2023-01-31T09:00:00Z", Span::months(1), "monthly", 3);
+    let now = at("2023-02-28T00:00:00Z");
+    let renewed = renew(&terms, &sub, &none(), Some(money("10 EUR")), now).unwrap().subscription;
+    assert!(std::sync::Arc::ptr_eq(&sub.profile, &renewed.profile));
 }

@@ -165,10 +165,15 @@ fn appends_and_fresh_keys_never_conflict_over_reads_but_a_fresh_key_is_given_onc
     reader.get(&PLAIN, b"a").unwrap();
     reader.append(&LOG, "three").unwrap();
     reader.put(&PLAIN, b"other", "not fresh").unwrap();
+    let mut strict = store.begin().unwrap();
+    strict.get(&PLAIN, b"a").unwrap();
+    strict.append(&LOG, "four").unwrap();
+    strict.judge_reads();
     put(&store, &PLAIN, b"a", b"2");
     let seq = tx.commit().unwrap().seq;
     assert!(matches!(twin.commit(), Err(Error::Conflict { wait_for }) if wait_for == seq));
     assert!(matches!(reader.commit(), Err(Error::Conflict { .. })), "one ordinary write and reads are judged");
+    assert!(matches!(strict.commit(), Err(Error::Conflict { .. })), "they were asked to be");
     let rows = store.begin().unwrap().scan(&LOG, KeyRange::all(), 9, false).unwrap();
     let mut second = seq.to_be_bytes().to_vec();
     assert_eq!(rows[0].0, second);

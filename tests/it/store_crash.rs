@@ -29,6 +29,8 @@ struct Platter {
     is_failing: bool,
     /// Syncs to come that fail, once each.
     failing_syncs: u32,
+    /// Operations that fail, by number, once each.
+    failing_at: Vec<u64>,
 }
 
 impl Platter {
@@ -36,6 +38,9 @@ impl Platter {
         self.operations += 1;
         if self.operations >= self.cut_at || self.is_failing {
             return Err(io::Error::other("the disk is gone"));
+        }
+        if self.failing_at.contains(&self.operations) {
+            return Err(io::Error::other("the disk refuses once"));
         }
         Ok(())
     }
@@ -352,6 +357,90 @@ fn while_storage_fails_reads_go_on_and_writes_are_refused() {
     reader.commit().unwrap().wait().unwrap();
     assert_eq!(contents(&store, &TABLES).unwrap(), before);
     commit(&store, 3).unwrap().wait().unwrap();
+}
+
+/// Adds one to a counter and logs it, until told to stop; answers the log entries that were acknowledged as durable.
+fn count_up(store: &Store, thread: u8, times: u32) -> Vec<Vec<u8>> {
+    let mut acknowledged = Vec::new();
+    for time in 0..times {
+        let entry = [&[thread][..], &time.to_be_bytes()].concat();
+        let attempt = || {
+            let mut tx = store.begin()?;
+            let before =
+                tx.get(&KEPT, b"counter")?.map_or(0, |row| u32::from_be_bytes(row.bytes[..].try_into().unwrap()));
+            tx.put(&KEPT, b"counter", (before + 1).to_be_bytes().to_vec())?;
+            tx.append(&LOG, entry.clone())?;
+            tx.commit()
+        };
+        let begun = clock();
+        let ticket = loop {
+            match attempt() {
+                Ok(ticket) => break ticket,
+                Err(Error::Conflict { .. }) => {}
+                Err(Error::Unavailable | Error::TooOld) if begun.elapsed() < Duration::from_secs(20) => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                Err(error) => panic!("did not recover: {error}; {:?}", store.metrics()),
+            }
+        };
+        if ticket.wait().is_ok() {
+            acknowledged.push(entry);
+        }
+    }
+    acknowledged
+}
+
+#[test]
+fn whichever_operation_fails_nothing_acknowledged_is_lost_and_nothing_is_counted_twice() {
+    let disk = Disk::holding(Vec::new());
+    drop(open(&disk).unwrap());
+    let empty = disk.0.lock().unwrap().synced.clone();
+    let mut failures = 0;
+    for first in (1..80).step_by(2) {
+        let disk = Disk::holding(empty.clone());
+        let Ok(store) = open(&disk) else { panic!("nothing fails yet") };
+        {
+            let mut platter = disk.0.lock().unwrap();
+            let now = platter.operations;
+            platter.failing_at = [first, first + 13, first + 14, first + 60].map(|at| now + at).to_vec();
+        }
+        let acknowledged: Vec<Vec<u8>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..3)
+                .map(|thread| {
+                    scope.spawn({
+                        let store = &store;
+                        move || count_up(store, thread, 8)
+                    })
+                })
+                .collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        failures += store.metrics().failures;
+        let check = |store: &Store, label: &str| {
+            let rows = contents(store, &[&KEPT, &LOG]).unwrap();
+            let counter = rows
+                .get(&(KEPT.code, b"counter".to_vec()))
+                .map(|bytes| u32::from_be_bytes(bytes[..].try_into().unwrap()));
+            let log: Vec<&Vec<u8>> =
+                rows.iter().filter(|((table, _), _)| *table == LOG.code).map(|(_, entry)| entry).collect();
+            assert_eq!(
+                counter.unwrap_or(0) as usize,
+                log.len(),
+                "{label} first {first}: counter and log are one transaction"
+            );
+            assert!(
+                acknowledged.iter().all(|entry| log.contains(&entry)),
+                "{label} first {first}: acknowledged and lost"
+            );
+            rows
+        };
+        let before = check(&store, "running");
+        drop(store);
+        let store = open(&disk).unwrap();
+        assert_eq!(check(&store, "reopened"), before);
+        assert!(store.verify(&mut |_| {}).unwrap().is_sound());
+    }
+    assert!(failures > 60, "only {failures} failures");
 }
 
 #[test]

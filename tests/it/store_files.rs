@@ -118,3 +118,81 @@ fn a_backup_is_a_store_of_its_own_with_everything_in_it() {
     let verified = Store::verify_file(&copy, &TABLES, &mut |_| {}).unwrap();
     assert_eq!((verified.is_sound(), verified.pages_sound, verified.rows), (true, Some(true), made.rows));
 }
+
+#[test]
+fn a_copy_that_cannot_be_right_is_not_made_and_a_damaged_file_is_said_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("a.bursar"), folder.path().join("copy.bursar"));
+    drop(filled(&path));
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at: Vec<usize> = (0..bytes.len() - 300).filter(|at| bytes[*at..*at + 300] == [33; 300]).collect();
+    assert!(!at.is_empty());
+    at.iter().for_each(|at| bytes[at + 150] ^= 1);
+    std::fs::write(&path, &bytes).unwrap();
+    let store = Store::open(&path, &TABLES, Options::default()).unwrap();
+    let key = "00000021".to_owned();
+    assert!(matches!(store.backup(&copy, &mut |_| {}), Err(Error::Corrupt { table: "kept", key: of }) if of == key));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing half-made is left");
+    drop(store);
+    let verified = Store::verify_file(&path, &TABLES, &mut |_| {}).unwrap();
+    assert_eq!((verified.corrupt.as_slice(), verified.pages_sound), (&[("kept", key)][..], Some(false)));
+    assert!(!verified.is_sound());
+}
+
+#[test]
+fn creating_after_a_creation_that_was_cut_short_succeeds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.bursar");
+    // What a crash leaves: pages without the first one, under the name a creation works on. The store's own name is free.
+    let left = folder.path().join(format!("a.bursar.{}.new", std::process::id()));
+    std::fs::write(&left, vec![0; 1 << 20]).unwrap();
+    assert!(matches!(Store::open(&path, &TABLES, Options::default()), Err(Error::Missing { .. })));
+    drop(filled(&path));
+    assert!(!left.exists());
+    // One that fails leaves neither name behind.
+    let nowhere = folder.path().join("no such folder").join("b.bursar");
+    assert!(Store::create(&nowhere, &TABLES, ID, Options::default()).is_err());
+    static TWICE: [&Table; 2] = [&PLAIN, &Table { code: 1, name: "same code", history: false }];
+    let twice = folder.path().join("twice.bursar");
+    let made = Store::create(&twice, &TWICE, ID, Options::default());
+    assert!(matches!(made, Err(Error::UnknownTable { name: "same code" })), "{made:?}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+const META: redb::TableDefinition<'_, &[u8], &[u8]> = redb::TableDefinition::new("bursar_meta");
+
+/// Changes a file below the store, as another program would.
+fn tamper(path: &Path, key: &[u8], value: &[u8]) {
+    let database = redb::Database::create(path).unwrap();
+    let txn = database.begin_write().unwrap();
+    txn.open_table(META).unwrap().insert(key, value).unwrap();
+    txn.commit().unwrap();
+}
+
+/// A row as the first format seals it: version, kind, checksum, sequence, payload. Written out once more here, because files
+/// that exist depend on it.
+fn sealed(code: u8, key: &[u8], payload: &[u8]) -> Vec<u8> {
+    use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+    let key_hash = xxh3_64_with_seed(key, u64::from(code) + 1).to_le_bytes();
+    let parts = [&[1, 0], &key_hash[..], &xxh3_64(payload).to_le_bytes(), &[0; 8]].concat();
+    [&[1, 0], &xxh3_64(&parts).to_le_bytes()[..], &[0; 8], payload].concat()
+}
+
+#[test]
+fn a_newer_format_and_somebody_elses_database_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.bursar");
+    drop(filled(&path));
+    tamper(&path, b"format", &sealed(255, b"format", &2u32.to_be_bytes()));
+    let opened = Store::open(&path, &TABLES, Options::default());
+    assert!(matches!(opened, Err(Error::NewerFormat { found: 2, known: 1 })), "{opened:?}");
+    tamper(&path, b"format", &sealed(255, b"format", &1u32.to_be_bytes()));
+    drop(Store::open(&path, &TABLES, Options::default()).unwrap());
+    tamper(&path, b"format", b"damaged");
+    let opened = Store::open(&path, &TABLES, Options::default());
+    assert!(matches!(opened, Err(Error::Corrupt { table: "bursar_meta", .. })), "{opened:?}");
+    let other = folder.path().join("other");
+    tamper(&other, b"something", b"else");
+    let opened = Store::open(&other, &TABLES, Options::default());
+    assert!(matches!(opened, Err(Error::NotAStore { .. })), "{opened:?}");
+}

@@ -41,7 +41,7 @@ impl Due {
 }
 
 /// Every instant this subscription waits for. A subscription that is gone or not understood, or whose family takes no
-/// change, waits for none; one whose end had passed when it was imported waits for no end.
+/// change, waits for none; one that a person has to look at first waits for no end.
 pub fn dues(terms: &Terms, sub: &Subscription) -> Vec<(Due, Instant)> {
     let family = terms.family(&sub.profile.family);
     let standing = &sub.standing;
@@ -50,7 +50,7 @@ pub fn dues(terms: &Terms, sub: &Subscription) -> Vec<(Due, Instant)> {
         return found;
     }
     let in_use = matches!(standing.status, Status::Active | Status::Suspended);
-    if in_use && standing.attention != Some(Attention::TermEndPassed) {
+    if in_use && !standing.attention.is_some_and(waits_for_a_person) {
         if let Some(end) = standing.term_end {
             found.push((Due::TermEnd, end));
             if sub.profile.is_trial {
@@ -71,4 +71,12 @@ pub fn dues(terms: &Terms, sub: &Subscription) -> Vec<(Due, Instant)> {
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// Whether nothing happens by itself until a person has looked. Once the attention is gone the timers are there again.
+fn waits_for_a_person(attention: Attention) -> bool {
+    match attention {
+        Attention::TermEndPassed | Attention::PriceUnknown | Attention::TermsMissed => true,
+        Attention::ActivationPending => false,
+    }
 }

@@ -65,11 +65,19 @@ pub(super) fn days(from: Instant, to: Instant) -> i64 {
     (to.date_naive() - from.date_naive()).num_days()
 }
 
+/// A first term may start days after the order (a publisher activates it, or it is aligned to another), never as late as
+/// a renewal of the shortest term in months.
+const FIRST_TERM_STARTS_WITHIN: TimeDelta = TimeDelta::days(15);
+
 /// When the present term was bought or renewed: it chooses the dated rules. A renewal counts from the term's start,
 /// however late it was processed.
 pub(super) fn opened_for(sub: &Subscription) -> Instant {
     let (start, bought) = (sub.standing.term_start, sub.profile.purchased_at);
-    if start.date_naive() <= bought.date_naive() { bought } else { start }
+    let slack = match sub.profile.term_duration {
+        Some(length) if length.months == 0 => TimeDelta::zero(),
+        _ => FIRST_TERM_STARTS_WITHIN,
+    };
+    if start.date_naive() - bought.date_naive() <= slack { bought } else { start }
 }
 
 /// When the present term's window opened: the order, or the commit of the renewal, which the stamped end tells.

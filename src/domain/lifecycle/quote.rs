@@ -11,7 +11,7 @@ use crate::domain::calendar::show;
 use crate::domain::change::{Amendments, Reason};
 use crate::domain::ledger::ChargeType;
 use crate::domain::quote::Effect;
-use crate::domain::subscription::{Profile, Status, Subscription};
+use crate::domain::subscription::{Attention, Profile, Status, Subscription};
 use crate::domain::terms::{Family, Late, RenewalRule, Terms, When, Window};
 use crate::domain::{Change, Instant, Kind, Money, Quote, Refusal, Span, SubscriptionId, TenantId};
 
@@ -159,6 +159,10 @@ impl Asked<'_> {
         let profile = &self.sub.profile;
         let rule = self.renews()?;
         self.active("be renewed")?;
+        if self.sub.standing.attention == Some(Attention::TermEndPassed) {
+            let message = "its term had ended when it was imported: import it again to learn whether it was renewed";
+            return Err(Refusal::new("term_end_passed", message).by_rule(&rule.rule));
+        }
         let (Some(start), Some(length)) = (self.sub.standing.term_end, profile.term_duration) else {
             return Err(Refusal::new("not_renewable", "it has no term that could be renewed").by_rule(&rule.rule));
         };
@@ -242,7 +246,8 @@ impl Asked<'_> {
         };
         reasoned(reason, &rule.reasons, &rule.rule)?;
         let window = self.family.window(Kind::Cancellation, &self.sub.profile.billing_cycle, opened_for(self.sub));
-        let Some(until) = self.sub.standing.window_end else {
+        // A family without any window refuses whatever date was told.
+        let Some(until) = self.sub.standing.window_end.filter(|_| !self.family.windows.is_empty()) else {
             let refusal =
                 Refusal::new("no_window", "the present term has no window to cancel it in").by_rule(&rule.none);
             return Err(coded(refusal, rule.partner_center_code));

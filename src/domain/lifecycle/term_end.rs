@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::charges::{known, last_instalment, whole};
 use super::period::{anchor, cycle_end, end_of, first_cycle};
-use super::quote::Asked;
+use super::quote::{Asked, NextTerm};
 use super::{Applied, become_, forget_next_term, merged, switch_auto_renew};
 use crate::domain::change::Amendments;
 use crate::domain::ledger::{ChargeType, Draft};
-use crate::domain::subscription::{Attention, Renewal, Status, Subscription};
+use crate::domain::subscription::{Attention, Profile, Renewal, Status, Subscription};
 use crate::domain::terms::{Family, Terms};
 use crate::domain::{Instant, Kind, Money, Refusal};
 
@@ -30,14 +30,10 @@ pub fn renew(
     due(Some(next_term.start), now)?;
     let price = known(price)?;
     let mut next = sub.clone();
-    let profile = Arc::make_mut(&mut next.profile);
-    profile.anchor_day = anchor(next_term.start, profile.anchor_day);
-    profile.term_duration = Some(next_term.length);
-    profile.billing_cycle = next_term.billing_cycle;
-    profile.seat_batches.clear();
-    profile.next_term = Amendments::default();
-    profile.is_trial = false;
-    let term_end = end_of(family, next_term.start, profile.anchor_day, next_term.length).ok_or_else(beyond)?;
+    let anchor_day = anchor(next_term.start, sub.profile.anchor_day);
+    let term_end = end_of(family, next_term.start, anchor_day, next_term.length).ok_or_else(beyond)?;
+    describe(&mut next.profile, anchor_day, &next_term);
+    let profile = &*next.profile;
     let cycle = first_cycle(family, profile, (next_term.start, term_end));
     let window = family.window(Kind::Cancellation, &profile.billing_cycle, next_term.start);
     let standing = &mut next.standing;
@@ -56,6 +52,26 @@ pub fn renew(
         None => Vec::new(),
     };
     Ok(Applied { subscription: next, lines, topic: "subscription.renewed" })
+}
+
+/// Writes the new term into the describing part, which most renewals leave as it is: then it is not even copied.
+fn describe(profile: &mut Arc<Profile>, anchor_day: u32, next_term: &NextTerm) {
+    let same = profile.anchor_day == anchor_day
+        && profile.term_duration == Some(next_term.length)
+        && profile.billing_cycle == next_term.billing_cycle
+        && profile.seat_batches.is_empty()
+        && profile.next_term.is_empty()
+        && !profile.is_trial;
+    if same {
+        return;
+    }
+    let profile = Arc::make_mut(profile);
+    profile.anchor_day = anchor_day;
+    profile.term_duration = Some(next_term.length);
+    profile.billing_cycle.clone_from(&next_term.billing_cycle);
+    profile.seat_batches.clear();
+    profile.next_term = Amendments::default();
+    profile.is_trial = false;
 }
 
 /// Ends a term that is not renewed: active becomes expired, suspended becomes disabled.
