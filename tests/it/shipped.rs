@@ -9,14 +9,21 @@ use std::path::Path;
 use bursar::app::{App, Options};
 use bursar::config::Config;
 use bursar::domain::change::{Amendments, Reason};
-use bursar::domain::{Change, Kind, Subscription, calendar};
+use bursar::domain::subscription::Status;
+use bursar::domain::{Change, Id, Kind, Subscription, SubscriptionId, calendar};
 use bursar::engine::api;
+use bursar::engine::api::events::Event;
 use bursar::engine::library::{Library, Settings};
-use bursar::ops::{Rights, requests};
+use bursar::engine::values::json::Json;
+use bursar::engine::{Budget, run as engine_run};
+use bursar::json::{self, Value};
+use bursar::ops::{self, Rights, Work, requests};
 use bursar::partner_center::merge::Import;
 use bursar::partner_center::read::{Fact, read_document};
 use bursar::partner_center::{customers, orders, relative, subscriptions_merge};
 use bursar::store::records;
+use bursar::store::records::timers::{self, Timer};
+use bursar::store::tables::TimerKind;
 
 fn shipped() -> Vec<(String, String)> {
     let mut texts = Vec::new();
@@ -88,12 +95,16 @@ async fn demo(folder: &Path) -> (App, BTreeMap<String, Subscription>) {
     }
     assert_eq!(subscriptions.len(), 25, "every name is there once");
     let rows: Vec<Subscription> = subscriptions.values().cloned().collect();
-    let save = move |work: &mut bursar::ops::Work| {
+    let save = move |work: &mut Work| {
         for tenant in &tenants {
             records::tenants::save(&mut work.tx, None, tenant)?;
         }
         for sub in &rows {
             records::subscriptions::save(&mut work.tx, None, sub)?;
+            if let Some(due) = sub.standing.window_end {
+                let (tenant, subject) = (sub.tenant, sub.id.bytes());
+                timers::set(&mut work.tx, &Timer { kind: TimerKind::WindowEnd, due, tenant, subject })?;
+            }
         }
         Ok(())
     };
@@ -136,11 +147,97 @@ async fn the_shipped_policies_answer_the_demo_as_its_table_says() {
     ] {
         let (id, change) = (subs[name].id, change.unwrap_or_else(|| renewal(name)));
         let what = format!("{} of {name}", change.kind());
-        let propose = move |work: &mut bursar::ops::Work| requests::propose(work, id, change.clone(), "a test asks");
+        let propose = move |work: &mut Work| requests::propose(work, id, change.clone(), "a test asks");
         let proposed = app.act(Rights::system(), app.next_cause("test"), propose).await.unwrap();
         let reasons = proposed.request.map(|request| request.reasons.join("; ")).unwrap_or_default();
         assert_eq!(proposed.outcome.as_str(), outcome, "{what}: {reasons}");
         assert!(reasons.contains(why), "{what}: {reasons}");
         assert!(!reasons.contains("failed"), "{what}: {reasons}");
     }
+}
+
+/// Runs a handler of a shipped script; gives its effects.
+async fn run(app: &App, file: &'static str, handler: &'static str, event: Event) -> Vec<String> {
+    let budget = Budget::default();
+    let body = move |work: &mut Work| engine_run::handler(work, file, handler, &event, &budget).map(|ran| ran.run);
+    let run = app.act(Rights::system(), app.next_cause("test"), body).await.unwrap();
+    assert_eq!(run.error, None, "{file} {handler}");
+    run.effects
+}
+
+async fn look(app: &App, id: SubscriptionId) -> Subscription {
+    let get = move |work: &mut Work| Ok(ops::subscriptions::get(work, id)?.value);
+    app.act(Rights::system(), app.next_cause("test"), get).await.unwrap()
+}
+
+async fn message(app: &App, effects: &[String], topic: &str) -> Value {
+    let sent: Vec<&str> =
+        effects.iter().filter_map(|line| line.strip_prefix("message ")?.strip_suffix(topic)).collect();
+    assert_eq!(sent.len(), 1, "{effects:?}");
+    let id: Id = sent[0].trim().parse().unwrap();
+    let get = move |work: &mut Work| ops::messages::get(work, id);
+    let message = app.act(Rights::system(), app.next_cause("test"), get).await.unwrap();
+    json::parse(message.data.as_bytes()).unwrap()
+}
+
+#[tokio::test]
+async fn dunning_suspends_who_owes_and_restores_what_was_when_it_is_paid() {
+    let folder = tempfile::tempdir().unwrap();
+    let (app, subs) = demo(folder.path()).await;
+    let told = |more: &str| {
+        let tenant = subs["Fjord & Field: Pickers"].tenant;
+        let text = format!(r#"{{"tenantId":"{tenant}","invoice":"A7"{more}}}"#);
+        let data = Json::new(json::parse(text.as_bytes()).unwrap());
+        Event { data: Some(data), ..Event::new("hook", app.now(), "dlv_test") }
+    };
+    let (renews, lapses) = (subs["Fjord & Field: Farm office"].id, subs["Fjord & Field: Pickers"].id);
+    let owes = r#","overdue":"4500 NOK","since":"2026-10-01T00:00:00Z""#;
+    run(&app, "scripts/dunning.rhai", "overdue", told(owes)).await;
+    for (id, before) in [(renews, "renew"), (lapses, "lapse")] {
+        let sub = look(&app, id).await;
+        assert_eq!((sub.standing.status, sub.standing.auto_renew_enabled), (Status::Suspended, false));
+        assert_eq!(sub.profile.labels.get("dunning").map(String::as_str), Some(before));
+    }
+    let still = r#","overdue":"300 NOK","since":"2026-11-01T00:00:00Z""#;
+    run(&app, "scripts/dunning.rhai", "paid", told(still)).await;
+    assert_eq!(look(&app, renews).await.standing.status, Status::Suspended, "something else is still owed");
+}
+
+#[tokio::test]
+async fn dunning_switches_on_again_at_once_when_nothing_is_owed_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let (app, subs) = demo(folder.path()).await;
+    let told = |more: &str| {
+        let tenant = subs["Fjord & Field: Pickers"].tenant;
+        let text = format!(r#"{{"tenantId":"{tenant}","invoice":"A7"{more}}}"#);
+        let data = Json::new(json::parse(text.as_bytes()).unwrap());
+        Event { data: Some(data), ..Event::new("hook", app.now(), "dlv_test") }
+    };
+    run(&app, "scripts/dunning.rhai", "overdue", told(r#","overdue":"4500 NOK","since":"2026-10-01T00:00:00Z""#)).await;
+    run(&app, "scripts/dunning.rhai", "paid", told(r#","overdue":"0 NOK""#)).await;
+    for (name, renews) in [("Fjord & Field: Farm office", true), ("Fjord & Field: Pickers", false)] {
+        let sub = look(&app, subs[name].id).await;
+        assert_eq!((sub.standing.status, sub.standing.auto_renew_enabled), (Status::Active, renews), "{name}");
+        assert!(!sub.profile.labels.contains_key("dunning"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn reminders_and_the_nightly_list_say_what_is_about_to_happen() {
+    let folder = tempfile::tempdir().unwrap();
+    let (app, subs) = demo(folder.path()).await;
+    let about = subs["Fjord & Field: Greenhouse"].clone();
+    let event = Event { subscription: Some(about), ..Event::new("before", app.now(), "scripts/reminders.rhai") };
+    let effects = run(&app, "scripts/reminders.rhai", "run", event).await;
+    let data = message(&app, &effects, "reminder.term_end").await;
+    assert_eq!(data.get("days_left").and_then(Value::as_i64), Some(60), "{data}");
+    assert_eq!(data.get("what_happens").and_then(Value::as_str), Some("renews"));
+    let event = Event::new("cron", app.now(), "scripts/nightly_windows.rhai");
+    let effects = run(&app, "scripts/nightly_windows.rhai", "run", event).await;
+    let data = message(&app, &effects, "windows.closing").await;
+    let listed = data.get("subscriptions").and_then(Value::as_array).unwrap();
+    let night = subs["Lumen Optics: Night shift"].id.to_string();
+    assert!(listed.iter().any(|one| one.get("subscription").and_then(Value::as_str) == Some(&night)), "{data}");
+    let far = subs["Nimbus Dental: Practice"].id.to_string();
+    assert!(!listed.iter().any(|one| one.get("subscription").and_then(Value::as_str) == Some(&far)), "{data}");
 }
