@@ -4,6 +4,7 @@
 //! It decides nothing about the business: it opens transactions, hands down the time and the rights, tries again after
 //! a conflict, and answers when what was done is durable.
 
+pub mod imports;
 pub mod library;
 pub mod time;
 pub mod transactions;

@@ -12,6 +12,7 @@ pub mod handlers;
 pub mod outbox;
 pub mod schedules;
 pub mod timers;
+pub mod upcoming;
 
 use std::time::Duration;
 

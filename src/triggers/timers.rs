@@ -73,7 +73,7 @@ async fn sweep(app: &App, due: Vec<Timer>) -> usize {
                         Err(error) => tell(&timer, &error),
                     }
                 }
-                drop(finished.send(last));
+                let _ = finished.send(last);
             });
             if let Err(refusal) = submitted {
                 if refusal.code != "busy" {
@@ -94,7 +94,9 @@ async fn sweep(app: &App, due: Vec<Timer>) -> usize {
 
 async fn done_of(app: &App, seq: u64, done: &AtomicUsize) -> usize {
     let (tell, told) = tokio::sync::oneshot::channel();
-    app.store().on_durable(seq, move |durable| drop(tell.send(durable.is_ok())));
+    app.store().on_durable(seq, move |durable| {
+        let _ = tell.send(durable.is_ok());
+    });
     if told.await.unwrap_or(false) { done.load(Ordering::Relaxed) } else { 0 }
 }
 

@@ -14,6 +14,7 @@ mod engine_manifest;
 mod engine_values;
 mod http_hardening;
 mod partner_center;
+mod shipped;
 mod raw;
 mod store_contract;
 mod store_crash;
