@@ -9,7 +9,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 
 use super::failure::{Api, raise, raise_refusal};
-use super::library::{File, Library, Machine};
+use super::library::{File, Library};
+use super::machine::Machine;
 use super::manifest::Selector;
 use super::sandbox;
 use crate::domain::Refusal;
