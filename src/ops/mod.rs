@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod messages;
 pub mod renewals;
 pub mod requests;
+pub mod retention;
 pub mod subscriptions;
 pub mod tenants;
 pub mod tokens;

@@ -9,6 +9,7 @@ pub mod before;
 pub mod deliveries;
 pub mod handlers;
 pub mod outbox;
+pub mod retention;
 pub mod schedules;
 pub mod timers;
 pub mod upcoming;

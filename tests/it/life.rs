@@ -11,6 +11,7 @@ use bursar::domain::subscription::{Attention, Status};
 use bursar::domain::{Change, Grant, Grants, Instant, Principal, Subscription, SubscriptionId, calendar};
 use bursar::ops::requests::Answered;
 use bursar::ops::{self, Rights, ledger, requests, subscriptions};
+use bursar::store::records;
 use bursar::triggers;
 
 fn at(text: &str) -> Instant {
@@ -319,4 +320,28 @@ async fn the_same_commands_give_the_same_rows() {
     }
     assert!(seen[0] == seen[1]);
     assert!(seen[0][0].len() > 1000);
+}
+
+#[tokio::test]
+async fn retention_takes_old_occurrences_and_leaves_younger_ones_and_all_requests() {
+    let script = "//! Daily.\n//! ---\n//! on = [{ cron = \"0 6 * * *\", zone = \"UTC\" }]\n//! ---\nfn run(event) { print(\"hello\"); }\n";
+    let world = World::new("2027-01-31T12:00:00Z", &[("scripts/daily.rhai", script)]);
+    world.import(book("2027-01-31T00:00:00Z", "2027-02-27T23:59:59Z")).await;
+    triggers::tick(&world.app).await.unwrap();
+    triggers::advance(&world.app, at("2027-06-10T07:00:00Z")).await.unwrap();
+    let count = |app: &App| {
+        app.read(Rights::system(), |work| {
+            let occurrences = records::triggers::occurrences(&mut work.tx, None, None, 1_000)?.items.len();
+            let runs = records::triggers::runs(&mut work.tx, None, 1_000)?.items.len();
+            Ok((occurrences, runs))
+        })
+        .unwrap()
+    };
+    assert_eq!(count(&world.app), (130, 130), "one row and one run a day since 1 February");
+    let requests =
+        world.app.read(Rights::system(), |work| ledger::story(work, sub_id(1), 1_000)).unwrap().requests.len();
+    triggers::retention::run(&world.app).await.unwrap();
+    assert_eq!(count(&world.app), (90, 90), "ninety days stay");
+    let after = world.app.read(Rights::system(), |work| ledger::story(work, sub_id(1), 1_000)).unwrap().requests.len();
+    assert_eq!(after, requests);
 }
