@@ -17,7 +17,7 @@ pub(crate) fn person(name: &str) -> Rights {
 
 pub(crate) struct World {
     pub(crate) app: App,
-    pub(crate) folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
 }
 
 impl World {
@@ -31,7 +31,7 @@ impl World {
         let config = Config { library: folder.path().to_owned(), ..Config::default() };
         let options = Options { script_threads: Some(1), ..Options::default() };
         let app = App::in_memory(&config, [3; 16], Some(at(now)), options).unwrap();
-        Self { app, folder }
+        Self { app, _folder: folder }
     }
 
     pub(crate) async fn import(&self, body: serde_json::Value) {
