@@ -6,7 +6,9 @@
 
 pub mod catalog;
 pub mod deliveries;
+pub mod idempotency;
 pub mod ledger;
+pub mod lists;
 pub mod messages;
 pub mod renewals;
 pub mod requests;
