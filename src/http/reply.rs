@@ -27,7 +27,8 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 #[derive(Debug, Clone)]
 pub(super) struct Reply {
     status: u16,
-    body: Value,
+    /// JSON text: numbers stay as they are written.
+    body: String,
     generation: Option<u64>,
     location: Option<String>,
     /// Shown once and never kept: the secret of a new token.
@@ -38,6 +39,11 @@ pub(super) struct Reply {
 impl Reply {
     /// 200 with this body.
     pub(super) fn ok(body: Value) -> Reply {
+        Reply::exact(body.to_string())
+    }
+
+    /// 200 with this JSON text.
+    pub(super) fn exact(body: String) -> Reply {
         Reply { status: 200, body, generation: None, location: None, secret: None, replayed: false }
     }
 
@@ -69,10 +75,12 @@ impl Reply {
 
 impl IntoResponse for Reply {
     fn into_response(mut self) -> Response {
-        if let (Some(secret), Some(members)) = (self.secret.take(), self.body.as_object_mut()) {
-            members.insert("secret".to_owned(), secret.into());
+        if let Some(secret) = self.secret.take() {
+            let mut shown: Value = serde_json::from_str(&self.body).unwrap_or_default();
+            shown["secret"] = secret.into();
+            self.body = shown.to_string();
         }
-        let mut response = Response::new(Body::from(self.body.to_string()));
+        let mut response = Response::new(Body::from(self.body));
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let media = if self.status < 400 { json::MEDIA_TYPE } else { problem::MEDIA_TYPE };
         let headers = response.headers_mut();
@@ -174,7 +182,7 @@ fn kept(reply: &Reply, hash: &str) -> Remembered {
     Remembered {
         body_hash: hash.to_owned(),
         status: reply.status,
-        body: reply.body.to_string(),
+        body: reply.body.clone(),
         generation: reply.generation,
         location: reply.location.clone(),
     }
@@ -187,7 +195,7 @@ fn replayed(known: Remembered, hash: &str) -> ops::Result<Reply> {
     }
     Ok(Reply {
         status: known.status,
-        body: serde_json::from_str(&known.body).unwrap_or_default(),
+        body: known.body,
         generation: known.generation,
         location: known.location,
         secret: None,

@@ -10,6 +10,7 @@ pub mod idempotency;
 pub mod ledger;
 pub mod lists;
 pub mod messages;
+pub mod rehearsal;
 pub mod renewals;
 pub mod requests;
 pub mod subscriptions;
