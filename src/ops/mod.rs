@@ -7,6 +7,7 @@
 pub mod catalog;
 pub mod deliveries;
 pub mod idempotency;
+pub mod imports;
 pub mod ledger;
 pub mod lists;
 pub mod messages;
