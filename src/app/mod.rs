@@ -4,11 +4,12 @@
 //! It decides nothing about the business: it opens transactions, hands down the time and the rights, tries again after
 //! a conflict, and answers when what was done is durable.
 
+pub mod imports;
 pub mod library;
 pub mod time;
 pub mod transactions;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -267,7 +268,14 @@ fn budget_of(config: &Config) -> Budget {
     }
 }
 
-/// The folder of a library that a store's own folder holds.
-pub fn library_folder(config: &Config) -> &Path {
-    &config.library
+/// An error with everything that caused it, for logs.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }

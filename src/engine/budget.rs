@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::failure::Failure;
 use super::meter::Meter;
+use super::sandbox::MEMORY_BYTES_MAX;
 use crate::clock;
 
 /// What one run may spend.
@@ -21,7 +22,8 @@ pub struct Budget {
     pub operations: u64,
     /// Time on the wall.
     pub wall: Duration,
-    /// Bytes held at any moment beyond what the thread held before; judged only where [`Meter`] is installed.
+    /// Bytes held at any moment beyond what the thread held before, at most [`MEMORY_BYTES_MAX`]; judged only where
+    /// [`Meter`] is installed.
     pub memory_bytes: usize,
     /// Bytes of printed text that are kept; the rest is dropped and the record says so.
     pub output_bytes: usize,
@@ -77,6 +79,13 @@ const ACCOUNTS_MAX: usize = 8;
 /// Operations between two looks at the clock. One operation may walk an array of 5,000, so the look comes often.
 const OPERATIONS_PER_LOOK: u64 = 16;
 
+/// Without the meter nothing but the operations bounds what a run can chain together.
+const UNMETERED_OPERATIONS_MAX: u64 = 2_000_000;
+
+fn operations_max(budget: &Budget, metered: bool) -> u64 {
+    if metered { budget.operations } else { budget.operations.min(UNMETERED_OPERATIONS_MAX) }
+}
+
 /// Closes the account when it goes away, however the run ended, and leaves what was spent with whoever asked.
 struct Open {
     depth: usize,
@@ -88,10 +97,10 @@ impl Open {
             if accounts.len() >= ACCOUNTS_MAX {
                 return Err(Failure::new("limit_exceeded:nesting", "runs cause each other too deeply"));
             }
-            let allowed = isize::try_from(budget.memory_bytes).unwrap_or(isize::MAX);
+            let allowed = isize::try_from(budget.memory_bytes.min(MEMORY_BYTES_MAX)).unwrap_or(isize::MAX);
             let memory_ceiling = if Meter::installed() { Meter::used().saturating_add(allowed) } else { isize::MAX };
             accounts.push(Account {
-                operations_max: budget.operations,
+                operations_max: operations_max(budget, Meter::installed()),
                 operations: 0,
                 memory_ceiling,
                 began: clock::monotonic(),
@@ -156,7 +165,7 @@ pub(super) fn exceeded(operations: u64) -> Option<&'static str> {
         if Meter::used() > account.memory_ceiling {
             return Some("memory");
         }
-        if operations % OPERATIONS_PER_LOOK != 0 {
+        if !operations.is_multiple_of(OPERATIONS_PER_LOOK) {
             return None;
         }
         if account.cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {

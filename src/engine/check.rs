@@ -22,7 +22,7 @@ pub(super) type Functions = BTreeMap<String, BTreeSet<usize>>;
 /// Checks every file, and notes what functions each has. Tells everything it finds.
 pub(super) fn check(files: &mut [File], kit: &Kit) -> Vec<Diagnostic> {
     let mut engine = kit.engine();
-    let mut findings: Vec<Diagnostic> = files.iter().flat_map(|file| forbidden_characters(file)).collect();
+    let mut findings: Vec<Diagnostic> = files.iter().filter_map(forbidden_characters).collect();
     let mut catalogue = Catalogue::new(&engine, &kit.every_part());
     findings.extend(add_libs(&mut engine, files.iter()));
     let mut compiled: Vec<Option<AST>> = Vec::new();
@@ -36,7 +36,7 @@ pub(super) fn check(files: &mut [File], kit: &Kit) -> Vec<Diagnostic> {
                 compiled.push(Some(ast));
             }
             Err(finding) => {
-                findings.push(finding);
+                findings.push(*finding);
                 compiled.push(None);
             }
         }

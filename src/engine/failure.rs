@@ -26,10 +26,10 @@ pub struct Failure {
     pub file: Option<String>,
     /// Its line, from one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub line: Option<usize>,
+    pub line: Option<u32>,
     /// Its column, from one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub column: Option<usize>,
+    pub column: Option<u32>,
     /// The functions called, outermost first: `decide`, `total (lib/sums.rhai)`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub chain: Vec<String>,
@@ -57,6 +57,11 @@ pub fn raise(code: &str, message: impl Into<String>) -> Box<EvalAltResult> {
 /// A refusal that a script has no value for (an unknown currency, an impossible date), as an error with its code.
 pub fn raise_refusal(refusal: &Refusal) -> Box<EvalAltResult> {
     raise(&refusal.code, refusal.message.clone())
+}
+
+/// What ends a run because it went over a limit of ours (`rows`); a script cannot catch it.
+pub fn over_limit(what: &'static str) -> Box<EvalAltResult> {
+    Box::new(EvalAltResult::ErrorTerminated(what.into(), Position::NONE))
 }
 
 impl Failure {
@@ -102,7 +107,14 @@ impl Failure {
             }
         }
         let (code, message) = code_and_message(inner, known);
-        Self { code, message: tame(&message), file, line: position.line(), column: position.position(), chain }
+        Self {
+            code,
+            message: tame(&message),
+            file,
+            line: position.line().and_then(narrow),
+            column: position.position().and_then(narrow),
+            chain,
+        }
     }
 
     /// Names the file, where the engine did not.
@@ -127,6 +139,10 @@ impl Failure {
     }
 }
 
+fn narrow(number: usize) -> Option<u32> {
+    u32::try_from(number).ok()
+}
+
 fn code_and_message(error: &EvalAltResult, known: impl Fn(&str) -> bool) -> (String, String) {
     use EvalAltResult as Cause;
     let limit = |what: &str, message: &str| (format!("limit_exceeded:{what}"), message.to_owned());
@@ -142,6 +158,7 @@ fn code_and_message(error: &EvalAltResult, known: impl Fn(&str) -> bool) -> (Str
                 "operations" => "it took more operations than a run may",
                 "wall" => "it took longer than a run may",
                 "memory" => "it held more memory than a run may",
+                "rows" => "a query gives more rows than a run may read; make it narrower",
                 _ => "it was stopped from outside",
             };
             if what == "cancelled" { plain("cancelled", message.to_owned()) } else { limit(&what, message) }
@@ -155,13 +172,7 @@ fn code_and_message(error: &EvalAltResult, known: impl Fn(&str) -> bool) -> (Str
             }
         }
         Cause::ErrorPropertyNotFound(name, _) => plain("missing_property", format!("there is no property '{name}'")),
-        Cause::ErrorDotExpr(text, _) => match text.strip_prefix("No writable property '") {
-            Some(rest) => {
-                let name = rest.split('\'').next().unwrap_or_default();
-                plain("read_only", format!("the property '{name}' can only be read"))
-            }
-            None => plain("missing_property", text.clone()),
-        },
+        Cause::ErrorDotExpr(text, _) => property_trouble(text),
         Cause::ErrorVariableNotFound(name, _) => plain("variable_not_found", format!("there is no variable '{name}'")),
         Cause::ErrorModuleNotFound(name, _) => plain("module_not_found", format!("there is no lib/{name}.rhai")),
         Cause::ErrorMismatchDataType(wanted, found, _) | Cause::ErrorMismatchOutputType(wanted, found, _) => {
@@ -182,6 +193,21 @@ fn code_and_message(error: &EvalAltResult, known: impl Fn(&str) -> bool) -> (Str
         },
         Cause::ErrorParsing(kind, _) => plain("script_parse", kind.to_string()),
         _ => plain("script_error", without_place(error)),
+    }
+}
+
+/// The engine tells of getters and setters that are not registered; a script's author knows of properties.
+fn property_trouble(text: &str) -> (String, String) {
+    let quoted: Vec<&str> = text.split('\'').skip(1).step_by(2).collect();
+    match quoted.as_slice() {
+        [name, ..] if text.starts_with("No writable property") => {
+            ("read_only".to_owned(), format!("the property '{name}' can only be read"))
+        }
+        [name, owner, ..] => {
+            let owner = owner.rsplit("::").next().unwrap_or(owner);
+            ("missing_property".to_owned(), format!("{} has no property '{name}'", super::values::shown_name(owner)))
+        }
+        _ => ("missing_property".to_owned(), text.to_owned()),
     }
 }
 

@@ -382,7 +382,7 @@ impl Machine {
         for file in library.files.iter().filter(|file| file.kind != FileKind::Lib) {
             match compile(&engine, file) {
                 Ok(ast) => drop(compiled.insert(file.path.clone(), ast)),
-                Err(finding) => findings.push(finding),
+                Err(finding) => findings.push(*finding),
             }
         }
         let known = check::known_names(&engine);
@@ -395,7 +395,8 @@ impl Machine {
     }
 
     /// Calls a handler of a file on a budget of its own: with the event, and the params where it takes two. The tag
-    /// is what functions of the program find through their call context.
+    /// is what functions of the program find through their call context. A returned value that is nested deeply or
+    /// holds functions is as good as none.
     pub fn call(
         &self,
         path: &str,
@@ -421,9 +422,28 @@ impl Machine {
         spend(budget, || {
             let called: Result<Dynamic, _> =
                 self.engine.call_fn_with_options(options, &mut Scope::new(), ast, handler, args);
-            called.map_err(|error| Failure::from_error(&error, |name| self.known.contains(name)).in_file(path))
+            let returned =
+                called.map_err(|error| Failure::from_error(&error, |name| self.known.contains(name)).in_file(path))?;
+            // What is nested deeply is dropped here, where the stack is large, and not by whoever gets it.
+            Ok(if is_plain(&returned, 0) { returned } else { Dynamic::UNIT })
         })
     }
+}
+
+/// Arrays and maps inside each other in what a handler returns.
+const RETURN_DEPTH_MAX: usize = 16;
+
+fn is_plain(value: &Dynamic, depth: usize) -> bool {
+    if depth > RETURN_DEPTH_MAX || value.is_fnptr() || value.is_shared() {
+        return false;
+    }
+    if let Ok(items) = value.as_array_ref() {
+        return items.iter().all(|item| is_plain(item, depth + 1));
+    }
+    if let Ok(map) = value.as_map_ref() {
+        return map.values().all(|item| is_plain(item, depth + 1));
+    }
+    true
 }
 
 impl std::fmt::Debug for Machine {
@@ -433,8 +453,8 @@ impl std::fmt::Debug for Machine {
 }
 
 /// Compiles one file.
-pub(super) fn compile(engine: &Engine, file: &File) -> Result<AST, Diagnostic> {
-    let mut ast = engine.compile(&*file.source).map_err(|error| check::parse_finding(file, &error))?;
+pub(super) fn compile(engine: &Engine, file: &File) -> Result<AST, Box<Diagnostic>> {
+    let mut ast = engine.compile(&*file.source).map_err(|error| Box::new(check::parse_finding(file, &error)))?;
     ast.set_source(file.path.as_str());
     Ok(ast)
 }
@@ -465,7 +485,7 @@ pub(super) fn add_libs<'a>(engine: &mut Engine, files: impl Iterator<Item = &'a 
         match compile(engine, file).and_then(|ast| module(engine, file, &ast)) {
             Ok(module) => drop(engine.register_static_module(name, module.into())),
             Err(finding) => {
-                findings.push(finding);
+                findings.push(*finding);
                 engine.register_static_module(name, Module::new().into());
             }
         }
@@ -473,16 +493,17 @@ pub(super) fn add_libs<'a>(engine: &mut Engine, files: impl Iterator<Item = &'a 
     findings
 }
 
-fn module(engine: &Engine, file: &File, ast: &AST) -> Result<Module, Diagnostic> {
+fn module(engine: &Engine, file: &File, ast: &AST) -> Result<Module, Box<Diagnostic>> {
     if let Some(finding) = check::top_level(file, ast).into_iter().next() {
-        return Err(finding);
+        return Err(Box::new(finding));
     }
     let budget = Budget { operations: 10_000, ..Budget::default() };
     let (module, _) = spend(&budget, || {
         Module::eval_ast_as_new(Scope::new(), ast, engine).map_err(|error| Failure::from_error(&error, |_| true))
     });
     module.map_err(|failure| {
-        let place = (failure.line.unwrap_or(1), failure.column.unwrap_or(1), 1);
-        Diagnostic::error("lib_failed", &file.path, place, format!("{} ({})", failure.message, failure.code))
+        let at = |number: Option<u32>| number.and_then(|number| usize::try_from(number).ok()).unwrap_or(1);
+        let place = (at(failure.line), at(failure.column), 1);
+        Box::new(Diagnostic::error("lib_failed", &file.path, place, format!("{} ({})", failure.message, failure.code)))
     })
 }

@@ -30,7 +30,7 @@ pub fn rights_of(file: &File) -> Rights {
     }
 }
 
-/// Calls a handler inside the work's transaction, with the file's own rights. When it completes, its record is part
+/// Calls a handler inside the work's transaction, with the file's own rights inside the caller's reach. When it completes, its record is part
 /// of the transaction; when it fails, everything it did is undone and the record is the caller's to write elsewhere.
 ///
 /// # Errors
@@ -40,7 +40,9 @@ pub fn handler(work: &mut Work, file: &str, name: &str, event: &Event, budget: &
         script_thread::thread().ok_or_else(|| ops::Error::Script("handlers run on script threads only".to_owned()))?;
     let found = thread.machine.library().file(file);
     let known = found.ok_or_else(|| ops::not_found("file", &file))?;
-    let own = std::mem::replace(&mut work.rights, rights_of(known));
+    let mut rights = rights_of(known);
+    rights.grants.tenants.clone_from(&work.rights.grants.tenants);
+    let own = std::mem::replace(&mut work.rights, rights);
     let id = work.id(Noun::Run);
     let mark = work.mark();
     let before = work.effects().len();
@@ -87,7 +89,7 @@ fn fail(run: &mut Run, failure: &Failure) {
         code: failure.code.clone(),
         message: failure.to_string(),
         file: failure.file.clone(),
-        line: failure.line,
-        column: failure.column,
+        line: failure.line.map(|line| line as usize),
+        column: failure.column.map(|column| column as usize),
     });
 }

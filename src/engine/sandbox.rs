@@ -16,8 +16,11 @@ use super::{answers, budget, comparison, values};
 
 /// Bytes of one source file. Compiling cannot be interrupted and grows with the square of a long `switch`.
 pub const SOURCE_BYTES_MAX: usize = 64 * 1024;
-/// Stack of a thread that runs scripts. Values nested in each other are dropped recursively; committed lazily.
-pub const STACK_BYTES: usize = 64 * 1024 * 1024;
+/// Stack of a thread that runs scripts. Closures chained to each other are dropped recursively and no size check sees
+/// them: with 64 MiB of them (measured) 128 MiB of stack were too little and 256 enough. Reserved, not committed.
+pub const STACK_BYTES: usize = 256 * 1024 * 1024;
+/// What a run may hold at most, whatever its budget says: a quarter of the stack, for the reason above.
+pub const MEMORY_BYTES_MAX: usize = STACK_BYTES / 4;
 
 /// The sizes an engine allows, fixed when it is built. What one run may spend is [`super::Budget`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 
 pub mod catalog;
 pub mod deliveries;
+pub mod imports;
 pub mod ledger;
 pub mod messages;
 pub mod renewals;

@@ -251,24 +251,17 @@ fn carry_out(
     stored: &Stored<Subscription>,
 ) -> Result<()> {
     let price = price_of(work, &stored.value)?;
-    let stop = Change::AutoRenew { enabled: false };
     let stops = request.quote.effect == Effect::StopRenewal;
-    let change = if stops { &stop } else { &request.change };
-    let mut applied = match lifecycle::apply(&work.terms, &stored.value, change, &request.amendments, price, work.now) {
-        Ok(applied) => applied,
-        // Auto-renew is off already: the term just runs out.
-        Err(refusal) if stops && refusal.code == "unchanged" => lifecycle::Applied {
-            subscription: stored.value.clone(),
-            lines: Vec::new(),
-            topic: "subscription.auto_renew_changed",
-        },
-        Err(refusal) => {
-            request.refusal = Some(refusal.clone());
-            request.reasons.insert(0, refusal.message);
-            close(work, before, request, State::Refused)?;
-            return work.save_subscription(Some(stored), &stored.value.clone());
-        }
-    };
+    let mut applied =
+        match lifecycle::apply(&work.terms, &stored.value, &request.change, &request.amendments, price, work.now) {
+            Ok(applied) => applied,
+            Err(refusal) => {
+                request.refusal = Some(refusal.clone());
+                request.reasons.insert(0, refusal.message);
+                close(work, before, request, State::Refused)?;
+                return work.save_subscription(Some(stored), &stored.value.clone());
+            }
+        };
     request.subscription_generation = applied.subscription.standing.generation;
     let switched_on = matches!(request.change, Change::AutoRenew { enabled: true });
     if switched_on && applied.subscription.standing.renewal == Renewal::Denied {
@@ -287,9 +280,7 @@ fn carry_out(
     if switched_on {
         reopen_renewal(work, &applied.subscription)?;
     }
-    if matches!(applied.subscription.standing.status, Status::Deleted | Status::Suspended) {
-        close_others(work, &applied.subscription, request.id)?;
-    }
+    close_moot(work, &applied.subscription, request.id)?;
     work.owe(&applied.subscription, Some(request.id), applied.lines);
     let operation = if later { "request.scheduled" } else { applied.topic };
     work.note(operation, Some(&applied.subscription), Some(request.id), &request.reasons.join("; "));
@@ -309,14 +300,18 @@ fn reopen_renewal(work: &mut Work, subscription: &Subscription) -> Result<()> {
     Ok(())
 }
 
-/// A subscription that is gone or off has nothing else open.
-fn close_others(work: &mut Work, subscription: &Subscription, but: Id) -> Result<()> {
+/// What the change has made moot is withdrawn: everything of a subscription that is gone, and a renewal request whose
+/// answer the change has wiped (auto-renew off, a suspension).
+fn close_moot(work: &mut Work, subscription: &Subscription, but: Id) -> Result<()> {
     let gone = subscription.standing.status == Status::Deleted;
+    let renewal_open = subscription.standing.renewal == Renewal::Open;
+    if !gone && !renewal_open {
+        return Ok(());
+    }
     for open in rows::all_open(&mut work.tx, subscription.tenant, subscription.id)? {
-        let moot = gone || (open.kind == Kind::Renewal && !subscription.standing.auto_renew_enabled);
-        if open.id != but && moot {
+        if open.id != but && (gone || open.kind == Kind::Renewal) {
             let mut after = open.clone();
-            after.reasons.insert(0, format!("the subscription is {}", subscription.standing.status.as_str()));
+            after.reasons.insert(0, "another change of the subscription made it moot".to_owned());
             close(work, Some(&open), &mut after, State::Withdrawn)?;
         }
     }

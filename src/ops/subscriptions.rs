@@ -61,7 +61,7 @@ pub enum Served {
 }
 
 /// How a selection would be served; `check` tells its author.
-pub fn served_by(selection: &Selection) -> Served {
+pub fn served_by(selection: &Selection, now: Instant) -> Served {
     if selection.exact("id").is_some_and(|values| values.len() == 1) {
         return Served::Id;
     }
@@ -70,8 +70,11 @@ pub fn served_by(selection: &Selection) -> Served {
     }
     let indexed =
         [("commitment_end_date", TimerKind::TermEnd), ("cancellation_allowed_until_date", TimerKind::WindowEnd)];
+    // The index holds what is still to come of subscriptions in use: only a selection of those is served by it.
+    let in_use = matches!(selection.exact("status"), Some([Scalar::Text(status)]) if status == "active");
     for (field, kind) in indexed {
-        if selection.fields().any(|named| named == field) {
+        let to_come = instant_of(&selection.bounds(field, now).0).is_some_and(|from| from >= now);
+        if in_use && to_come {
             return Served::Index(kind);
         }
     }
@@ -90,7 +93,7 @@ pub fn select(
     limit: usize,
 ) -> Result<Page<Stored<Subscription>>> {
     work.require(&Grant::Read("subscriptions"))?;
-    match served_by(selection) {
+    match served_by(selection, work.now) {
         Served::Id => by_id(work, selection),
         Served::Index(kind) => by_index(work, selection, kind, after, limit),
         Served::Tenant => match only_text(selection, "tenant").and_then(|text| text.parse().ok()) {

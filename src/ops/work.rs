@@ -264,6 +264,14 @@ impl Work {
         Ok(())
     }
 
+    /// Takes a subscription's rows and timers away, for one that moves to another tenant.
+    pub(super) fn remove_subscription(&mut self, stored: &Stored<Subscription>) -> Result<()> {
+        for timer in self.timers_of(&stored.value) {
+            timers::clear(&mut self.tx, &timer)?;
+        }
+        Ok(subscriptions::remove(&mut self.tx, &stored.value)?)
+    }
+
     fn timers_of(&self, subscription: &Subscription) -> Vec<Timer> {
         let timer = |(due, at): (Due, Instant)| Timer {
             kind: match due {

@@ -47,12 +47,18 @@ pub fn merge(
         None => begin(terms, &mut profile, fact, told_end.flatten(), import.now),
     };
     take_standing(&mut diff, &mut standing, fact, import.now);
+    if standing.status != Status::Suspended {
+        profile.suspension_reason = None;
+    }
     diff.set("commitmentEndDate", &mut standing.term_end, told_end);
     if existing.is_some() && diff.has("commitmentEndDate") {
         new_term(terms, &profile, &mut standing, fact, import.now);
     }
     take_told_dates(&mut diff, &mut standing, &profile, fact, import.now);
     mark(&mut standing, fact, import.now);
+    if standing.status == Status::Expired && standing.next_step_at.is_none() {
+        standing.next_step_at = disabled_at(terms, &profile, &standing).filter(|at| *at > import.now);
+    }
     if diff.moved() && existing.is_some() {
         standing.generation += 1;
     }
@@ -102,9 +108,6 @@ fn take_profile(diff: &mut Diff, profile: &mut Profile, fact: &SubscriptionFact)
     diff.set("refundableQuantity", &mut profile.seat_batches, fact.seat_batches.clone());
     diff.set("scheduledNextTermInstructions", &mut profile.next_term, fact.next_term.clone());
     diff.set("suspensionReasons", &mut profile.suspension_reason, fact.suspension_reason.map(Some));
-    if fact.status.is_some_and(|status| status != Status::Suspended) {
-        profile.suspension_reason = None;
-    }
     diff.extras(&mut profile.extra, &fact.extra);
 }
 
@@ -224,6 +227,11 @@ fn take_told_dates(diff: &mut Diff, standing: &mut Standing, profile: &Profile, 
 /// Dates are shown to the second: ours stays, fractions and all, where it would be shown as theirs is.
 fn as_shown(ours: Option<Instant>, theirs: Instant) -> Option<Instant> {
     ours.filter(|ours| last_second(*ours) == last_second(theirs)).or(Some(theirs))
+}
+
+/// When an expired subscription is disabled. The term's end is known; when others changed is not, so they wait for nothing.
+fn disabled_at(terms: &Terms, profile: &Profile, standing: &Standing) -> Option<Instant> {
+    terms.family(&profile.family).after_term.as_ref()?.expired_for.after(standing.term_end?)
 }
 
 fn mark(standing: &mut Standing, fact: &SubscriptionFact, now: Instant) {

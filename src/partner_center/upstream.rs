@@ -4,11 +4,13 @@
 
 use serde::Serialize;
 
+use super::subscriptions::SubscriptionFact;
 use super::subscriptions_write::next_term;
 use super::write::{self, Out};
 use crate::domain::change::Amendments;
 use crate::domain::ids::Guid;
 use crate::domain::quote::Effect;
+use crate::domain::subscription::Status;
 use crate::domain::{Change, Id, Subscription};
 use crate::json::Value;
 
@@ -59,7 +61,10 @@ pub fn call(
         return cancel_order(subscription, order, request);
     }
     let mut body = Out::new();
-    body.text("id", &subscription.id.to_string());
+    // An id that was no GUID was kept as it came, and is the one that Partner Center knows.
+    let id = super::field::kept(&subscription.profile.extra, "id");
+    let id = id.and_then(|id| id.as_str().map(str::to_owned)).unwrap_or_else(|| subscription.id.to_string());
+    body.text("id", &id);
     match change {
         Change::Suspension { .. } => body.text("status", "suspended"),
         Change::Reactivation {} => body.text("status", "active"),
@@ -69,11 +74,7 @@ pub fn call(
         Change::Quantity { quantity } => body.integer("quantity", *quantity),
         Change::Renewal { amendments: own, .. } => {
             body.flag("autoRenewEnabled", true);
-            let next = Amendments {
-                quantity: amendments.quantity.or(own.quantity),
-                term_duration: amendments.term_duration.or(own.term_duration),
-                billing_cycle: amendments.billing_cycle.clone().or_else(|| own.billing_cycle.clone()),
-            };
+            let next = merged(amendments, own);
             if !next.is_empty() {
                 body.value("scheduledNextTermInstructions", next_term(subscription, &next, None));
             }
@@ -82,9 +83,53 @@ pub fn call(
     body.value("attributes", write::attributes("Subscription", None));
     UpstreamCall {
         method: "PATCH",
-        path: format!("/v1/customers/{}/subscriptions/{}", subscription.tenant, subscription.id),
+        path: format!("/v1/customers/{}/subscriptions/{id}", subscription.tenant),
         body: body.finish(),
         ms_request_id: ms_request_id(request),
+    }
+}
+
+/// Whether what a document states about the subscription shows an applied change; none when it does not say.
+pub fn shown(
+    change: &Change,
+    amendments: &Amendments,
+    effect: Effect,
+    subscription: &Subscription,
+    fact: &SubscriptionFact,
+) -> Option<bool> {
+    let status_is = |wanted: Status| fact.status.map(|status| status == wanted);
+    match change {
+        Change::Suspension { .. } => status_is(Status::Suspended),
+        Change::Reactivation {} => status_is(Status::Active),
+        Change::Cancellation { .. } if effect == Effect::Now => status_is(Status::Deleted),
+        Change::Cancellation { .. } => fact.auto_renew_enabled.map(|enabled| !enabled),
+        Change::AutoRenew { enabled } => fact.auto_renew_enabled.map(|shown| shown == *enabled),
+        Change::Quantity { quantity } => fact.quantity.map(|shown| shown == *quantity),
+        Change::Renewal { term_end, amendments: own } => {
+            let shown_end = fact.term_end?.first_after(&subscription.profile.family);
+            if shown_end.is_some_and(|shown| shown > *term_end) {
+                return Some(true);
+            }
+            let next = merged(amendments, own);
+            let instructed = next.is_empty() || fact.next_term.as_ref().is_some_and(|shown| carries(shown, &next));
+            fact.auto_renew_enabled.map(|enabled| enabled && instructed)
+        }
+    }
+}
+
+/// Whether instructions say everything that was amended.
+fn carries(shown: &Amendments, wanted: &Amendments) -> bool {
+    (wanted.quantity.is_none() || shown.quantity == wanted.quantity)
+        && (wanted.term_duration.is_none() || shown.term_duration == wanted.term_duration)
+        && (wanted.billing_cycle.is_none() || shown.billing_cycle == wanted.billing_cycle)
+}
+
+/// The approved amendments over the change's own.
+fn merged(approved: &Amendments, own: &Amendments) -> Amendments {
+    Amendments {
+        quantity: approved.quantity.or(own.quantity),
+        term_duration: approved.term_duration.or(own.term_duration),
+        billing_cycle: approved.billing_cycle.clone().or_else(|| own.billing_cycle.clone()),
     }
 }
 

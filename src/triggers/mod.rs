@@ -1,3 +1,155 @@
-//! What is due: one file a kind of trigger. They say what is due and when; what happens then is for `ops` to say.
+//! What sets things off, one file a kind. A trigger says what is due; `ops` says what happens.
+//!
+//! Everything due is in rows: nothing is chained from the last run or kept only in memory, so a restart and normal
+//! running are one code path. [`tick`] takes no input but the time and may be called at any moment, any number of
+//! times. Order at one instant: domain timers, request expiries, triggers by id, deliveries by arrival.
 
+pub mod applied;
+pub mod before;
 pub mod cron;
+pub mod deliveries;
+pub mod handlers;
+pub mod outbox;
+pub mod schedules;
+pub mod timers;
+pub mod upcoming;
+
+use std::time::Duration;
+
+use crate::app::{App, Result};
+use crate::domain::Instant;
+use crate::ops;
+
+/// Rounds of one tick: each round takes what the one before has caused at the same instant.
+const ROUNDS_MAX: usize = 1_000;
+/// The longest the loop sleeps before it looks again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What a tick did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ticked {
+    /// Domain timers and request expiries.
+    pub timers: usize,
+    /// Occurrences of schedules.
+    pub occurrences: usize,
+    /// Subjects of relative triggers.
+    pub subjects: usize,
+    /// Applied changes told to files.
+    pub applied: usize,
+    /// Deliveries taken by files.
+    pub deliveries: usize,
+}
+
+impl Ticked {
+    fn total(self) -> usize {
+        self.timers + self.occurrences + self.subjects + self.applied + self.deliveries
+    }
+
+    fn add(&mut self, other: Ticked) {
+        self.timers += other.timers;
+        self.occurrences += other.occurrences;
+        self.subjects += other.subjects;
+        self.applied += other.applied;
+        self.deliveries += other.deliveries;
+    }
+}
+
+/// Processes everything that is due by the store's clock. One at a time: a second caller waits.
+///
+/// # Errors
+/// The store's failure; what was done before it stays done.
+pub async fn tick(app: &App) -> Result<Ticked> {
+    let alone = app.inner.ticking.lock().await;
+    let now = app.now();
+    let ticked = tick_at(app, now).await?;
+    drop(alone);
+    Ok(ticked)
+}
+
+async fn tick_at(app: &App, now: Instant) -> Result<Ticked> {
+    let mut all = Ticked::default();
+    for _ in 0..ROUNDS_MAX {
+        let mut round = Ticked { timers: timers::run(app, now).await?, ..Ticked::default() };
+        let (occurrences, subjects) = schedules::run(app, now).await?;
+        round.occurrences = occurrences;
+        round.subjects = subjects + before::run(app, now).await?;
+        round.applied = applied::run(app, now).await?;
+        round.deliveries = deliveries::run(app, now).await?;
+        all.add(round);
+        if round.total() == 0 {
+            return Ok(all);
+        }
+    }
+    tracing::warn!("a tick ended after {ROUNDS_MAX} rounds with work still due; the next one goes on");
+    Ok(all)
+}
+
+/// What moving the clock did.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Advanced {
+    /// Where the clock stands now.
+    pub now: Instant,
+    /// The instants at which something was due.
+    pub stops: usize,
+    /// What was processed.
+    #[serde(flatten)]
+    pub ticked: Ticked,
+}
+
+/// Moves a manual clock, processing what falls due on the way, in order, each at its own instant.
+///
+/// # Errors
+/// `system_clock`, `clock_backwards`, the store's failure.
+pub async fn advance(app: &App, to: Instant) -> Result<Advanced> {
+    let alone = app.inner.ticking.lock().await;
+    app.set_clock(app.now().min(to))?;
+    let mut stops = 0;
+    let mut ticked = tick_at(app, app.now()).await?;
+    while let Some(next) = next_due(app)?.filter(|next| *next <= to) {
+        let now = app.now();
+        // What could not be done when it was due stays due; the clock goes on past it.
+        let next = if next <= now { now + chrono::TimeDelta::microseconds(1) } else { next };
+        if next > to {
+            break;
+        }
+        app.set_clock(next)?;
+        ticked.add(tick_at(app, next).await?);
+        stops += 1;
+    }
+    app.set_clock(to)?;
+    drop(alone);
+    Ok(Advanced { now: to, stops, ticked })
+}
+
+/// The next instant at which something is due, past ones included; none when nothing is.
+///
+/// # Errors
+/// The store's failure.
+pub fn next_due(app: &App) -> Result<Option<Instant>> {
+    let now = app.now();
+    let found = [
+        app.read(ops::Rights::system(), ops::subscriptions::next_due)?,
+        schedules::next_due(app)?,
+        before::next_due(app, now)?,
+        deliveries::next_due(app)?,
+    ];
+    Ok(found.into_iter().flatten().min())
+}
+
+/// Ticks until `stop`: whenever somebody wakes it, and at least every second.
+pub async fn run_loop(app: App, stop: impl Future<Output = ()>) {
+    tokio::pin!(stop);
+    loop {
+        if let Err(error) = tick(&app).await {
+            tracing::error!(error = %crate::app::chain(&error), "the tick failed; it is tried again");
+        }
+        let pause = if app.is_manual() { Duration::from_secs(3600) } else { LOOK_AGAIN };
+        tokio::select! {
+            () = &mut stop => return,
+            () = app.woken() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}

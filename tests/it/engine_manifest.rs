@@ -1,5 +1,7 @@
 //! Manifests are read without running anything, and every mistake is told at its place in the file.
 
+#![allow(clippy::too_many_lines, reason = "a table of cases is one test")]
+
 use bursar::domain::{Kind, Span};
 use bursar::engine::manifest::{CatchUp, FileKind, Mode, Moment, Rules, Source, read};
 use expect_test::{Expect, expect};

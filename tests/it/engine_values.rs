@@ -165,7 +165,7 @@ fn json_says_which_field_is_wrong() {
         data.list[1]
           out_of_bounds: data.list has 1 items, there is no 1
         data.invoice.id
-          missing_property: Unknown property 'id' - a getter is not registered for type 'string'
+          missing_property: string has no property 'id'
         `${data.money("total")}`
           10.08 EUR
         data.money("invoice")

@@ -442,6 +442,76 @@ fn every_change_has_its_call_upstream() {
 }
 
 #[test]
+fn an_import_shows_whether_a_change_has_happened_upstream() {
+    let sub = imported(0);
+    let end = sub.standing.term_end.unwrap();
+    let shown = |change: &Change, effect, more: &str| {
+        let fact = fact_of(&format!(r#"{{"id":"{}","entitlementId":"x"{more}}}"#, sub.id));
+        upstream::shown(change, &Amendments::default(), effect, &sub, &fact)
+    };
+    let cancel = Change::Cancellation { reason: Reason::CustomerRequest };
+    let suspend = Change::Suspension { reason: Reason::NonPayment };
+    let ten = Amendments { quantity: Some(10), ..Amendments::default() };
+    let renew = |amendments: Amendments| Change::Renewal { term_end: end, amendments };
+    let same_end = r#","commitmentEndDate":"2027-03-30T00:00:00Z","autoRenewEnabled":true"#;
+    let instructed = format!(r#"{same_end},"scheduledNextTermInstructions":{{"quantity":10}}"#);
+    for (change, effect, more, want) in [
+        (&suspend, Effect::Now, r#","status":"suspended""#, Some(true)),
+        (&suspend, Effect::Now, r#","status":"active""#, Some(false)),
+        (&suspend, Effect::Now, r#","quantity":3"#, None),
+        (&cancel, Effect::Now, r#","status":"deleted""#, Some(true)),
+        (&cancel, Effect::StopRenewal, r#","status":"active","autoRenewEnabled":false"#, Some(true)),
+        (&Change::Quantity { quantity: 3 }, Effect::Now, r#","quantity":3"#, Some(true)),
+        (&Change::Quantity { quantity: 3 }, Effect::Now, r#","quantity":4"#, Some(false)),
+        (&renew(Amendments::default()), Effect::Later, same_end, Some(true)),
+        (&renew(ten.clone()), Effect::Later, same_end, Some(false)),
+        (&renew(ten.clone()), Effect::Later, &instructed, Some(true)),
+        (&renew(ten), Effect::Later, r#","commitmentEndDate":"2028-03-30T00:00:00Z""#, Some(true)),
+    ] {
+        assert_eq!(shown(change, effect, more), want, "{change:?} {more}");
+    }
+}
+
+#[test]
+fn an_expired_subscription_waits_to_be_disabled_only_if_that_is_still_to_come() {
+    let mut fact = subscription_facts("subscriptions.json")[0].clone();
+    fact.status = Some(Status::Expired);
+    let disabled = at("2027-04-30T00:00:00Z");
+    let before = merged(None, &fact, &Import { now: disabled - chrono::TimeDelta::seconds(1), ..import() });
+    assert_eq!(before.record.standing.next_step_at, Some(disabled));
+    assert_eq!(before.record.standing.attention, None, "it is no longer active");
+    let after = merged(None, &fact, &Import { now: disabled, ..import() });
+    assert_eq!(after.record.standing.next_step_at, None);
+}
+
+#[test]
+fn an_id_that_is_no_guid_is_derived_the_same_each_time_and_told_upstream_as_it_came() {
+    let fact = fact_of(r#"{"id":"SUB-7","customerId":"6f2c8a10-3c41-4a5e-9a0b-0d5e3b7c1a01","autoRenewEnabled":true}"#);
+    assert_eq!(fact.id.0, Guid::derive(b"subscription:SUB-7"));
+    let sub = merged(None, &fact, &import()).record;
+    let request = Id::derive(Noun::Request, 0, b"x");
+    let call = upstream::call(&Change::Reactivation {}, &Amendments::default(), Effect::Now, &sub, request);
+    assert_eq!(call.path, format!("/v1/customers/{TENANT}/subscriptions/SUB-7"));
+    assert_eq!(text(&call.body, "id"), "SUB-7");
+}
+
+#[test]
+fn customers_shown_read_back_as_the_same_record() {
+    for fact in read("customers.json").facts() {
+        let Fact::Customer(fact) = fact else { panic!("{}", fact.noun()) };
+        let record = customers::merge(None, fact, &import()).record;
+        let shown = customers::customer(&record).to_string();
+        let again = read_document(&shown, None).unwrap();
+        let Ok(Fact::Customer(again)) = &again.rows[0].read else { panic!("{shown}") };
+        let again = customers::merge(Some(&record), again, &import());
+        assert_eq!(again.record.id, record.id);
+        assert!(again.changed.iter().all(|field| *field == "extra"), "{:?}", again.changed);
+        let settled = customers::customer(&again.record).to_string();
+        assert_eq!(settled.replace("\"etag\":\"2\"", "\"etag\":\"1\""), shown, "nothing is shown differently");
+    }
+}
+
+#[test]
 fn a_perpetual_purchase_is_cancelled_at_its_order() {
     let row = r#"{"id":"a0000000-0000-4000-8000-000000000009","customerId":"6f2c8a10-3c41-4a5e-9a0b-0d5e3b7c1a01",
         "productType":"Software","billingCycle":"one_time","orderId":"Order-7","status":"active","quantity":1,

@@ -2,7 +2,7 @@
 
 use super::term_end::{deletion_at, next_step};
 use crate::domain::Instant;
-use crate::domain::subscription::{Attention, Status, Subscription};
+use crate::domain::subscription::{Attention, Standing, Status, Subscription};
 use crate::domain::terms::Terms;
 
 /// What falls due.
@@ -50,7 +50,7 @@ pub fn dues(terms: &Terms, sub: &Subscription) -> Vec<(Due, Instant)> {
         return found;
     }
     let in_use = matches!(standing.status, Status::Active | Status::Suspended);
-    if in_use && !standing.attention.is_some_and(waits_for_a_person) {
+    if in_use && !waits_for_a_person(standing) {
         if let Some(end) = standing.term_end {
             found.push((Due::TermEnd, end));
             if sub.profile.is_trial {
@@ -60,7 +60,8 @@ pub fn dues(terms: &Terms, sub: &Subscription) -> Vec<(Due, Instant)> {
         let billed = standing.status == Status::Active
             || family.suspension.as_ref().is_some_and(|suspension| suspension.billing_continues);
         let inside = |end: &Instant| standing.term_end.is_some_and(|last| *end < last);
-        found.extend(standing.cycle_end.filter(inside).filter(|_| billed).map(|end| (Due::CycleEnd, end)));
+        let unpriced = standing.attention == Some(Attention::PriceUnknown);
+        found.extend(standing.cycle_end.filter(inside).filter(|_| billed && !unpriced).map(|end| (Due::CycleEnd, end)));
     }
     if in_use || standing.status == Status::Pending {
         found.extend(standing.window_end.map(|end| (Due::WindowEnd, end)));
@@ -74,9 +75,11 @@ pub fn dues(terms: &Terms, sub: &Subscription) -> Vec<(Due, Instant)> {
 }
 
 /// Whether nothing happens by itself until a person has looked. Once the attention is gone the timers are there again.
-fn waits_for_a_person(attention: Attention) -> bool {
-    match attention {
-        Attention::TermEndPassed | Attention::PriceUnknown | Attention::TermsMissed => true,
-        Attention::ActivationPending => false,
+/// A price that was missing inside a term does not keep the term from ending.
+fn waits_for_a_person(standing: &Standing) -> bool {
+    match standing.attention {
+        Some(Attention::TermEndPassed | Attention::TermsMissed) => true,
+        Some(Attention::PriceUnknown) => standing.cycle_end.is_none_or(|cycle| Some(cycle) >= standing.term_end),
+        Some(Attention::ActivationPending) | None => false,
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_get("period_end", |line: &mut LineValue| line.0.period_end);
     engine.register_get("rule", |line: &mut LineValue| line.0.rule.clone());
     engine.register_fn("to_string", |line: &mut LineValue| line.0.id.clone());
-    engine.register_fn("ledger", |map: Map| Rows::lines(selection(&LEDGER, &map)?));
+    engine.register_fn("ledger", |map: Map| Rows::lines(&selection(&LEDGER, &map)?));
 }
 
 impl From<LineValue> for Dynamic {

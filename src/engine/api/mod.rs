@@ -8,6 +8,7 @@ pub mod ledger;
 pub mod messages;
 pub mod requests;
 pub mod rows;
+pub mod selected;
 pub mod subscriptions;
 pub mod tenants;
 

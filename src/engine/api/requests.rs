@@ -124,7 +124,7 @@ pub(super) fn register(engine: &mut Engine) {
     of_request(engine);
     of_asked(engine);
     of_quote(engine);
-    engine.register_fn("requests", |map: Map| Rows::requests(selection(&REQUESTS, &map)?));
+    engine.register_fn("requests", |map: Map| Rows::requests(&selection(&REQUESTS, &map)?));
     engine.register_fn("request", |id: &str| -> Api<RequestValue> {
         let id: Id = id.parse().map_err(|refusal| raise_refusal(&refusal))?;
         Ok(RequestValue::of(with(|work| requests::get(work, id))?))

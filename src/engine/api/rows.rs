@@ -10,7 +10,7 @@ use super::tenants::TenantValue;
 use crate::domain::request::State;
 use crate::domain::selection::{Scalar, Selection};
 use crate::domain::{Id, SubscriptionId, TenantId};
-use crate::engine::failure::{Api, raise};
+use crate::engine::failure::{Api, over_limit};
 use crate::engine::reference::{Function, Part};
 use crate::engine::script_thread::with;
 use crate::ops::{Work, ledger, requests, subscriptions, tenants};
@@ -57,24 +57,24 @@ pub(super) const PART: Part = Part {
 
 impl Rows {
     /// Subscriptions of a selection.
-    pub(super) fn subscriptions(selection: Selection) -> Api<Self> {
+    pub(super) fn subscriptions(selection: &Selection) -> Api<Self> {
         Self::collect(|work, after| {
-            let page = subscriptions::select(work, &selection, after, PAGE_ROWS)?;
+            let page = subscriptions::select(work, selection, after, PAGE_ROWS)?;
             let keys = page.items.iter().map(|stored| Key::Subscription(stored.value.id)).collect();
             Ok((keys, page.next))
         })
     }
 
     /// Tenants of a selection.
-    pub(super) fn tenants(selection: Selection) -> Api<Self> {
+    pub(super) fn tenants(selection: &Selection) -> Api<Self> {
         Self::collect(|work, after| {
-            let page = tenants::select(work, &selection, after, PAGE_ROWS)?;
+            let page = tenants::select(work, selection, after, PAGE_ROWS)?;
             Ok((page.items.iter().map(|tenant| Key::Tenant(tenant.id)).collect(), page.next))
         })
     }
 
     /// Requests of a selection: open ones through the list of their state, others newest first.
-    pub(super) fn requests(selection: Selection) -> Api<Self> {
+    pub(super) fn requests(selection: &Selection) -> Api<Self> {
         let open = match selection.exact("state") {
             Some([Scalar::Text(word)]) => {
                 State::ALL.into_iter().find(|state| state.as_str() == word && state.is_open())
@@ -96,12 +96,12 @@ impl Rows {
     }
 
     /// Ledger lines of a selection.
-    pub(super) fn lines(selection: Selection) -> Api<Self> {
+    pub(super) fn lines(selection: &Selection) -> Api<Self> {
         let mut values = Vec::new();
         with(|work| {
             let mut before = None;
             loop {
-                let page = ledger::list(work, &selection, before, PAGE_ROWS)?;
+                let page = ledger::list(work, selection, before, PAGE_ROWS)?;
                 values.extend(page.items.into_iter().map(LineValue));
                 before = page.next.and_then(|next| next.try_into().ok()).map(u64::from_be_bytes);
                 if before.is_none() || values.len() > work.settings.rows {
@@ -152,7 +152,7 @@ impl Rows {
 fn bounded(rows: usize) -> Api<()> {
     let limit = with(|work| Ok(work.settings.rows))?;
     if rows > limit {
-        return Err(raise("limit_exceeded:rows", format!("a query gives at most {limit} rows; narrow it")));
+        return Err(over_limit("rows"));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use super::rows::Rows;
 use super::{instant_or_nothing, or_nothing, selection};
 use crate::domain::change::{Amendments, Reason};
 use crate::domain::selection::SUBSCRIPTIONS;
-use crate::domain::{Change, Subscription, SubscriptionId, TenantId};
+use crate::domain::{Change, Subscription, SubscriptionId, TenantId, lifecycle};
 use crate::engine::failure::{Api, raise, raise_refusal};
 use crate::engine::reference::{Function, Part, Property};
 use crate::engine::script_thread::with;
@@ -223,7 +223,7 @@ pub(super) fn register(engine: &mut Engine) {
     instants(engine);
     engine.register_fn("to_string", |sub: &mut Sub| sub.0.id.to_string());
     engine.register_fn("to_debug", |sub: &mut Sub| sub.0.id.to_string());
-    engine.register_fn("subscriptions", |map: Map| Rows::subscriptions(selection(&SUBSCRIPTIONS, &map)?));
+    engine.register_fn("subscriptions", |map: Map| Rows::subscriptions(&selection(&SUBSCRIPTIONS, &map)?));
     engine.register_fn("subscription", |id: &str| -> Api<Sub> {
         let id = parse(id)?;
         with(|work| Ok(Sub(subscriptions::get(work, id)?.value)))
@@ -274,7 +274,9 @@ fn instants(engine: &mut Engine) {
     engine
         .register_get("cancellation_allowed_until_date", |sub: &mut Sub| instant_or_nothing(sub.0.standing.window_end));
     engine.register_get("window_end", |sub: &mut Sub| instant_or_nothing(sub.0.standing.window_end));
-    engine.register_get("deletion_at", |sub: &mut Sub| instant_or_nothing(sub.0.standing.next_step_at));
+    engine.register_get("deletion_at", |sub: &mut Sub| {
+        with(|work| Ok(instant_or_nothing(lifecycle::deletion_at(&work.terms, &sub.0))))
+    });
     engine.register_get("purchased_at", |sub: &mut Sub| sub.0.profile.purchased_at);
     engine.register_get("status_since", |sub: &mut Sub| sub.0.standing.status_since);
 }

@@ -127,11 +127,11 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_get("since", |account: &mut AccountValue| instant_or_nothing(account.0.since));
     engine.register_fn("to_string", |tenant: &mut TenantValue| tenant.0.company_name.clone());
     engine.register_fn("to_debug", |tenant: &mut TenantValue| tenant.0.id.to_string());
-    engine.register_fn("tenants", |map: Map| Rows::tenants(selection(&TENANTS, &map)?));
+    engine.register_fn("tenants", |map: Map| Rows::tenants(&selection(&TENANTS, &map)?));
     engine.register_fn("tenant", |text: &str| find(text));
     engine.register_fn("subscriptions", |tenant: &mut TenantValue| {
         let pairs = vec![("tenant".to_owned(), Value::Text(tenant.0.id.to_string()))];
-        Rows::subscriptions(Selection::parse(&SUBSCRIPTIONS, pairs).map_err(|refusal| raise_refusal(&refusal))?)
+        Rows::subscriptions(&Selection::parse(&SUBSCRIPTIONS, pairs).map_err(|refusal| raise_refusal(&refusal))?)
     });
     engine.register_fn("has_label", |tenant: &mut TenantValue, name: &str| tenant.0.labels.contains_key(name));
     engine.register_fn("label", |tenant: &mut TenantValue, name: &str| or_nothing(tenant.0.labels.get(name).cloned()));

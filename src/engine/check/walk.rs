@@ -71,7 +71,9 @@ impl Walker<'_> {
                 self.learn(definition.0.as_str(), found);
             }
             Some(ASTNode::Stmt(Stmt::For(definition, _))) => {
-                let found = self.type_of(&definition.2.expr).and_then(|list| list.strip_prefix("list of "));
+                let found = self
+                    .type_of(&definition.2.expr)
+                    .and_then(|list| list.strip_prefix("rows of ").or_else(|| list.strip_prefix("list of ")));
                 self.learn(definition.0.as_str(), found);
             }
             Some(ASTNode::Stmt(Stmt::Assignment(assignment))) => {
@@ -236,7 +238,15 @@ impl Walker<'_> {
         }
         let wanted: Vec<Grant> = self.catalogue.forms(name).iter().filter_map(|form| form.grant.parse().ok()).collect();
         let held = crate::domain::Grants { list: self.file.manifest.grants.clone(), tenants: None };
-        if wanted.is_empty() || wanted.iter().any(|grant| held.allow(grant)) {
+        let policy = self.file.kind == FileKind::Policy;
+        // A policy reads without asking; it never acts, whatever it lists.
+        let allowed = |grant: &Grant| if policy { matches!(grant, Grant::Read(_)) } else { held.allow(grant) };
+        if wanted.is_empty() || wanted.iter().any(allowed) {
+            return;
+        }
+        if policy {
+            let message = format!("{name} acts, and a policy only answers; let a script do it");
+            self.told("policy_acts", position, name, message);
             return;
         }
         let message = format!("{name} needs a grant that the manifest does not list");

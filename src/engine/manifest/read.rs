@@ -205,23 +205,45 @@ impl<'a> Reader<'a> {
             self.wrong(value, "a selection, such as { status = \"active\" }");
             return None;
         };
+        let told = self.findings.len();
         let mut selector = Selector { fields: Vec::new(), place: self.head.place(&value.span()) };
         for (key, value) in table.iter() {
-            let values = match self.plain(value)? {
-                toml::Value::Array(items) => items,
-                toml::Value::Table(_) => {
-                    self.wrong(value, "a value or a list of values");
-                    return None;
+            let name = key.get_ref().as_ref();
+            match value.get_ref() {
+                // `label.tier = "gold"` without quotes is a table to TOML.
+                DeValue::Table(labels) if name == "label" => {
+                    for (label, value) in labels.iter() {
+                        self.condition(&mut selector, &format!("label.{}", label.get_ref()), label.span(), value)?;
+                    }
                 }
-                single => vec![single],
-            };
-            selector.fields.push((key.get_ref().as_ref().to_owned(), values));
+                _ => self.condition(&mut selector, name, key.span(), value)?,
+            }
         }
         selector.fields.sort_by(|one, other| one.0.cmp(&other.0));
-        if let Err(reason) = (self.rules.validate_selection)(&selector) {
+        // Two conditions that are right alone may be one too many together (a field and its alias).
+        let fine = self.findings.len() == told;
+        if let Some(reason) = (self.rules.validate_selection)(&selector).err().filter(|_| fine) {
             self.error("bad_selection", value.span(), reason);
         }
         Some(selector)
+    }
+
+    fn condition(&mut self, selector: &mut Selector, name: &str, at: Range<usize>, value: &Value<'_>) -> Option<()> {
+        let values = match self.plain(value)? {
+            toml::Value::Array(items) => items,
+            toml::Value::Table(_) => {
+                self.wrong(value, "a value or a list of values");
+                return None;
+            }
+            single => vec![single],
+        };
+        // Alone, so that what is wrong with it is told where it stands.
+        let alone = Selector { fields: vec![(name.to_owned(), values.clone())], place: selector.place };
+        if let Err(reason) = (self.rules.validate_selection)(&alone) {
+            self.error("bad_selection", at, reason);
+        }
+        selector.fields.push((name.to_owned(), values));
+        Some(())
     }
 
     fn triggers(&mut self, value: &Value<'_>) -> Vec<Trigger> {

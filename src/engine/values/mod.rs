@@ -79,6 +79,18 @@ pub fn type_word(value: &Dynamic) -> &'static str {
     } else if value.is::<Raised>() {
         "a Failure"
     } else {
-        value.type_name().rsplit("::").next().unwrap_or("a record")
+        shown_name(value.type_name().rsplit("::").next().unwrap_or("a record"))
+    }
+}
+
+/// A record's type as scripts know it, from the name it has here.
+pub(super) fn shown_name(name: &str) -> &str {
+    match name {
+        "Sub" => "Subscription",
+        "Asked" => "Request",
+        "()" => "nothing",
+        "DateTime<Utc>" => "Instant",
+        "Length" => "Span",
+        other => other.strip_suffix("Value").filter(|rest| !rest.is_empty()).unwrap_or(other),
     }
 }

@@ -53,3 +53,23 @@ pub fn save_source(tx: &mut Tx, hash: &str, bytes: &[u8]) -> Result<()> {
     }
     tx.put(&SOURCES, hash.as_bytes(), bytes.to_vec())
 }
+
+fn imported_key(subject: &[u8; 16]) -> Vec<u8> {
+    super::keys::text(&["imported"], subject)
+}
+
+/// The generation a record had right after the last import that touched it; none when none did.
+///
+/// # Errors
+/// What the store answers; a corrupt row by name.
+pub fn imported(tx: &mut Tx, subject: &[u8; 16]) -> Result<Option<u64>> {
+    Ok(super::fetch(tx, &META, &imported_key(subject))?.map(|stored| stored.value))
+}
+
+/// Notes the generation a record has after an import.
+///
+/// # Errors
+/// What the store answers.
+pub fn save_imported(tx: &mut Tx, subject: &[u8; 16], generation: u64) -> Result<()> {
+    super::save(tx, &META, &imported_key(subject), &generation)
+}

@@ -122,6 +122,16 @@ pub fn save(tx: &mut Tx, before: Option<&Subscription>, after: &Subscription) ->
     Ok(())
 }
 
+/// Takes a subscription's rows away, for one that moves to another tenant.
+///
+/// # Errors
+/// What the store answers.
+pub fn remove(tx: &mut Tx, subscription: &Subscription) -> Result<()> {
+    let key = keys::subscription(subscription.tenant, subscription.id);
+    tx.delete(&STANDINGS, &key)?;
+    tx.delete(&PROFILES, &key)
+}
+
 fn write_standing(standing: &Standing) -> [u8; LENGTH] {
     let mut out = [0u8; LENGTH];
     out[0] = LAYOUT;

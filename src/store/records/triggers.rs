@@ -18,6 +18,9 @@ pub struct Place {
     pub since: Instant,
     /// Schedules: the last due instant taken up. Relative triggers: one cursor an offset, the last due instant passed.
     pub cursors: Vec<Instant>,
+    /// Triggers that follow the log: the last sequence passed.
+    #[serde(default)]
+    pub seq: u64,
 }
 
 /// Where a trigger has got to.

@@ -1,0 +1,286 @@
+//! Imports record facts: nothing is asked, charged or reopened. Fields present replace ours, absent ones stay; what
+//! changed here since the last import is a conflict unless the document shall win.
+
+use serde::Serialize;
+
+use crate::domain::request::{State, Upstream};
+use crate::domain::{Grant, Kind, Subscription, SubscriptionId, Tenant, TenantId};
+use crate::partner_center::customers::{self, CustomerFact};
+use crate::partner_center::merge::{Conflict, Import, Merged};
+use crate::partner_center::offers::{self, OfferFact};
+use crate::partner_center::orders::{self, OrderFact};
+use crate::partner_center::read::Fact;
+use crate::partner_center::subscriptions::SubscriptionFact;
+use crate::partner_center::subscriptions_merge;
+use crate::store::records::{
+    Stored, catalog, log, meta, requests as request_rows, subscriptions as rows, tenants as tenant_rows,
+};
+
+use super::work::Work;
+use super::{Result, requests};
+
+/// What became of one row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was new.
+    Taken,
+    /// Something of it was.
+    Changed,
+    /// It says what we know.
+    Unchanged,
+    /// It contradicts what changed here since; ours stays.
+    Conflict,
+    /// It is no customer, subscription, order or offer.
+    Refused,
+}
+
+/// What became of one row, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Imported {
+    /// `customer`, `subscription`, `order`, `offer`, `price`.
+    pub noun: &'static str,
+    /// Its id.
+    pub id: String,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The fields that changed.
+    pub changed: Vec<&'static str>,
+    /// Where the document was not believed.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// How a document is imported.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Whether the document wins over what changed here since.
+    pub overwrite: bool,
+    /// The tenant of rows that name none.
+    pub tenant: Option<TenantId>,
+}
+
+/// The name of the tenant that stands for customers nobody named.
+pub const UNKNOWN_CUSTOMER: &str = "(unknown customer)";
+
+/// Records one fact.
+///
+/// # Errors
+/// `forbidden`; the store's failure.
+pub fn record(work: &mut Work, fact: &Fact, options: Options) -> Result<Imported> {
+    work.require(&Grant::StoreAdmin)?;
+    match fact {
+        Fact::Customer(fact) => customer(work, fact, options),
+        Fact::Subscription(fact) => subscription(work, fact, options),
+        Fact::Order(fact) => order(work, fact, options),
+        Fact::Offer(fact) => offer(work, fact, options),
+        Fact::Price(fact) => {
+            let price = &fact.price;
+            let known = catalog::price(
+                &mut work.tx,
+                &price.product,
+                price.term_duration,
+                price.billing_cycle.as_deref().unwrap_or(""),
+            )?;
+            let same = known.as_ref() == Some(price);
+            if !same {
+                catalog::save_price(&mut work.tx, price)?;
+            }
+            let outcome = if same { Outcome::Unchanged } else { Outcome::Taken };
+            Ok(Imported {
+                noun: "price",
+                id: price.product.clone(),
+                outcome,
+                changed: Vec::new(),
+                conflicts: Vec::new(),
+            })
+        }
+    }
+}
+
+fn import_of(work: &Work, newer_here: bool, options: Options) -> Import {
+    Import { now: work.now, newer_here, overwrite: options.overwrite }
+}
+
+fn imported<T>(noun: &'static str, id: String, merged: &Merged<T>) -> Imported {
+    let outcome = match merged {
+        Merged { fresh: true, .. } => Outcome::Taken,
+        Merged { conflicts, .. } if !conflicts.is_empty() => Outcome::Conflict,
+        Merged { changed, .. } if !changed.is_empty() => Outcome::Changed,
+        _ => Outcome::Unchanged,
+    };
+    Imported { noun, id, outcome, changed: merged.changed.clone(), conflicts: merged.conflicts.clone() }
+}
+
+fn moved(imported: &Imported) -> bool {
+    imported.outcome == Outcome::Taken || !imported.changed.is_empty()
+}
+
+fn customer(work: &mut Work, fact: &CustomerFact, options: Options) -> Result<Imported> {
+    let stored = tenant_rows::get(&mut work.tx, fact.id)?.map(|stored| stored.value);
+    let seen = meta::imported(&mut work.tx, &fact.id.bytes())?;
+    let newer = stored.as_ref().is_some_and(|tenant| seen != Some(tenant.generation) && seen.is_some());
+    let merged = customers::merge(stored.as_ref(), fact, &import_of(work, newer, options));
+    let report = imported("customer", fact.id.to_string(), &merged);
+    if moved(&report) {
+        tenant_rows::save(&mut work.tx, stored.as_ref(), &merged.record)?;
+        if report.conflicts.is_empty() {
+            meta::save_imported(&mut work.tx, &fact.id.bytes(), merged.record.generation)?;
+        }
+        work.note_tenant("import.customer", Some(fact.id), &report.changed.join(", "));
+    }
+    Ok(report)
+}
+
+/// A tenant nobody described yet, so that what belongs to it has a place.
+fn ensure_tenant(work: &mut Work, id: TenantId) -> Result<()> {
+    if tenant_rows::get(&mut work.tx, id)?.is_some() {
+        return Ok(());
+    }
+    let tenant = Tenant {
+        id,
+        generation: 1,
+        company_name: UNKNOWN_CUSTOMER.to_owned(),
+        domain: String::new(),
+        country: String::new(),
+        account: Default::default(),
+        labels: Default::default(),
+        opened_at: None,
+        extra: Default::default(),
+    };
+    tenant_rows::save(&mut work.tx, None, &tenant)?;
+    meta::save_imported(&mut work.tx, &id.bytes(), tenant.generation)?;
+    Ok(())
+}
+
+fn subscription(work: &mut Work, fact: &SubscriptionFact, options: Options) -> Result<Imported> {
+    let known = rows::find(&mut work.tx, fact.id)?;
+    let known_tenant = known.as_ref().map(|stored| stored.value.tenant);
+    let unnamed = TenantId::default();
+    let tenant =
+        fact.tenant.or(known_tenant.filter(|id| *id != unnamed)).or(options.tenant).or(known_tenant).unwrap_or(unnamed);
+    ensure_tenant(work, tenant)?;
+    let known = match known {
+        Some(stored) if stored.value.tenant != tenant => Some(move_to(work, stored, tenant)?),
+        other => other,
+    };
+    let mut fact = fact.clone();
+    if fact.unit_price.is_none()
+        && let Some(order) = &fact.order_id
+        && let Some(order) = catalog::order(&mut work.tx, tenant, order)?
+    {
+        fact.unit_price = orders::prices(&order.value).find(|(id, _)| *id == fact.id).map(|(_, price)| price);
+    }
+    let seen = meta::imported(&mut work.tx, &fact.id.bytes())?;
+    let newer = known.as_ref().is_some_and(|stored| seen.is_some_and(|seen| seen != stored.value.standing.generation));
+    let before = known.as_ref().map(|stored| &stored.value);
+    let merged = subscriptions_merge::merge(&work.terms, before, &fact, tenant, &import_of(work, newer, options));
+    let report = imported("subscription", fact.id.to_string(), &merged);
+    if let Some(known) = &known {
+        compare_upstream(work, known, &fact, &report)?;
+    }
+    if moved(&report) {
+        work.save_subscription(known.as_ref(), &merged.record)?;
+        if report.conflicts.is_empty() {
+            meta::save_imported(&mut work.tx, &fact.id.bytes(), merged.record.standing.generation)?;
+        }
+        work.note("import.subscription", Some(&merged.record), None, &report.changed.join(", "));
+    }
+    Ok(report)
+}
+
+/// A subscription whose customer nobody had named gets its place under the right one.
+fn move_to(work: &mut Work, stored: Stored<Subscription>, tenant: TenantId) -> Result<Stored<Subscription>> {
+    work.remove_subscription(&stored)?;
+    let mut value = stored.value;
+    value.tenant = tenant;
+    let fresh = Stored { value, seq: u64::MAX };
+    work.save_subscription(None, &fresh.value)?;
+    Ok(fresh)
+}
+
+/// What Partner Center shows now, set against what was applied here.
+fn compare_upstream(
+    work: &mut Work,
+    known: &Stored<Subscription>,
+    fact: &SubscriptionFact,
+    report: &Imported,
+) -> Result<()> {
+    for (_, record) in log::story(&mut work.tx, known.value.id, known.seq, 50)? {
+        for id in record.requests {
+            let Some(found) = request_rows::get(&mut work.tx, id)?.map(|stored| stored.value) else { continue };
+            let pending = found.state == State::Applied && found.upstream == Some(Upstream::Pending);
+            let Some((field, told)) = shown_by(found.kind, fact).filter(|_| pending && found.subscription == fact.id)
+            else {
+                continue;
+            };
+            if !told {
+                continue;
+            }
+            let differs =
+                report.changed.contains(&field) || report.conflicts.iter().any(|conflict| conflict.field == field);
+            let mut after = found.clone();
+            after.upstream = Some(if differs { Upstream::Differs } else { Upstream::Confirmed });
+            requests::save(work, Some(&found), &mut after)?;
+        }
+    }
+    Ok(())
+}
+
+/// The field that shows a kind of change at Partner Center, and whether the document tells it.
+fn shown_by(kind: Kind, fact: &SubscriptionFact) -> Option<(&'static str, bool)> {
+    Some(match kind {
+        Kind::Suspension | Kind::Reactivation | Kind::Cancellation => ("status", fact.status.is_some()),
+        Kind::AutoRenew => ("autoRenewEnabled", fact.auto_renew_enabled.is_some()),
+        Kind::Quantity => ("quantity", fact.quantity.is_some()),
+        Kind::Renewal => ("commitmentEndDate", fact.term_end.is_some()),
+    })
+}
+
+fn order(work: &mut Work, fact: &OrderFact, options: Options) -> Result<Imported> {
+    let tenant = fact.tenant.or(options.tenant).unwrap_or_default();
+    ensure_tenant(work, tenant)?;
+    let stored = catalog::order(&mut work.tx, tenant, &fact.id)?.map(|stored| stored.value);
+    let merged = orders::merge(stored.as_ref(), fact, tenant, &import_of(work, false, options));
+    let report = imported("order", fact.id.to_string(), &merged);
+    if moved(&report) {
+        catalog::save_order(&mut work.tx, &merged.record)?;
+        work.note_tenant("import.order", Some(tenant), &fact.id.to_string());
+    }
+    for line in merged.record.line_items.iter().filter_map(|line| line.subscription_id) {
+        adopt(work, line, tenant)?;
+    }
+    for (id, price) in orders::prices(&merged.record) {
+        if let Some(stored) = rows::find(&mut work.tx, id)?
+            && stored.value.profile.unit_price.is_none()
+        {
+            let mut after = stored.value.clone();
+            let mut profile = (*after.profile).clone();
+            profile.unit_price = Some(price);
+            after.profile = std::sync::Arc::new(profile);
+            work.save_subscription(Some(&stored), &after)?;
+        }
+    }
+    Ok(report)
+}
+
+fn adopt(work: &mut Work, id: SubscriptionId, tenant: TenantId) -> Result<()> {
+    let unnamed = TenantId::default();
+    if tenant != unnamed
+        && let Some(stored) = rows::find(&mut work.tx, id)?
+        && stored.value.tenant == unnamed
+    {
+        move_to(work, stored, tenant)?;
+    }
+    Ok(())
+}
+
+fn offer(work: &mut Work, fact: &OfferFact, options: Options) -> Result<Imported> {
+    let stored = catalog::product(&mut work.tx, &fact.id)?.map(|stored| stored.value);
+    let merged = offers::merge(stored.as_ref(), fact, &import_of(work, false, options));
+    let report = imported("offer", fact.id.clone(), &merged);
+    if moved(&report) {
+        catalog::save_product(&mut work.tx, &merged.record)?;
+    }
+    Ok(report)
+}

@@ -1,0 +1,113 @@
+//! After a change was applied: the log is walked with a cursor for each trigger, one transaction a record.
+
+use super::handlers::{self, Set};
+use super::schedules::{on_script_thread, save_place};
+use crate::app::{App, Result};
+use crate::domain::request::State;
+use crate::domain::{Id, Instant, Kind};
+use crate::engine::api::events::Event;
+use crate::engine::manifest::Source;
+use crate::ops::{self, Rights};
+use crate::store::records::triggers::{self as rows, Place};
+use crate::store::records::{log, requests as request_rows, subscriptions as subscription_rows};
+
+/// Records looked at in one go.
+const PAGE_RECORDS: usize = 500;
+
+/// Tells every file of the changes applied since; how many.
+///
+/// # Errors
+/// The store's failure.
+pub async fn run(app: &App, now: Instant) -> Result<usize> {
+    let mut done = 0;
+    for set in handlers::all(app) {
+        if let Source::Applied(kind) = set.trigger().source {
+            done += follow(app, set, kind, now).await?;
+        }
+    }
+    Ok(done)
+}
+
+async fn follow(app: &App, set: Set, kind: Kind, now: Instant) -> Result<usize> {
+    let id = set.id();
+    let says = format!("applied {kind}");
+    let known = app.read(Rights::system(), |work| Ok(rows::place(&mut work.tx, &id)?))?;
+    let mut place = match known.filter(|known| known.says == says) {
+        Some(known) => known,
+        None => {
+            let fresh = Place { says, since: now, cursors: Vec::new(), seq: app.store().durable() };
+            save_place(app, now, &id, &fresh)?;
+            fresh
+        }
+    };
+    let mut done = 0;
+    loop {
+        let after = place.seq;
+        let records =
+            app.read(Rights::system(), |work| Ok(log::page(&mut work.tx, Some(after), false, PAGE_RECORDS)?))?;
+        let Some((last, _)) = records.last() else { return Ok(done) };
+        let last = *last;
+        let full = records.len() == PAGE_RECORDS;
+        let mut told = Vec::new();
+        for (seq, record) in records {
+            for request in record.requests {
+                if applied_at(app, request, kind, seq)? {
+                    told.push((seq, request));
+                }
+            }
+        }
+        done += told.len();
+        place.seq = last;
+        let (walking, reached) = (set.clone(), place.clone());
+        let any = !told.is_empty();
+        if any {
+            on_script_thread(app, move |app| {
+                for (seq, request) in told {
+                    tell(app, &walking, &reached, seq, request, now)?;
+                }
+                Ok(())
+            })
+            .await?;
+        }
+        if any || full {
+            save_place(app, now, &id, &place)?;
+        }
+        if !full {
+            return Ok(done);
+        }
+    }
+}
+
+fn applied_at(app: &App, request: Id, kind: Kind, seq: u64) -> Result<bool> {
+    let found = app.read(Rights::system(), |work| Ok(request_rows::get(&mut work.tx, request)?))?;
+    Ok(found
+        .is_some_and(|stored| stored.seq == seq && stored.value.kind == kind && stored.value.state == State::Applied))
+}
+
+/// One record: the effects, the run and the move of the trigger in one commit.
+fn tell(app: &App, set: &Set, place: &Place, seq: u64, request: Id, now: Instant) -> ops::Result<()> {
+    let id = set.id();
+    let done = app.transact(now, &Rights::system(), &format!("applied:{id}@{seq}/{request}"), |work| {
+        if rows::subject_done(&mut work.tx, &id, place.since, &request.bytes())? {
+            return Ok(None);
+        }
+        let Some(stored) = request_rows::get(&mut work.tx, request)? else { return Ok(None) };
+        let request = stored.value;
+        let mut event = Event::new("applied", request.closed_at.unwrap_or(now), &id);
+        let found = subscription_rows::get(&mut work.tx, request.tenant, request.subscription)?;
+        event.subscription = found.map(|stored| stored.value);
+        let key = request.id.bytes();
+        event.request = Some(request);
+        let outcome = handlers::run(app, work, set, &event)?;
+        if let Some(run) = &outcome.run {
+            rows::save_run(&mut work.tx, run)?;
+        }
+        rows::mark_subject(&mut work.tx, &id, place.since, &key)?;
+        let mut moved = place.clone();
+        moved.seq = seq.saturating_sub(1);
+        rows::save_place(&mut work.tx, &id, &moved)?;
+        Ok(outcome.run)
+    })?;
+    handlers::count(app, done.value.as_ref());
+    Ok(())
+}
