@@ -80,7 +80,7 @@ impl Context {
                     for finding in app.library_state().findings.iter().filter(|finding| finding.is_error()) {
                         self.out.say(&format!("the library is broken: {finding}"));
                     }
-                    let router = bursar::http::router(&app);
+                    let router = bursar::http::router(app.clone());
                     return Ok(Client::in_process(app, router));
                 }
                 Err(error) => error,

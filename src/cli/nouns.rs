@@ -58,7 +58,7 @@ pub(crate) const SUBSCRIPTIONS: Noun = noun(
         Column("QUANTITY", "quantity"),
         Column("AUTO-RENEW", "autoRenewEnabled"),
         Column("TERM", "termDuration"),
-        Column("TERM END", "termEnd|commitmentEndDate"),
+        Column("TERM END", "commitmentEndDate"),
     ],
 );
 pub(crate) const REQUESTS: Noun = noun(
@@ -242,6 +242,13 @@ impl Reading {
     }
 }
 
+impl Show {
+    /// The id that was given.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+}
+
 impl List {
     fn query(&self) -> Result<String, Failure> {
         let mut query = String::new();
@@ -255,7 +262,7 @@ impl List {
         Ok(query)
     }
 
-    async fn run(self, context: &Context, noun: Noun) -> Outcome {
+    pub(crate) async fn run(self, context: &Context, noun: Noun) -> Outcome {
         let query = self.query()?;
         let client = context.connect(Access::Look).await?;
         let mut cursor = self.cursor.clone();

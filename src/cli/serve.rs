@@ -37,13 +37,17 @@ impl Serve {
         let socket = socket_path(&config.store);
         let listeners = listen(address, &socket, self.demo && self.listen.is_none()).await?;
         let bound = listeners.address().map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
-        let router = bursar::http::router(&app);
+        let router = bursar::http::router(app.clone());
         if self.demo {
             demo::fill(&app, &router, bound, context.out).await?;
         }
         let watching = watch::watch(&app);
         let reloading = on_hangup(app.clone())?;
-        let ticking = tokio::spawn(bursar::triggers::run_loop(app.clone()));
+        let (told, ended) = tokio::sync::oneshot::channel::<()>();
+        let ticking = tokio::spawn(bursar::triggers::run_loop(app.clone(), async {
+            // Told, or the teller is gone: either way it ends.
+            let _ended = ended.await;
+        }));
         eprintln!("READY http://{bound} store {} socket {}", config.store.display(), socket.display());
         let stopped = server::serve(listeners, router, &config.limits, stop.asked()).await;
         if stopped.cut_off > 0 {
@@ -51,8 +55,10 @@ impl Serve {
         }
         drop(watching);
         reloading.abort();
-        ticking.abort();
-        let _ended = ticking.await;
+        drop(told);
+        if tokio::time::timeout(config.limits.stop_deadline, ticking).await.is_err() {
+            tracing::warn!("what was being processed did not end in time; it is done again at the next start");
+        }
         close(app, &config, &socket).await;
         tracing::info!("stopped");
         Ok(Exit::Done)
