@@ -1,0 +1,56 @@
+//! Lists of what no other file lists: requests, runs and occurrences. Reading only.
+
+use crate::domain::run::Run;
+use crate::domain::trigger::Occurrence;
+use crate::domain::{Grant, Id, Request};
+use crate::store::records::{Page, requests as request_rows, triggers};
+
+use super::work::Work;
+use super::{Result, not_found};
+
+/// A page of requests within reach, newest first.
+///
+/// # Errors
+/// `forbidden`.
+pub fn requests(work: &mut Work, before: Option<&[u8]>, limit: usize) -> Result<Page<Request>> {
+    work.require(&Grant::Read("requests"))?;
+    let mut page = request_rows::page(&mut work.tx, before, limit)?;
+    page.items.retain(|request| work.reaches(request.tenant));
+    Ok(page)
+}
+
+/// One run. It is not about one tenant, so narrowed rights do not reach it.
+///
+/// # Errors
+/// `forbidden`, `not_found`.
+pub fn run(work: &mut Work, id: Id) -> Result<Run> {
+    work.require(&Grant::Read("runs"))?;
+    let found = triggers::run(&mut work.tx, id)?.filter(|_| work.rights.grants.tenants.is_none());
+    found.ok_or_else(|| not_found("run", &id))
+}
+
+/// A page of runs, newest first.
+///
+/// # Errors
+/// `forbidden`.
+pub fn runs(work: &mut Work, before: Option<&[u8]>, limit: usize) -> Result<Page<Run>> {
+    work.require(&Grant::Read("runs"))?;
+    if work.rights.grants.tenants.is_some() {
+        return Ok(Page { items: Vec::new(), next: None });
+    }
+    Ok(triggers::runs(&mut work.tx, before, limit)?)
+}
+
+/// A page of the occurrences of a trigger, newest first; of every trigger where none is named.
+///
+/// # Errors
+/// `forbidden`.
+pub fn occurrences(
+    work: &mut Work,
+    trigger: Option<&str>,
+    before: Option<&[u8]>,
+    limit: usize,
+) -> Result<Page<Occurrence>> {
+    work.require(&Grant::Read("schedules"))?;
+    Ok(triggers::occurrences(&mut work.tx, trigger, before, limit)?)
+}
