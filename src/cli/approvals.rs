@@ -109,12 +109,15 @@ fn readable(request: &Value, decisions: &[Value]) -> String {
     line("expires", text("expiresAt"));
     line("otherwise", text("otherwise"));
     line("roles", text("roles"));
-    line("answered", if text("ruling.by").is_empty() {
-        String::new()
-    } else {
-        let word = if text("ruling.approved") == "true" { "approved" } else { "denied" };
-        format!("{word} by {} at {} {}", text("ruling.by"), text("ruling.at"), text("ruling.note"))
-    });
+    line(
+        "answered",
+        if text("ruling.by").is_empty() {
+            String::new()
+        } else {
+            let word = if text("ruling.approved") == "true" { "approved" } else { "denied" };
+            format!("{word} by {} at {} {}", text("ruling.by"), text("ruling.at"), text("ruling.note"))
+        },
+    );
     line("closed", text("closedAt"));
     line("refusal", text("refusal.message"));
     line("upstream", text("upstream"));

@@ -71,7 +71,10 @@ impl Reference {
             }
             for function in functions {
                 let params = function.params.join(", ");
-                out.push_str(&format!("\n### `{}({params})` gives {}\n\n{}\n\n", function.name, function.gives, function.doc));
+                out.push_str(&format!(
+                    "\n### `{}({params})` gives {}\n\n{}\n\n",
+                    function.name, function.gives, function.doc
+                ));
                 if !function.grant.is_empty() {
                     out.push_str(&format!("Needs the grant `{}`.\n\n", function.grant));
                 }

@@ -120,8 +120,17 @@ pub(crate) fn exit_of(status: u16, code: &str) -> Exit {
         (_, "not_found") | (404 | 410, _) => Exit::NotFound,
         (
             _,
-            "conflict" | "stale_generation" | "generation_moved" | "precondition_failed" | "not_open" | "already_exists"
-            | "exists" | "in_flight" | "event_id_reused" | "idempotency_key_reused" | "clock_backwards",
+            "conflict"
+            | "stale_generation"
+            | "generation_moved"
+            | "precondition_failed"
+            | "not_open"
+            | "already_exists"
+            | "exists"
+            | "in_flight"
+            | "event_id_reused"
+            | "idempotency_key_reused"
+            | "clock_backwards",
         )
         | (412 | 428, _) => Exit::Conflict,
         (400 | 405 | 406 | 411 | 413 | 414 | 415 | 431, _) => Exit::Usage,
@@ -241,7 +250,8 @@ mod tests {
         });
         let failure = Failure::problem(409, &body);
         assert_eq!(failure.exit, Exit::Refused);
-        let told = "too late\\u{1b}[31m (window_closed)\n  rule W7s\n  allowed until 2021-04-07T22:15:00Z\n  because said so";
+        let told =
+            "too late\\u{1b}[31m (window_closed)\n  rule W7s\n  allowed until 2021-04-07T22:15:00Z\n  because said so";
         assert_eq!(failure.told, told);
     }
 }

@@ -159,13 +159,11 @@ impl Send {
             None => fresh_id()?.iter().fold("evt_".to_owned(), |id, byte| format!("{id}{byte:02x}")),
         };
         let signed = signature::sign(&secret, &id, sent_at.timestamp(), body);
-        for (name, value) in [
-            ("webhook-id", id),
-            ("webhook-timestamp", sent_at.timestamp().to_string()),
-            ("webhook-signature", signed),
-        ] {
-            let value = HeaderValue::try_from(value)
-                .map_err(|_| Failure::usage("an id holds printable characters only"))?;
+        for (name, value) in
+            [("webhook-id", id), ("webhook-timestamp", sent_at.timestamp().to_string()), ("webhook-signature", signed)]
+        {
+            let value =
+                HeaderValue::try_from(value).map_err(|_| Failure::usage("an id holds printable characters only"))?;
             headers.push((HeaderName::from_static(name), value));
         }
         Ok(headers)

@@ -46,7 +46,12 @@ pub(crate) const TENANTS: Noun = noun(
 );
 pub(crate) const PRODUCTS: Noun = noun(
     "products",
-    &[Column("ID", "id"), Column("NAME", "name"), Column("FAMILY", "family"), Column("CYCLES", "supportedBillingCycles")],
+    &[
+        Column("ID", "id"),
+        Column("NAME", "name"),
+        Column("FAMILY", "family"),
+        Column("CYCLES", "supportedBillingCycles"),
+    ],
 );
 pub(crate) const SUBSCRIPTIONS: Noun = noun(
     "subscriptions",
@@ -194,8 +199,21 @@ pub(crate) const ACTIVITY: Noun = listed(
 /// Every noun.
 #[cfg(test)]
 pub(crate) const ALL: [Noun; 15] = [
-    TENANTS, PRODUCTS, SUBSCRIPTIONS, REQUESTS, DECISIONS, RUNS, POLICIES, SCRIPTS, SCHEDULES, OCCURRENCES, DELIVERIES,
-    MESSAGES, TOKENS, LEDGER, ACTIVITY,
+    TENANTS,
+    PRODUCTS,
+    SUBSCRIPTIONS,
+    REQUESTS,
+    DECISIONS,
+    RUNS,
+    POLICIES,
+    SCRIPTS,
+    SCHEDULES,
+    OCCURRENCES,
+    DELIVERIES,
+    MESSAGES,
+    TOKENS,
+    LEDGER,
+    ACTIVITY,
 ];
 
 /// Looking at records.

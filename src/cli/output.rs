@@ -53,11 +53,17 @@ impl Out {
             Format::Json => write_out(format!("{record:#}\n").as_bytes()),
             Format::Jsonl => write_out(format!("{record}\n").as_bytes()),
             Format::Csv => {
-                let flat: Vec<(String, String)> =
-                    record.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), shown(value))).collect();
+                let flat: Vec<(String, String)> = record
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .map(|(name, value)| (name.clone(), shown(value)))
+                    .collect();
                 let heads: Vec<&str> = flat.iter().map(|(name, _)| name.as_str()).collect();
                 let cells: Vec<String> = flat.iter().map(|(_, value)| value.clone()).collect();
-                write_out(format!("{}{}", csv_line(heads.into_iter()), csv_line(cells.iter().map(String::as_str))).as_bytes())
+                write_out(
+                    format!("{}{}", csv_line(heads.into_iter()), csv_line(cells.iter().map(String::as_str))).as_bytes(),
+                )
             }
         }
     }

@@ -71,7 +71,8 @@ async fn listen(address: SocketAddr, socket: &Path, any_port: bool) -> Result<Li
         bound = Listeners::bind(SocketAddr::new(address.ip(), 0), Some(socket)).await;
     }
     bound.map_err(|error| {
-        let in_use = matches!(&error, server::ListenError::Network { source, .. } if source.kind() == io::ErrorKind::AddrInUse);
+        let in_use =
+            matches!(&error, server::ListenError::Network { source, .. } if source.kind() == io::ErrorKind::AddrInUse);
         let failure = Failure::new(if in_use { Exit::Busy } else { Exit::Usage }, chain(&error));
         failure.mend("--listen names another address; port 0 takes any free one")
     })
@@ -84,7 +85,9 @@ async fn close(app: App, config: &Config, socket: &PathBuf) {
     }
     let closing = tokio::task::spawn_blocking(move || app.store().clone().close());
     if tokio::time::timeout(config.limits.stop_deadline, closing).await.is_err() {
-        tracing::error!("the store did not close in time; what was accepted and not durable is done again at the next start");
+        tracing::error!(
+            "the store did not close in time; what was accepted and not durable is done again at the next start"
+        );
     }
 }
 

@@ -189,7 +189,9 @@ pub(crate) fn proposed(context: &Context, answer: &Value) -> Outcome {
             context.out.say(&format!("  somebody approves it: bursar requests approve {request}"));
             Ok(Exit::Waiting)
         }
-        "denied" | "refused" => Err(Failure::new(Exit::Refused, format!("{outcome}: see bursar requests show {request}"))),
+        "denied" | "refused" => {
+            Err(Failure::new(Exit::Refused, format!("{outcome}: see bursar requests show {request}")))
+        }
         _ => Ok(Exit::Done),
     }
 }

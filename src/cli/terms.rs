@@ -64,14 +64,16 @@ impl Quote {
             "family": self.family, "purchased": self.purchased, "asked": self.asked, "price": self.price,
             "quantity": self.quantity, "term": self.term, "billing": self.billing,
         });
-        let answer = context.ask(super::connect::Access::Look, axum::http::Method::POST, "/v1/terms/quote", Some(&body)).await?;
+        let answer =
+            context.ask(super::connect::Access::Look, axum::http::Method::POST, "/v1/terms/quote", Some(&body)).await?;
         if context.out.format != Format::Table {
             context.out.record(&answer)?;
             return Ok(Exit::Done);
         }
         let allowed = answer.get("allowed").and_then(Value::as_bool).unwrap_or(false);
         let text = |path: &str| plain(cell(&answer, path));
-        let mut out = format!("{} by rule {}: {}\n", if allowed { "allowed" } else { "refused" }, text("rule"), text("reason"));
+        let mut out =
+            format!("{} by rule {}: {}\n", if allowed { "allowed" } else { "refused" }, text("rule"), text("reason"));
         for (label, path) in [("until", "allowedUntil"), ("refund", "refund")] {
             let value = text(path);
             if !value.is_empty() {

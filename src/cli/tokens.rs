@@ -68,7 +68,11 @@ impl Create {
             return Ok(Exit::Done);
         }
         context.out.text(&format!("{}\n", plain(cell(&answer, "secret"))))?;
-        context.out.say(&format!("{} may {}; this secret is shown only now", cell(&answer, "id|token.id"), self.grants.join(", ")));
+        context.out.say(&format!(
+            "{} may {}; this secret is shown only now",
+            cell(&answer, "id|token.id"),
+            self.grants.join(", ")
+        ));
         Ok(Exit::Done)
     }
 }
