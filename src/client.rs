@@ -139,7 +139,6 @@ impl Client {
     pub fn in_process(app: App, router: axum::Router) -> Client {
         let mut limits = app.config().limits.clone();
         limits.request_deadline = DEADLINE_IN_PROCESS;
-        limits.import_body_bytes = limits.import_body_bytes.max(1 << 30);
         let guard = Guard::new(router, &limits);
         Client { way: Way::InProcess { guard, app }, bearer: None, user: None }
     }

@@ -71,7 +71,9 @@ impl Context {
     }
 
     async fn local(&self, access: Access) -> Result<Client, Failure> {
-        let config = self.load()?;
+        let mut config = self.load()?;
+        // Nobody else's memory is at stake in this process.
+        config.limits.import_body_bytes = config.limits.import_body_bytes.max(1 << 30);
         let mut waited = Duration::ZERO;
         loop {
             let options = app::Options { tolerate_library: access == Access::Look, ..app::Options::default() };

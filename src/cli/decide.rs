@@ -51,10 +51,7 @@ impl Decide {
         if let Some(found) = answer.get("quote").filter(|quote| quote.is_object()) {
             out.push_str(&quote(found));
         }
-        let decisions = answer.get("decisions").and_then(Value::as_array).cloned().unwrap_or_default();
-        for found in answer.get("decision").into_iter().chain(&decisions).filter(|found| found.is_object()) {
-            out.push_str(&decision(found));
-        }
+        out.push_str(&answers(&answer));
         context.out.text(&out)?;
         Ok(Exit::Done)
     }
@@ -80,7 +77,14 @@ pub(crate) fn quote(quote: &Value) -> String {
 pub(crate) fn decision(decision: &Value) -> String {
     let text = |path: &str| plain(cell(decision, path));
     let mut out = format!("decided {} {}: {} -> {}\n", text("id"), text("at"), text("verdict"), text("became"));
-    let by_default = text("byDefault");
+    out.push_str(&answers(decision));
+    out
+}
+
+/// What every file answered.
+fn answers(decision: &Value) -> String {
+    let mut out = String::new();
+    let by_default = plain(cell(decision, "byDefault"));
     if !by_default.is_empty() {
         out.push_str(&format!("  no policy answered; the default stands: {by_default}\n"));
     }

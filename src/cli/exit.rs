@@ -117,7 +117,7 @@ fn said(value: &Value) -> String {
 pub(crate) fn exit_of(status: u16, code: &str) -> Exit {
     match (status, code) {
         (_, "busy" | "stopping" | "deadline_exceeded") | (429 | 503, _) => Exit::Busy,
-        (_, "not_found") | (404 | 410, _) => Exit::NotFound,
+        (_, "not_found" | "bad_id") | (404 | 410, _) => Exit::NotFound,
         (
             _,
             "conflict"

@@ -4,13 +4,15 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use axum::http::Method;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, Method};
 use bursar::client::Client;
+use bytes::Bytes;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::connect::{Access, Context, file_failure, said};
+use super::connect::{Access, Context, encoded, file_failure, said};
 use super::exit::{Exit, Failure, Outcome};
 use super::output::{Format, cell, plain};
 
@@ -134,11 +136,12 @@ pub(crate) async fn send(
     overwrite: bool,
     customer: Option<&str>,
 ) -> Result<Value, Failure> {
-    let mut body = json!({ "name": name, "text": text, "overwrite": overwrite });
+    let mut path = format!("/v1/import?name={}&overwrite={overwrite}", encoded(name));
     if let Some(customer) = customer {
-        body["tenant"] = customer.into();
+        path.push_str(&format!("&tenant={}", encoded(customer)));
     }
-    said(&client.request(Method::POST, "/v1/import", Some(&body)).await?)
+    let media = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    said(&client.send(Method::POST, &path, &media, Bytes::copy_from_slice(text.as_bytes())).await?)
 }
 
 /// What became of a file: its counts, and every row that is not simply taken.

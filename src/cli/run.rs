@@ -34,7 +34,7 @@ impl Run {
             body["event"] = event;
         }
         if let Some(call) = &self.call {
-            body["call"] = call.as_str().into();
+            body["handler"] = call.as_str().into();
         }
         let answer = context.change("/v1/run", &body).await?;
         let run = answer.get("run").filter(|run| run.is_object()).unwrap_or(&answer);
