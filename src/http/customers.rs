@@ -228,7 +228,8 @@ fn apply(work: &mut Work, before: &Subscription, patch: &Patch) -> ops::Result<R
         return Ok(reply(&in_their_json(work, &after)?).generation(after.standing.generation));
     };
     let proposed = requests::propose(work, before.id, change, "asked in Partner Center's API")?;
-    let after = reply(&in_their_json(work, &proposed.subscription)?).generation(proposed.subscription.standing.generation);
+    let after =
+        reply(&in_their_json(work, &proposed.subscription)?).generation(proposed.subscription.standing.generation);
     Ok(match (&proposed.request, proposed.outcome) {
         (_, Outcome::Applied | Outcome::Unchanged) => after,
         (Some(request), Outcome::Waiting | Outcome::Scheduled) => Reply::ok(json::request(request))
@@ -273,7 +274,8 @@ fn unchanged(shown: &Value, others: &[(String, Value)]) -> Result<(), Refusal> {
         }
         let short: String = name.chars().take(64).collect();
         let known = shown.get_any_case(name).is_some();
-        let (code, verb) = if known { ("immutable_field", "cannot be changed here") } else { ("unknown_member", "is not known") };
+        let (code, verb) =
+            if known { ("immutable_field", "cannot be changed here") } else { ("unknown_member", "is not known") };
         return Err(Refusal::new(code, format!("the field {short:?} {verb}")));
     }
     Ok(())

@@ -25,7 +25,11 @@ pub(super) async fn list_deliveries(State(doors): State<Doors>, call: Call, pair
 }
 
 /// `GET /v1/deliveries/{id}`
-pub(super) async fn delivery(State(doors): State<Doors>, Path(text): Path<String>, call: Call) -> Result<Reply, Problem> {
+pub(super) async fn delivery(
+    State(doors): State<Doors>,
+    Path(text): Path<String>,
+    call: Call,
+) -> Result<Reply, Problem> {
     let id = id(Noun::Delivery, &text)?;
     let found = doors.app.look(call.rights, move |work| deliveries::get(work, id)).await?;
     Ok(Reply::ok(json::shown(&found)))
@@ -54,7 +58,11 @@ pub(super) async fn list_messages(State(doors): State<Doors>, call: Call, pairs:
 }
 
 /// `GET /v1/messages/{id}`
-pub(super) async fn message(State(doors): State<Doors>, Path(text): Path<String>, call: Call) -> Result<Reply, Problem> {
+pub(super) async fn message(
+    State(doors): State<Doors>,
+    Path(text): Path<String>,
+    call: Call,
+) -> Result<Reply, Problem> {
     let id = id(Noun::Message, &text)?;
     let found = doors.app.look(call.rights, move |work| messages::get(work, id)).await?;
     Ok(Reply::ok(json::shown(&found)))

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::domain::{Quote, Request, Subscription, Tenant, calendar};
+use crate::domain::{Quote, Request, Subscription, calendar};
 use crate::ops::requests::{Proposed, outcome_of};
 
 /// The media type of an answer.
@@ -47,11 +47,6 @@ pub(super) fn subscription(subscription: &Subscription) -> Value {
         out.extend(moving);
     }
     Value::Object(out)
-}
-
-/// A tenant.
-pub(super) fn tenant(tenant: &Tenant) -> Value {
-    shown(tenant)
 }
 
 /// A request, with its outcome in one word.

@@ -43,7 +43,11 @@ pub(super) async fn decisions(State(doors): State<Doors>, call: Call, pairs: Pai
 }
 
 /// `GET /v1/decisions/{id}`
-pub(super) async fn decision(State(doors): State<Doors>, Path(text): Path<String>, call: Call) -> Result<Reply, Problem> {
+pub(super) async fn decision(
+    State(doors): State<Doors>,
+    Path(text): Path<String>,
+    call: Call,
+) -> Result<Reply, Problem> {
     let id = id(Noun::Decision, &text)?;
     let found = doors.app.look(call.rights, move |work| ledger::decision(work, id)).await?;
     Ok(Reply::ok(json::shown(&found)))

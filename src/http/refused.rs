@@ -16,7 +16,8 @@ pub fn status_of(code: &str) -> u16 {
         "not_found" => 404,
         "approval_expired" => 410,
         "stale_approval" | "state_changed" | "precondition_failed" => 412,
-        "message_too_large" => 413,
+        "message_too_large" | "too_large" => 413,
+        "invalid_json" | "duplicate_key" | "invalid_utf8" | "too_deep" => 400,
         "unknown_field" | "unknown_parameter" | "unknown_value" | "duplicate_field" => 400,
         "busy" | "stopping" => 503,
         "schema"

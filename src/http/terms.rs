@@ -33,13 +33,10 @@ pub(super) async fn quote(State(doors): State<Doors>, call: Call, body: Bytes) -
 
 /// `POST /v1/decide`
 pub(super) async fn decide(State(doors): State<Doors>, call: Call, body: Bytes) -> Result<Reply, Problem> {
-    let fields =
-        ["subscription", "kind", "reason", "enabled", "quantity", "termDuration", "billingCycle", "why"];
+    let fields = ["subscription", "kind", "reason", "enabled", "quantity", "termDuration", "billingCycle", "why"];
     let body = Object::read(&body, &fields)?;
-    let id: SubscriptionId = body
-        .needed_text("subscription")?
-        .parse()
-        .map_err(|refusal| super::body::refused("subscription", refusal))?;
+    let id: SubscriptionId =
+        body.needed_text("subscription")?.parse().map_err(|refusal| super::body::refused("subscription", refusal))?;
     let asked = Asked::read(&body)?;
     let cause = doors.app.next_cause("decide");
     let told = doors.app.dry(call.rights, cause, move |work| {
@@ -50,6 +47,7 @@ pub(super) async fn decide(State(doors): State<Doors>, call: Call, body: Bytes) 
         let mut told = json::proposed(&rehearsed.proposed);
         told["quote"] = json::shown(&quote);
         told["answers"] = answers.into();
+        told["decisions"] = json::shown(&rehearsed.decisions);
         let last = rehearsed.decisions.last();
         told["verdict"] = last.map(|decision| decision.verdict.as_str()).into();
         told["byDefault"] = last.and_then(|decision| decision.by_default.clone()).into();

@@ -3,6 +3,8 @@
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 
+use serde_json::Value;
+
 use super::body::{Object, refused, wrong};
 use super::lists::{Listing, Pairs};
 use super::problem::Problem;
@@ -12,6 +14,7 @@ use crate::domain::ids::Noun;
 use crate::domain::selection::Schema;
 use crate::domain::{Grant, Grants, TenantId};
 use crate::ops::tokens;
+use crate::store::records::tokens::Token;
 
 /// Random bytes of a secret.
 const SECRET_BYTES: usize = 32;
@@ -25,7 +28,7 @@ pub(super) async fn list(State(doors): State<Doors>, call: Call, pairs: Pairs) -
     let listing = Listing::read(&doors, &TOKENS, pairs)?;
     let found = doors.app.look(call.rights, move |work| {
         let page = tokens::list(work, listing.after.as_deref(), listing.limit)?;
-        Ok(listing.reply(page, |token| json::shown(&token)))
+        Ok(listing.reply(page, |token| shown(&token)))
     });
     Ok(found.await?)
 }
@@ -34,7 +37,7 @@ pub(super) async fn list(State(doors): State<Doors>, call: Call, pairs: Pairs) -
 pub(super) async fn show(State(doors): State<Doors>, Path(text): Path<String>, call: Call) -> Result<Reply, Problem> {
     let id = id(Noun::Token, &text)?;
     let token = doors.app.look(call.rights, move |work| tokens::get(work, id)).await?;
-    Ok(Reply::ok(json::shown(&token)))
+    Ok(Reply::ok(shown(&token)))
 }
 
 /// `POST /v1/tokens`
@@ -54,7 +57,7 @@ pub(super) async fn create(State(doors): State<Doors>, call: Call, body: Bytes) 
     call.act(&doors, &body, move |work| {
         let token = tokens::create(work, &name, grants.clone(), expires_at, &secret)?;
         let place = format!("/v1/tokens/{}", token.id);
-        Ok(Reply::ok(json::shown(&token)).status(201).location(place).secret(secret.clone()))
+        Ok(Reply::ok(shown(&token)).status(201).location(place).secret(secret.clone()))
     })
     .await
 }
@@ -62,7 +65,7 @@ pub(super) async fn create(State(doors): State<Doors>, call: Call, body: Bytes) 
 /// `DELETE /v1/tokens/{id}`
 pub(super) async fn revoke(State(doors): State<Doors>, Path(text): Path<String>, call: Call) -> Result<Reply, Problem> {
     let id = id(Noun::Token, &text)?;
-    call.act(&doors, &Bytes::new(), move |work| Ok(Reply::ok(json::shown(&tokens::revoke(work, id)?)))).await
+    call.act(&doors, &Bytes::new(), move |work| Ok(Reply::ok(shown(&tokens::revoke(work, id)?)))).await
 }
 
 fn grants(asked: &Object) -> Result<Vec<Grant>, Problem> {
@@ -79,6 +82,14 @@ fn tenants(asked: &Object) -> Result<Option<Vec<TenantId>>, Problem> {
         word.parse::<TenantId>().map_err(|refusal| refused(&format!("tenants/{place}"), refusal))
     };
     words.into_iter().enumerate().map(read).collect::<Result<_, _>>().map(Some)
+}
+
+/// A token: its grants and tenants side by side, as it is made.
+fn shown(token: &Token) -> Value {
+    let mut out = json::shown(token);
+    out["grants"] = json::shown(&token.grants.list);
+    out["tenants"] = json::shown(&token.grants.tenants);
+    out
 }
 
 /// A fresh secret: the prefix and 52 characters that hold 256 random bits.

@@ -1,8 +1,9 @@
-//! Lists of what no other file lists: requests, runs and occurrences. Reading only.
+//! What no other file lists: requests, runs, occurrences and the places of triggers.
 
 use crate::domain::run::Run;
 use crate::domain::trigger::Occurrence;
 use crate::domain::{Grant, Id, Request};
+use crate::store::records::triggers::Place;
 use crate::store::records::{Page, requests as request_rows, triggers};
 
 use super::work::Work;
@@ -53,4 +54,21 @@ pub fn occurrences(
 ) -> Result<Page<Occurrence>> {
     work.require(&Grant::Read("schedules"))?;
     Ok(triggers::occurrences(&mut work.tx, trigger, before, limit)?)
+}
+
+/// Where a trigger has got to; none before it was seen.
+///
+/// # Errors
+/// `forbidden`.
+pub fn place(work: &mut Work, trigger: &str) -> Result<Option<Place>> {
+    work.require(&Grant::Read("schedules"))?;
+    Ok(triggers::place(&mut work.tx, trigger)?)
+}
+
+/// Keeps the record of a run that failed: everything it did has been undone.
+///
+/// # Errors
+/// What the store answers.
+pub fn keep(work: &mut Work, run: &Run) -> Result<()> {
+    Ok(triggers::save_run(&mut work.tx, run)?)
 }

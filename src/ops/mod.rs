@@ -6,6 +6,7 @@
 
 pub mod catalog;
 pub mod deliveries;
+pub mod export;
 pub mod idempotency;
 pub mod imports;
 pub mod ledger;

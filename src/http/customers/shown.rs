@@ -29,7 +29,12 @@ pub(super) fn shown(work: &mut Work, subscription: &Subscription) -> ops::Result
     };
     Ok(Shown {
         actions,
-        refund_options: quote.refund.filter(|refund| quote.allowed && !refund.is_zero()).map(option).into_iter().collect(),
+        refund_options: quote
+            .refund
+            .filter(|refund| quote.allowed && !refund.is_zero())
+            .map(option)
+            .into_iter()
+            .collect(),
         window_ends_with_day: window.is_some_and(|window| window.end == End::EndOfDayUtc),
     })
 }
