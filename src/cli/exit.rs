@@ -89,7 +89,11 @@ impl Failure {
             let _ = write!(told, "\n  because {}", said(reason));
         }
         for error in list(body, "errors") {
-            let _ = write!(told, "\n  {}", said(error));
+            let said = said(error);
+            let _ = match said.strip_suffix(&detail) {
+                Some(place) => write!(told, "\n  at {}", place.trim()),
+                None => write!(told, "\n  {said}"),
+            };
         }
         if let Some(hint) = text("hint").map(plain).or_else(|| hint(code).map(str::to_owned)) {
             let _ = write!(told, "\n  {hint}");
@@ -117,7 +121,6 @@ fn said(value: &Value) -> String {
 pub(crate) fn exit_of(status: u16, code: &str) -> Exit {
     match (status, code) {
         (_, "busy" | "stopping" | "deadline_exceeded") | (429 | 503, _) => Exit::Busy,
-        (_, "not_found" | "bad_id") | (404 | 410, _) => Exit::NotFound,
         (
             _,
             "conflict"
@@ -133,7 +136,23 @@ pub(crate) fn exit_of(status: u16, code: &str) -> Exit {
             | "clock_backwards",
         )
         | (412 | 428, _) => Exit::Conflict,
+        (_, "not_found" | "bad_id") | (404 | 410, _) => Exit::NotFound,
         (400 | 405 | 406 | 411 | 413 | 414 | 415 | 431, _) => Exit::Usage,
+        // What was typed does not read; the business was not asked.
+        (
+            422,
+            "schema"
+            | "missing_field"
+            | "out_of_range"
+            | "unknown_field"
+            | "unknown_value"
+            | "unknown_kind"
+            | "unknown_grant"
+            | "reason_required"
+            | "invalid_text"
+            | "asked_before_purchase",
+        ) => Exit::Usage,
+        (422, code) if code.starts_with("bad_") => Exit::Usage,
         (401 | 403 | 409 | 422, _) => Exit::Refused,
         _ => Exit::Failed,
     }
@@ -141,14 +160,12 @@ pub(crate) fn exit_of(status: u16, code: &str) -> Exit {
 
 fn hint(code: &str) -> Option<&'static str> {
     Some(match code {
-        "unauthenticated" | "unauthorized" | "token_unknown" | "token_expired" => {
-            "give a token with --token-file FILE or BURSAR_TOKEN; `bursar token create` makes one"
-        }
-        "not_granted" | "forbidden" => "ask for a token with that grant: `bursar token create NAME --grant GRANT`",
-        "stale_generation" | "generation_moved" | "precondition_failed" => {
+        "unauthorized" => "give a token with --token-file FILE or BURSAR_TOKEN; `bursar token create` makes one",
+        "forbidden" => "ask for a token with that grant: `bursar token create NAME --grant GRANT`",
+        "stale_approval" | "state_changed" | "precondition_failed" => {
             "look at it again with `bursar requests show ID` and answer with the generation you saw"
         }
-        "four_eyes" => "somebody else answers it: `bursar --as NAME requests approve ID`",
+        "self_approval" => "somebody else answers it: `bursar --as NAME requests approve ID`",
         "system_clock" => "a store with a clock of its own is made by `bursar init DIR --clock manual --at INSTANT`",
         _ => return None,
     })
@@ -228,10 +245,13 @@ mod tests {
         for (status, code, exit) in [
             (404, "not_found", Exit::NotFound),
             (409, "window_closed", Exit::Refused),
-            (422, "quantity_below_minimum", Exit::Refused),
-            (403, "not_granted", Exit::Refused),
-            (401, "unauthenticated", Exit::Refused),
-            (412, "stale_generation", Exit::Conflict),
+            (409, "quantity_out_of_range", Exit::Refused),
+            (403, "forbidden", Exit::Refused),
+            (401, "unauthorized", Exit::Refused),
+            (412, "state_changed", Exit::Conflict),
+            (410, "approval_expired", Exit::Conflict),
+            (422, "reason_required", Exit::Usage),
+            (400, "bad_id", Exit::NotFound),
             (400, "unknown_field", Exit::Usage),
             (503, "busy", Exit::Busy),
             (429, "rate_limited", Exit::Busy),

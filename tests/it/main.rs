@@ -13,6 +13,7 @@ mod engine_hostile;
 mod engine_manifest;
 mod engine_values;
 mod http_hardening;
+mod life;
 mod partner_center;
 mod raw;
 mod shipped;
@@ -22,6 +23,8 @@ mod store_files;
 mod store_history;
 mod store_load;
 mod store_serial;
+mod triggers;
+mod world;
 
 #[global_allocator]
 static METER: bursar::Meter = bursar::Meter;
