@@ -227,6 +227,11 @@ pub(super) fn lend<T>(work: &mut Work, body: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Puts a work in the place of the one that script functions of this thread use, and gives that back.
+pub(super) fn exchange(work: Option<Work>) -> Option<Work> {
+    WORK.with_borrow_mut(|slot| std::mem::replace(slot, work))
+}
+
 /// The store's error that a script ran into, if one did: the whole run ends with it.
 pub(super) fn broken() -> Option<store::Error> {
     BROKEN.with_borrow_mut(Option::take)
