@@ -22,6 +22,8 @@ pub mod app;
 pub mod http;
 pub mod triggers;
 
+pub mod testing;
+
 pub mod server;
 
 pub use engine::Meter;

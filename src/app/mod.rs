@@ -84,6 +84,8 @@ pub struct Options {
     pub kit: Option<Kit>,
     /// Whether the library may be absent or broken (for repair and for looking).
     pub tolerate_library: bool,
+    /// What runs, instead of what lies in the configured folder.
+    pub library: Option<(Arc<Library>, Arc<Terms>)>,
 }
 
 /// A handle to an application. Clones are cheap and share it.
@@ -148,7 +150,10 @@ impl App {
         let clock = StoreClock::of(meta::clock(&mut tx)?, options.clock.clone());
         drop(tx);
         let kit = options.kit.clone().unwrap_or_else(crate::engine::api::kit);
-        let library = LibraryState::load(config, &kit, options.tolerate_library)?;
+        let library = match options.library.clone() {
+            Some((library, terms)) => LibraryState::given(library, terms, &kit),
+            None => LibraryState::load(config, &kit, options.tolerate_library)?,
+        };
         let threads = options.script_threads.unwrap_or_else(default_threads);
         let pool = Pool::start(threads, library.current().library.clone()).map_err(Error::Threads)?;
         let budget = budget_of(config);

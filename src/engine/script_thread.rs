@@ -107,7 +107,9 @@ impl Pool {
         self.shared.ready.notify_all();
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
-            if thread.join().is_err() {
+            // The last handle may go away inside a job: a thread cannot wait for itself.
+            let own = thread.thread().id() == std::thread::current().id();
+            if !own && thread.join().is_err() {
                 tracing::error!("a script thread had panicked");
             }
         }

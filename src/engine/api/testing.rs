@@ -196,7 +196,7 @@ thread_local! {
 }
 
 /// Two values that a test expected to be equal.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Difference {
     /// What the test expected.
     pub expected: String,
@@ -215,16 +215,22 @@ pub struct Ended {
     pub spent: Spent,
 }
 
+impl Ended {
+    /// A test that failed before it began.
+    pub fn failed(failure: Failure) -> Self {
+        Self { failure: Some(failure), difference: None, spent: Spent::default() }
+    }
+}
+
 /// Calls one test function on a bench. This thread must have a large stack and be no thread of the bench's own.
 pub fn run(library: &Arc<Library>, path: &str, name: &str, mut bench: Box<dyn Bench>, budget: &Budget) -> Ended {
     script_thread::take_up(library);
-    let failed = |failure| Ended { failure: Some(failure), difference: None, spent: Spent::default() };
     let Some(thread) = script_thread::thread() else {
-        return failed(Failure::new("failed", "the library did not compile on this thread"));
+        return Ended::failed(Failure::new("failed", "the library did not compile on this thread"));
     };
     match bench.open() {
         Ok(work) => script_thread::exchange(Some(work)),
-        Err(error) => return failed(of_error(&error)),
+        Err(error) => return Ended::failed(of_error(&error)),
     };
     BENCH.set(Some(bench));
     DIFFERENCE.set(None);
