@@ -11,7 +11,8 @@ use rhai::{AST, ASTFlags, Engine, ParseError, ParseErrorType, Position, Stmt};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagnostic::Diagnostic;
-use super::library::{File, Kit, add_libs, compile, lib_name};
+use super::library::{File, Kit, lib_name};
+use super::machine::{add_libs, compile};
 use super::manifest::{FileKind, Place, Source};
 use crate::suggest;
 use catalogue::Catalogue;

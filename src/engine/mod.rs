@@ -12,6 +12,7 @@ pub mod decide;
 pub mod diagnostic;
 pub mod failure;
 pub mod library;
+pub mod machine;
 pub mod manifest;
 pub mod meter;
 pub mod reference;

@@ -9,7 +9,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 
 use super::failure::{Api, raise, raise_refusal};
-use super::library::{File, Library, Machine};
+use super::library::{File, Library};
+use super::machine::Machine;
 use super::manifest::Selector;
 use super::sandbox;
 use crate::domain::Refusal;
@@ -172,11 +173,20 @@ pub fn take_up(library: &Arc<Library>) {
     }
     match Machine::new(Arc::clone(library)) {
         Ok(machine) => {
-            let conditions = library.files.iter().filter_map(|file| {
-                let selector = file.manifest.conditions.as_ref()?;
-                Some((file.path.clone(), selection(&SUBSCRIPTIONS, selector).ok()?))
-            });
-            let thread = Thread { machine, conditions: conditions.collect() };
+            // A policy whose `where` cannot be read must not answer everything: then this thread has no library at all.
+            let mut conditions = HashMap::new();
+            for file in &library.files {
+                let Some(selector) = file.manifest.conditions.as_ref() else { continue };
+                match selection(&SUBSCRIPTIONS, selector) {
+                    Ok(selection) => drop(conditions.insert(file.path.clone(), selection)),
+                    Err(refusal) => {
+                        tracing::error!(file = file.path, %refusal, "a loaded policy's where cannot be read");
+                        THREAD.with_borrow_mut(|slot| *slot = None);
+                        return;
+                    }
+                }
+            }
+            let thread = Thread { machine, conditions };
             THREAD.with_borrow_mut(|slot| *slot = Some(Rc::new(thread)));
         }
         Err(findings) => {

@@ -4,14 +4,14 @@
 use serde::Serialize;
 
 use crate::domain::request::{State, Upstream};
-use crate::domain::{Grant, Kind, Subscription, SubscriptionId, Tenant, TenantId};
+use crate::domain::{Grant, Subscription, SubscriptionId, Tenant, TenantId};
 use crate::partner_center::customers::{self, CustomerFact};
 use crate::partner_center::merge::{Conflict, Import, Merged};
 use crate::partner_center::offers::{self, OfferFact};
 use crate::partner_center::orders::{self, OrderFact};
 use crate::partner_center::read::Fact;
 use crate::partner_center::subscriptions::SubscriptionFact;
-use crate::partner_center::subscriptions_merge;
+use crate::partner_center::{subscriptions_merge, upstream};
 use crate::store::records::{
     Stored, catalog, log, meta, requests as request_rows, subscriptions as rows, tenants as tenant_rows,
 };
@@ -177,10 +177,15 @@ fn subscription(work: &mut Work, fact: &SubscriptionFact, options: Options) -> R
     let merged = subscriptions_merge::merge(&work.terms, before, &fact, tenant, &import_of(work, newer, options));
     let report = imported("subscription", fact.id.to_string(), &merged);
     if let Some(known) = &known {
-        compare_upstream(work, known, &fact, &report)?;
+        compare_upstream(work, known, &fact)?;
     }
     if moved(&report) {
         work.save_subscription(known.as_ref(), &merged.record)?;
+        // Dates the document told may lie in the past; a due timer of our own that nothing touched stays due.
+        let dated = |field: &&str| ["commitmentEndDate", "billingCycleEndDate", "status"].contains(field);
+        if report.outcome == Outcome::Taken || report.changed.iter().any(dated) {
+            work.clear_passed(&merged.record)?;
+        }
         if report.conflicts.is_empty() {
             meta::save_imported(&mut work.tx, &fact.id.bytes(), merged.record.standing.generation)?;
         }
@@ -200,41 +205,24 @@ fn move_to(work: &mut Work, stored: Stored<Subscription>, tenant: TenantId) -> R
 }
 
 /// What Partner Center shows now, set against what was applied here.
-fn compare_upstream(
-    work: &mut Work,
-    known: &Stored<Subscription>,
-    fact: &SubscriptionFact,
-    report: &Imported,
-) -> Result<()> {
+fn compare_upstream(work: &mut Work, known: &Stored<Subscription>, fact: &SubscriptionFact) -> Result<()> {
     for (_, record) in log::story(&mut work.tx, known.value.id, known.seq, 50)? {
         for id in record.requests {
             let Some(found) = request_rows::get(&mut work.tx, id)?.map(|stored| stored.value) else { continue };
-            let pending = found.state == State::Applied && found.upstream == Some(Upstream::Pending);
-            let Some((field, told)) = shown_by(found.kind, fact).filter(|_| pending && found.subscription == fact.id)
-            else {
-                continue;
-            };
-            if !told {
+            let pending = found.upstream == Some(Upstream::Pending) && found.subscription == fact.id;
+            if found.state != State::Applied || !pending {
                 continue;
             }
-            let differs =
-                report.changed.contains(&field) || report.conflicts.iter().any(|conflict| conflict.field == field);
+            let effect = found.quote.effect;
+            let Some(shown) = upstream::shown(&found.change, &found.amendments, effect, &known.value, fact) else {
+                continue;
+            };
             let mut after = found.clone();
-            after.upstream = Some(if differs { Upstream::Differs } else { Upstream::Confirmed });
+            after.upstream = Some(if shown { Upstream::Confirmed } else { Upstream::Differs });
             requests::save(work, Some(&found), &mut after)?;
         }
     }
     Ok(())
-}
-
-/// The field that shows a kind of change at Partner Center, and whether the document tells it.
-fn shown_by(kind: Kind, fact: &SubscriptionFact) -> Option<(&'static str, bool)> {
-    Some(match kind {
-        Kind::Suspension | Kind::Reactivation | Kind::Cancellation => ("status", fact.status.is_some()),
-        Kind::AutoRenew => ("autoRenewEnabled", fact.auto_renew_enabled.is_some()),
-        Kind::Quantity => ("quantity", fact.quantity.is_some()),
-        Kind::Renewal => ("commitmentEndDate", fact.term_end.is_some()),
-    })
 }
 
 fn order(work: &mut Work, fact: &OrderFact, options: Options) -> Result<Imported> {

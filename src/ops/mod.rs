@@ -15,6 +15,7 @@ pub mod messages;
 pub mod rehearsal;
 pub mod renewals;
 pub mod requests;
+pub mod retention;
 pub mod subscriptions;
 pub mod tenants;
 pub mod tokens;

@@ -300,6 +300,15 @@ impl Work {
         Ok(subscriptions::remove(&mut self.tx, &stored.value)?)
     }
 
+    /// Takes away the timers whose instant has passed: an import records facts, and what happened before it is over.
+    pub(super) fn clear_passed(&mut self, subscription: &Subscription) -> Result<()> {
+        let passed = self.timers_of(subscription).into_iter().filter(|timer| timer.due <= self.now);
+        for timer in passed.filter(|timer| TimerKind::DOMAIN.contains(&timer.kind)).collect::<Vec<_>>() {
+            timers::clear(&mut self.tx, &timer)?;
+        }
+        Ok(())
+    }
+
     fn timers_of(&self, subscription: &Subscription) -> Vec<Timer> {
         let timer = |(due, at): (Due, Instant)| Timer {
             kind: match due {

@@ -6,10 +6,10 @@
 
 pub mod applied;
 pub mod before;
-pub mod cron;
 pub mod deliveries;
 pub mod handlers;
 pub mod outbox;
+pub mod retention;
 pub mod schedules;
 pub mod timers;
 pub mod upcoming;

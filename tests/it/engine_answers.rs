@@ -2,7 +2,8 @@
 
 use bursar::domain::decision::Answer;
 use bursar::engine::answers::{Source, answer, collect, merge};
-use bursar::engine::library::{Kit, Library, Machine, Settings};
+use bursar::engine::library::{Kit, Library, Settings};
+use bursar::engine::machine::Machine;
 use bursar::engine::{Budget, Failure, Spent};
 use expect_test::{Expect, expect};
 use rhai::Dynamic;

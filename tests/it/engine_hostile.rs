@@ -3,7 +3,8 @@
 
 use bursar::clock;
 use bursar::engine::failure::Failure;
-use bursar::engine::library::{Kit, Library, Machine, Settings};
+use bursar::engine::library::{Kit, Library, Settings};
+use bursar::engine::machine::Machine;
 use bursar::engine::sandbox::spawn_script_thread;
 use bursar::engine::{Budget, Meter, Spent, answers, budget};
 use rhai::Dynamic;

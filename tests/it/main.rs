@@ -13,6 +13,7 @@ mod engine_hostile;
 mod engine_manifest;
 mod engine_values;
 mod http_hardening;
+mod life;
 mod partner_center;
 mod raw;
 mod shipped;
