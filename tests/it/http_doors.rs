@@ -84,7 +84,13 @@ async fn every_route_of_the_table_is_served_and_asks_for_its_grant() {
     for route in ROUTES {
         let path = filled(route, &request);
         let said = world.call(Who::Token(&powerless), route.method, &path, &[], body(route)).await;
-        assert_eq!((said.status.as_u16(), said.code().as_str()), (403, "forbidden"), "{} {path}: {}", route.method, said.text);
+        assert_eq!(
+            (said.status.as_u16(), said.code().as_str()),
+            (403, "forbidden"),
+            "{} {path}: {}",
+            route.method,
+            said.text
+        );
     }
     for route in PUBLIC {
         let path = filled(route, &request);
@@ -239,7 +245,9 @@ async fn the_library_the_clock_and_the_health_are_told() {
     assert_eq!(ready.json()["checks"]["library"]["status"], "broken_keeping_previous");
     assert_eq!(world.call(Who::Nobody, "GET", "/livez", &[], "").await.status, 200);
     let metrics = world.call(Who::Nobody, "GET", "/metrics", &[], "").await.text;
-    for line in ["bursar_runs_total{outcome=\"completed\"} 1", "bursar_occurrences_total{state=\"ran\"} 1", "bursar_build_info"] {
+    for line in
+        ["bursar_runs_total{outcome=\"completed\"} 1", "bursar_occurrences_total{state=\"ran\"} 1", "bursar_build_info"]
+    {
         assert!(metrics.contains(line), "{line} in {metrics}");
     }
 }
