@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bursar::app::App;
 use bursar::config::{self, Config};
+use bursar::domain::ids::Guid;
 use bursar::domain::{Instant, calendar};
 use clap::{Args, ValueEnum};
 
