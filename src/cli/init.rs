@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bursar::app::App;
 use bursar::config::{self, Config};
+use bursar::domain::ids::Guid;
 use bursar::domain::{Instant, calendar};
 use clap::{Args, ValueEnum};
 
@@ -43,9 +44,17 @@ impl Init {
         if self.at.is_some() && self.clock == ClockKind::System {
             return Err(Failure::usage("--at is for a store with --clock manual"));
         }
+        if self.at.is_none() && self.clock == ClockKind::Manual {
+            return Err(Failure::usage("a manual clock starts somewhere: --at 2027-01-01T00:00:00Z"));
+        }
+        // On a manual clock the same commands give the same bytes, identifiers included.
+        let id = match self.at {
+            Some(at) => Guid::derive(format!("manual clock from {}", at.timestamp_micros()).as_bytes()).0,
+            None => fresh_id()?,
+        };
         let made = folder(&self.dir)?;
         let config = Config::load(Some(&self.dir.join("bursar.toml")), &config::environment)?;
-        App::init(&config, fresh_id()?, self.at)?;
+        App::init(&config, id, self.at)?;
         for path in made {
             context.out.say(&format!("made {}", path.display()));
         }
