@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod cli_daemon;
+mod cli_run;
+mod cli_verbs;
 mod domain_lifecycle;
 mod domain_selection;
 mod domain_terms;
