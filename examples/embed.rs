@@ -79,7 +79,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     App::init(&config, store_id, Some(calendar::instant("2027-01-05T09:00:00Z")?))?;
     let kit = api::kit().with(
         |engine| {
-            engine.register_fn("credit_score", |country: &str| -> i64 { if country == "NL" { 80 } else { 20 } });
+            engine.register_fn("credit_score", |country: &str| -> i64 {
+                if country == "NL" { 80 } else { 20 }
+            });
         },
         &[CREDIT_SCORE],
     );
@@ -95,7 +97,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let shown = secret.clone();
     let cause = app.next_cause("embed");
     app.act(Rights::system(), cause, move |work| tokens::create(work, "host", Grants::all(), None, &shown)).await?;
-    let host: Router = Router::new().route("/", get(|| async { "the host's own page" })).merge(http::router(app.clone()));
+    let host: Router =
+        Router::new().route("/", get(|| async { "the host's own page" })).merge(http::router(app.clone()));
     for path in ["/", "/v1/ledger"] {
         let request = Request::get(path).header("authorization", format!("Bearer {secret}")).body(Body::empty())?;
         let answer = host.clone().oneshot(request).await?;
