@@ -23,6 +23,7 @@ mod store_files;
 mod store_history;
 mod store_load;
 mod store_serial;
+mod tidy;
 mod triggers;
 mod world;
 
