@@ -23,6 +23,7 @@ pub mod app;
 pub mod http;
 pub mod triggers;
 
+pub mod client;
 pub mod server;
 
 pub use engine::Meter;
