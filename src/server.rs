@@ -26,7 +26,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::config::Limits;
-pub use crate::http::auth::Peer;
+use crate::http::auth::Peer;
 use crate::http::guard::Guard;
 use gate::{Gate, STAND_IN_HOST};
 use head::Fault;
