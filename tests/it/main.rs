@@ -12,7 +12,11 @@ mod engine_domain;
 mod engine_hostile;
 mod engine_manifest;
 mod engine_values;
+mod http_doors;
 mod http_hardening;
+mod http_hooks;
+mod http_requests;
+mod http_world;
 mod life;
 mod partner_center;
 mod raw;
@@ -23,6 +27,9 @@ mod store_files;
 mod store_history;
 mod store_load;
 mod store_serial;
+mod testing;
+mod triggers;
+mod world;
 
 #[global_allocator]
 static METER: bursar::Meter = bursar::Meter;
