@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod config;
 pub mod json;
+pub mod schedule;
 pub mod signature;
 pub mod suggest;
 
@@ -22,6 +23,7 @@ pub mod app;
 pub mod http;
 pub mod triggers;
 
+pub mod client;
 pub mod testing;
 
 pub mod server;

@@ -49,6 +49,18 @@ impl Default for Kit {
 }
 
 impl Kit {
+    /// The same with a host's own functions. `parts` describes them, so that the checker and the reference know them.
+    #[must_use]
+    pub fn with(mut self, register: impl Fn(&mut Engine) + Send + Sync + 'static, parts: &[Part]) -> Self {
+        let own = Arc::clone(&self.register);
+        self.register = Arc::new(move |engine| {
+            own(engine);
+            register(engine);
+        });
+        self.parts.extend_from_slice(parts);
+        self
+    }
+
     /// An engine with everything scripts may call.
     pub fn engine(&self) -> Engine {
         let mut engine = sandbox::engine();

@@ -1,4 +1,138 @@
-//! The HTTP side: what a request must look like before a route sees it, and what a refusal looks like on the wire.
+//! The HTTP side: what a request must look like before a route sees it, who asks, what each route answers, and what a
+//! refusal looks like on the wire.
+//!
+//! One file a noun. A handler reads its input strictly, calls one operation, and shows what came of it; no rule of the
+//! business stands here. To add a route: a handler, its line in [`router`] and its line in [`routes`].
 
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{delete, get, post, put};
+
+use crate::app::App;
+use crate::domain::Id;
+use crate::domain::ids::Noun;
+use problem::Problem;
+
+pub mod auth;
+mod body;
+mod clock;
+mod customers;
+mod exchange;
+mod export;
 pub mod guard;
+mod health;
+mod hooks;
+mod json;
+mod library;
+pub mod lists;
 pub mod problem;
+mod records;
+pub mod refused;
+mod reply;
+mod requests;
+pub mod routes;
+mod subscriptions;
+mod tenants;
+mod terms;
+mod tokens;
+
+/// What every handler has.
+#[derive(Clone)]
+pub(crate) struct Doors {
+    pub(crate) app: App,
+    hooks: Arc<hooks::Memory>,
+}
+
+/// Every route, for serving behind a [`guard::Guard`] or for calling in process. A caller in process is the operator
+/// when it puts [`crate::server::Peer::Operator`] into the request's extensions.
+pub fn router(app: App) -> Router {
+    let limit = app.config().limits.import_body_bytes;
+    let doors = Doors { app, hooks: Arc::default() };
+    commerce()
+        .merge(records())
+        .merge(machinery())
+        .route_layer(from_fn_with_state(doors.clone(), auth::authenticate))
+        .layer(DefaultBodyLimit::max(limit))
+        .with_state(doors)
+}
+
+/// Tenants, subscriptions, requests; and Partner Center's own routes.
+fn commerce() -> Router<Doors> {
+    Router::new()
+        .route("/v1/tenants", get(tenants::list))
+        .route("/v1/tenants/{id}", get(tenants::show))
+        .route("/v1/tenants/{id}/account", post(tenants::account))
+        .route("/v1/tenants/{id}/labels/{name}", put(tenants::label).delete(tenants::unlabel))
+        .route("/v1/products", get(records::products))
+        .route("/v1/products/{id}", get(records::product))
+        .route("/v1/subscriptions", get(subscriptions::list))
+        .route("/v1/subscriptions/{id}", get(subscriptions::show))
+        .route("/v1/subscriptions/{id}/story", get(subscriptions::story))
+        .route("/v1/subscriptions/{id}/quote", get(subscriptions::quote))
+        .route("/v1/subscriptions/{id}/labels/{name}", put(subscriptions::label).delete(subscriptions::unlabel))
+        .route("/v1/subscriptions/{id}/requests", post(requests::propose))
+        .route("/v1/requests", get(requests::list))
+        .route("/v1/requests/{id}", get(requests::show))
+        .route("/v1/requests/{id}/approve", post(requests::approve))
+        .route("/v1/requests/{id}/deny", post(requests::deny))
+        .route("/v1/requests/{id}/withdraw", post(requests::withdraw))
+        .route("/v1/customers", get(customers::list))
+        .route("/v1/customers/{tenant}", get(customers::show))
+        .route("/v1/customers/{tenant}/subscriptions", get(customers::list_subscriptions))
+        .route("/v1/customers/{tenant}/subscriptions/{id}", get(customers::show_subscription).patch(customers::patch))
+        .route("/v1/customers/{tenant}/orders", get(customers::list_orders))
+        .route("/v1/customers/{tenant}/orders/{id}", get(customers::show_order))
+}
+
+/// What happened and what came and went.
+fn records() -> Router<Doors> {
+    Router::new()
+        .route("/v1/decisions", get(records::decisions))
+        .route("/v1/decisions/{id}", get(records::decision))
+        .route("/v1/runs", get(records::runs))
+        .route("/v1/runs/{id}", get(records::run))
+        .route("/v1/occurrences", get(records::occurrences))
+        .route("/v1/ledger", get(records::lines))
+        .route("/v1/activity", get(records::activity))
+        .route("/v1/deliveries", get(exchange::list_deliveries))
+        .route("/v1/deliveries/{id}", get(exchange::delivery))
+        .route("/v1/deliveries/{id}/redrive", post(exchange::redrive))
+        .route("/v1/messages", get(exchange::list_messages))
+        .route("/v1/messages/{id}", get(exchange::message))
+        .route("/v1/messages/{id}/resend", post(exchange::resend))
+        .route("/v1/export", get(export::all))
+}
+
+/// The machine itself: library, clock, tokens, health; and the hooks.
+fn machinery() -> Router<Doors> {
+    Router::new()
+        .route("/v1/policies", get(library::policies))
+        .route("/v1/scripts", get(library::scripts))
+        .route("/v1/schedules", get(library::list_schedules))
+        .route("/v1/library/reload", post(library::reload))
+        .route("/v1/tokens", get(tokens::list).post(tokens::create))
+        .route("/v1/tokens/{id}", delete(tokens::revoke).get(tokens::show))
+        .route("/v1/clock", get(clock::show))
+        .route("/v1/clock/advance", post(clock::advance))
+        .route("/v1/upcoming", get(clock::upcoming))
+        .route("/v1/import", post(clock::import))
+        .route("/v1/run", post(clock::by_hand))
+        .route("/v1/decide", post(terms::decide))
+        .route("/v1/terms/quote", post(terms::quote))
+        .route("/hooks/{hook}", post(hooks::take))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+}
+
+/// An identifier of ours in a path: one of another noun names nothing here.
+fn id(noun: Noun, text: &str) -> Result<Id, Problem> {
+    let id: Id = text.parse()?;
+    if id.noun == noun {
+        return Ok(id);
+    }
+    Err(Problem::new(404, "not_found", format!("there is nothing called {id} here")))
+}

@@ -68,3 +68,8 @@ pub fn orders(work: &mut Work, tenant: TenantId, after: Option<&[u8]>, limit: us
     }
     Ok(rows::orders(&mut work.tx, Some(tenant), after, limit)?)
 }
+
+/// Where an order stands among its tenant's, as the cursor of a page.
+pub fn key_of(order: &Order) -> Vec<u8> {
+    rows::order_key(order.tenant, &order.id)
+}

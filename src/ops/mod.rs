@@ -6,9 +6,13 @@
 
 pub mod catalog;
 pub mod deliveries;
+pub mod export;
+pub mod idempotency;
 pub mod imports;
 pub mod ledger;
+pub mod lists;
 pub mod messages;
+pub mod rehearsal;
 pub mod renewals;
 pub mod requests;
 pub mod retention;

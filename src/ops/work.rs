@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::change::Amendments;
-use crate::domain::decision::{Answer, Verdict};
+use crate::domain::decision::{Answer, Decision, Verdict};
 use crate::domain::ids::Noun;
 use crate::domain::ledger::{Draft, Line};
 use crate::domain::lifecycle::{self, Due};
@@ -31,6 +31,32 @@ impl Rights {
     /// The domain's own timers and the operator at the machine: everything.
     pub fn system() -> Self {
         Self { principal: Principal::System, grants: Grants::all() }
+    }
+
+    /// Demands a grant.
+    ///
+    /// # Errors
+    /// `forbidden`, naming the grant.
+    pub fn require(&self, grant: &Grant) -> Result<()> {
+        if self.grants.allow(grant) {
+            return Ok(());
+        }
+        Err(Refusal::new("forbidden", format!("{} does not hold the grant {grant}", self.principal)).into())
+    }
+
+    /// Demands a grant for every tenant: what it does cannot be narrowed to some of them.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn require_for_all(&self, grant: &Grant) -> Result<()> {
+        self.require(grant)?;
+        match self.grants.tenants {
+            None => Ok(()),
+            Some(_) => {
+                let message = format!("{} holds {grant} for some tenants only", self.principal);
+                Err(Refusal::new("forbidden", message).into())
+            }
+        }
     }
 }
 
@@ -194,10 +220,7 @@ impl Work {
     /// # Errors
     /// `forbidden`, naming the grant.
     pub fn require(&self, grant: &Grant) -> Result<()> {
-        if self.rights.grants.allow(grant) {
-            return Ok(());
-        }
-        Err(Refusal::new("forbidden", format!("{} does not hold the grant {grant}", self.rights.principal)).into())
+        self.rights.require(grant)
     }
 
     /// Whether a tenant is within reach; one that is not is as good as absent.
@@ -235,6 +258,11 @@ impl Work {
     /// What the run did so far, oldest first.
     pub fn effects(&self) -> &[String] {
         &self.effects
+    }
+
+    /// The decisions made so far, oldest first.
+    pub fn decisions(&self) -> &[Decision] {
+        &self.record.decisions
     }
 
     pub(super) fn record(&mut self) -> &mut Record {

@@ -208,6 +208,11 @@ impl Shared {
         Ok(given)
     }
 
+    /// Whether transactions are accepted now.
+    pub(super) fn is_running(&self) -> bool {
+        locked(&self.sequencer).status == Status::Running
+    }
+
     /// Asks the applier to prune history and waits for it.
     pub(super) fn prune(&self, before: i64, limit: usize) -> Result<usize> {
         let (reply, answer) = mpsc::sync_channel(1);

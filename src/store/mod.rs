@@ -272,6 +272,12 @@ impl Store {
         self.inner.shared.prune(before_micros, limit)
     }
 
+    /// Whether transactions are accepted now: not while storage fails, and not once the store is closed.
+    #[must_use]
+    pub fn is_accepting(&self) -> bool {
+        self.inner.shared.is_running()
+    }
+
     /// What the store has done and holds now.
     #[must_use]
     pub fn metrics(&self) -> Metrics {

@@ -6,7 +6,6 @@
 
 pub mod applied;
 pub mod before;
-pub mod cron;
 pub mod deliveries;
 pub mod handlers;
 pub mod outbox;

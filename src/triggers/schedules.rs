@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 
 use chrono::TimeDelta;
 
-use super::cron::Schedule;
 use super::handlers::{self, Set};
 use crate::app::{App, Error, Result};
 use crate::domain::selection::{SUBSCRIPTIONS, Selection};
@@ -15,6 +14,7 @@ use crate::engine::api::events::Event;
 use crate::engine::manifest::{CatchUp, Source};
 use crate::engine::script_thread::{Priority, selection};
 use crate::ops::{self, Rights, subscriptions};
+use crate::schedule::Schedule;
 use crate::store::records::triggers::{self as rows, Place};
 
 /// Due instants taken up in one go.

@@ -57,7 +57,7 @@ fn register(engine: &mut Engine) {
 }
 
 fn validate_schedule(cron: &str, zone: Option<&str>) -> Result<(), String> {
-    crate::triggers::cron::Schedule::parse(cron, zone.unwrap_or("UTC")).map(|_| ()).map_err(|error| error.to_string())
+    crate::schedule::Schedule::parse(cron, zone.unwrap_or("UTC")).map(|_| ()).map_err(|error| error.to_string())
 }
 
 fn validate_selection(selector: &Selector) -> Result<(), String> {

@@ -60,7 +60,8 @@ pub fn save_price(tx: &mut Tx, price: &Price) -> Result<()> {
     super::save(tx, &PRICES, &key, price)
 }
 
-fn order_key(tenant: TenantId, id: &OrderId) -> Vec<u8> {
+/// The key of an order: its tenant, then its id in lower case.
+pub fn order_key(tenant: TenantId, id: &OrderId) -> Vec<u8> {
     let mut key = tenant.bytes().to_vec();
     key.extend(id.0.to_lowercase().bytes());
     key

@@ -1,0 +1,104 @@
+//! Who calls: a bearer token, or the operator at the machine. Every route is closed unless it is listed as public.
+//!
+//! It finds out who somebody is and never what they may do: that is asked by each operation. A token that is missing,
+//! malformed, expired or revoked is told in one text.
+
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::problem::Problem;
+use super::{Doors, routes};
+use crate::domain::{Grants, Principal};
+use crate::ops::{Rights, tokens};
+use crate::server::Peer;
+
+/// The header with which the operator says on whose behalf they act.
+pub const USER_HEADER: &str = "x-bursar-user";
+/// Characters of a user's name, at most.
+const USER_LENGTH_MAX: usize = 64;
+
+/// Who calls and what they may do. A handler without it is public.
+#[derive(Debug, Clone)]
+pub struct Caller(pub Rights);
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        parts.extensions.get::<Caller>().cloned().ok_or_else(unauthorized)
+    }
+}
+
+/// Stands before every route: a path that is not in the table of routes is not there, and one that is not public
+/// answers only to somebody.
+pub(super) async fn authenticate(State(doors): State<Doors>, mut request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let Some(path) = path.filter(|path| routes::is_known(path)) else {
+        return Problem::new(404, "not_found", "there is nothing here").into_response();
+    };
+    if routes::is_public(request.method(), &path) {
+        return next.run(request).await;
+    }
+    let peer = request.extensions().get::<Peer>().copied();
+    let headers = request.headers().clone();
+    match caller(&doors, &headers, peer).await {
+        Ok(rights) => {
+            request.extensions_mut().insert(Caller(rights));
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn caller(doors: &Doors, headers: &HeaderMap, peer: Option<Peer>) -> Result<Rights, Problem> {
+    if let Some(secret) = bearer(headers)? {
+        let now = doors.app.now();
+        let found = doors.app.look(Rights::system(), move |work| tokens::rights_of(&mut work.tx, &secret, now)).await?;
+        return found.ok_or_else(unauthorized);
+    }
+    match peer {
+        Some(Peer::Operator) => Ok(Rights { principal: operator(headers)?, grants: Grants::all() }),
+        _ => Err(unauthorized()),
+    }
+}
+
+/// The secret of the one `Authorization: Bearer` header; none without the header.
+fn bearer(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = match (values.next(), values.next()) {
+        (None, _) => return Ok(None),
+        (Some(value), None) => value.to_str().map_err(|_| unauthorized())?,
+        (Some(_), Some(_)) => return Err(unauthorized()),
+    };
+    let (scheme, secret) = value.split_once(' ').ok_or_else(unauthorized)?;
+    let secret = secret.trim();
+    if !scheme.eq_ignore_ascii_case("bearer") || secret.is_empty() {
+        return Err(unauthorized());
+    }
+    Ok(Some(secret.to_owned()))
+}
+
+fn operator(headers: &HeaderMap) -> Result<Principal, Problem> {
+    let Some(value) = headers.get(USER_HEADER) else { return Ok(Principal::User("operator".to_owned())) };
+    let name = value.to_str().unwrap_or_default();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@+".contains(&byte);
+    if name.is_empty() || name.len() > USER_LENGTH_MAX || !name.bytes().all(plain) {
+        let detail = format!("a user's name is 1 to {USER_LENGTH_MAX} letters, digits, '-', '_', '.', '@' and '+'");
+        return Err(Problem::new(400, "bad_user", detail));
+    }
+    Ok(Principal::User(name.to_owned()))
+}
+
+fn unauthorized() -> Problem {
+    Problem::new(401, "unauthorized", "a valid access token is needed: Authorization: Bearer brs_...")
+        .header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"bursar\""))
+}
+
+/// The method as the table of routes has it: HEAD is a GET without its body.
+pub(super) fn table_method(method: &Method) -> &str {
+    if *method == Method::HEAD { "GET" } else { method.as_str() }
+}

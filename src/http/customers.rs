@@ -1,0 +1,298 @@
+//! Partner Center's routes in Partner Center's JSON. A change of a subscription is proposed like any other.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+
+use super::body::{integer, wrong};
+use super::lists::{Listing, Pairs};
+use super::problem::Problem;
+use super::reply::{Call, Reply};
+use super::requests::{fresh, said_no};
+use super::{Doors, json};
+use crate::domain::change::Reason;
+use crate::domain::request::Outcome;
+use crate::domain::selection::{ORDERS, SUBSCRIPTIONS, Schema, TENANTS};
+use crate::domain::{Change, OrderId, Refusal, Subscription, SubscriptionId, TenantId};
+use crate::json::Value;
+use crate::ops::{self, Work, catalog, requests, subscriptions, tenants};
+use crate::partner_center::{customers, orders, subscriptions_write, write};
+use crate::store::records::Page;
+
+mod shown;
+
+/// One page of Partner Center's collections: `{totalCount, items, links, attributes}`.
+fn collection<T>(listing: &Listing, path: &str, page: Page<T>, show: impl FnMut(T) -> Value) -> Reply {
+    let items: Vec<Value> = page.items.into_iter().map(show).collect();
+    let next = page.next.map(|key| format!("{path}?limit={}&cursor={}", listing.limit, listing.cursor(&key)));
+    let mut links = vec![("self", path)];
+    links.extend(next.as_deref().map(|next| ("next", next)));
+    let count = items.len();
+    reply(&write::collection(items, count, &links))
+}
+
+/// Numbers of Partner Center's JSON are exact; they are kept so.
+fn reply(value: &Value) -> Reply {
+    Reply::exact(value.to_string())
+}
+
+/// `GET /v1/customers`
+pub(super) async fn list(State(doors): State<Doors>, call: Call, pairs: Pairs) -> Result<Reply, Problem> {
+    let listing = Listing::read(&doors, &TENANTS, pairs)?;
+    let found = doors.app.look(call.rights, move |work| {
+        let page = tenants::select(work, &listing.selection, listing.after.as_deref(), listing.limit)?;
+        Ok(collection(&listing, "/customers", page, |tenant| customers::customer(&tenant)))
+    });
+    Ok(found.await?)
+}
+
+/// `GET /v1/customers/{tenant}`
+pub(super) async fn show(State(doors): State<Doors>, Path(text): Path<String>, call: Call) -> Result<Reply, Problem> {
+    let id: TenantId = text.parse()?;
+    let tenant = doors.app.look(call.rights, move |work| tenants::get(work, id)).await?;
+    Ok(reply(&customers::customer(&tenant)).generation(tenant.generation))
+}
+
+/// A list below a customer: the tenant is part of the path and of the selection.
+fn below(doors: &Doors, noun: &'static Schema, tenant: TenantId, pairs: Pairs) -> Result<Listing, Problem> {
+    let mut pairs = pairs;
+    if pairs.0.iter().any(|(name, _)| matches!(name.as_str(), "tenant" | "tenant_id" | "customer" | "customer_id")) {
+        return Err(Problem::new(400, "unknown_parameter", "the path says whose they are"));
+    }
+    pairs.0.push(("tenant".to_owned(), tenant.to_string()));
+    Listing::read(doors, noun, pairs)
+}
+
+/// `GET /v1/customers/{tenant}/subscriptions`
+pub(super) async fn list_subscriptions(
+    State(doors): State<Doors>,
+    Path(text): Path<String>,
+    call: Call,
+    pairs: Pairs,
+) -> Result<Reply, Problem> {
+    let tenant: TenantId = text.parse()?;
+    let listing = below(&doors, &SUBSCRIPTIONS, tenant, pairs)?;
+    let found = doors.app.look(call.rights, move |work| {
+        exists(work, tenant)?;
+        let page = subscriptions::select(work, &listing.selection, listing.after.as_deref(), listing.limit)?;
+        let mut items = Vec::with_capacity(page.items.len());
+        for stored in page.items {
+            items.push(in_their_json(work, &stored.value)?);
+        }
+        let path = format!("/customers/{tenant}/subscriptions");
+        Ok(collection(&listing, &path, Page { items, next: page.next }, |shown| shown))
+    });
+    Ok(found.await?)
+}
+
+/// A customer out of reach has no list either.
+fn exists(work: &Work, tenant: TenantId) -> ops::Result<()> {
+    if work.reaches(tenant) { Ok(()) } else { Err(ops::not_found("tenant", &tenant)) }
+}
+
+fn in_their_json(work: &mut Work, subscription: &Subscription) -> ops::Result<Value> {
+    let shown = shown::shown(work, subscription)?;
+    Ok(subscriptions_write::subscription(subscription, &shown))
+}
+
+fn own(work: &mut Work, tenant: TenantId, id: SubscriptionId) -> ops::Result<Subscription> {
+    let stored = subscriptions::get(work, id)?;
+    if stored.value.tenant == tenant { Ok(stored.value) } else { Err(ops::not_found("subscription", &id)) }
+}
+
+/// `GET /v1/customers/{tenant}/subscriptions/{id}`
+pub(super) async fn show_subscription(
+    State(doors): State<Doors>,
+    Path((tenant, id)): Path<(String, String)>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    let (tenant, id): (TenantId, SubscriptionId) = (tenant.parse()?, id.parse()?);
+    let found = doors.app.look(call.rights, move |work| {
+        let subscription = own(work, tenant, id)?;
+        Ok(reply(&in_their_json(work, &subscription)?).generation(subscription.standing.generation))
+    });
+    Ok(found.await?)
+}
+
+/// `GET /v1/customers/{tenant}/orders`
+pub(super) async fn list_orders(
+    State(doors): State<Doors>,
+    Path(text): Path<String>,
+    call: Call,
+    pairs: Pairs,
+) -> Result<Reply, Problem> {
+    let tenant: TenantId = text.parse()?;
+    let listing = below(&doors, &ORDERS, tenant, pairs)?;
+    let found = doors.app.look(call.rights, move |work| {
+        let key = |order: &crate::domain::order::Order| catalog::key_of(order);
+        let page = super::lists::selected(
+            work,
+            &listing,
+            |work, after, limit| catalog::orders(work, tenant, after, limit),
+            key,
+        )?;
+        let path = format!("/customers/{tenant}/orders");
+        Ok(collection(&listing, &path, page, |order| orders::order(&order)))
+    });
+    Ok(found.await?)
+}
+
+/// `GET /v1/customers/{tenant}/orders/{id}`
+pub(super) async fn show_order(
+    State(doors): State<Doors>,
+    Path((tenant, id)): Path<(String, String)>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    let tenant: TenantId = tenant.parse()?;
+    let id = OrderId(id);
+    let order = doors.app.look(call.rights, move |work| catalog::order(work, tenant, &id)).await?;
+    Ok(reply(&orders::order(&order)))
+}
+
+/// What a PATCH asks for.
+#[derive(Debug, Clone, Default)]
+struct Patch {
+    changes: Vec<Wish>,
+    friendly_name: Option<String>,
+    others: Vec<(String, Value)>,
+}
+
+/// One field that proposes a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Wish {
+    Status(String),
+    AutoRenew(bool),
+    Quantity(i64),
+}
+
+fn read_patch(body: &Bytes) -> Result<Patch, Problem> {
+    let Value::Object(members) = crate::json::parse(body)? else {
+        return Err(wrong("", "schema", "the body is an object"));
+    };
+    let mut patch = Patch::default();
+    for (name, value) in members {
+        let expected = |what: &str| super::body::mismatch(&name, what, &value);
+        match name.to_ascii_lowercase().as_str() {
+            "status" => {
+                let word = value.as_str().ok_or_else(|| expected("a text"))?;
+                patch.changes.push(Wish::Status(word.to_ascii_lowercase()));
+            }
+            "autorenewenabled" => {
+                patch.changes.push(Wish::AutoRenew(value.as_bool().ok_or_else(|| expected("true or false"))?));
+            }
+            "quantity" => patch.changes.push(Wish::Quantity(integer(&value, &name)?)),
+            "friendlyname" => {
+                patch.friendly_name = Some(value.as_str().ok_or_else(|| expected("a text"))?.to_owned());
+            }
+            _ => patch.others.push((name, value)),
+        }
+    }
+    Ok(patch)
+}
+
+/// `PATCH /v1/customers/{tenant}/subscriptions/{id}`
+pub(super) async fn patch(
+    State(doors): State<Doors>,
+    Path((tenant, id)): Path<(String, String)>,
+    call: Call,
+    body: Bytes,
+) -> Result<Reply, Problem> {
+    let (tenant, id): (TenantId, SubscriptionId) = (tenant.parse()?, id.parse()?);
+    let patch = read_patch(&body)?;
+    let if_match = call.if_match;
+    call.act(&doors, &body, move |work| {
+        let before = own(work, tenant, id)?;
+        if let Some(seen) = if_match {
+            fresh(seen, before.standing.generation)?;
+        }
+        apply(work, &before, &patch)
+    })
+    .await
+}
+
+fn apply(work: &mut Work, before: &Subscription, patch: &Patch) -> ops::Result<Reply> {
+    let shown = in_their_json(work, before)?;
+    unchanged(&shown, &patch.others)?;
+    let mut wished = Vec::new();
+    for wish in &patch.changes {
+        wished.extend(wish.change(before)?);
+    }
+    if wished.len() > 1 {
+        let message = "status, autoRenewEnabled and quantity are changed one at a time: each is decided by itself";
+        return Err(Refusal::new("invalid_patch", message).into());
+    }
+    if let Some(name) = patch.friendly_name.as_ref().filter(|name| **name != before.profile.friendly_name) {
+        subscriptions::rename(work, before.id, name)?;
+    }
+    let Some(change) = wished.pop() else {
+        let after = subscriptions::get(work, before.id)?.value;
+        return Ok(reply(&in_their_json(work, &after)?).generation(after.standing.generation));
+    };
+    let proposed = requests::propose(work, before.id, change, "asked in Partner Center's API")?;
+    let after =
+        reply(&in_their_json(work, &proposed.subscription)?).generation(proposed.subscription.standing.generation);
+    Ok(match (&proposed.request, proposed.outcome) {
+        (_, Outcome::Applied | Outcome::Unchanged) => after,
+        (Some(request), Outcome::Waiting | Outcome::Scheduled) => Reply::ok(json::request(request))
+            .status(202)
+            .location(format!("/v1/requests/{}", request.id))
+            .generation(request.generation),
+        (request, outcome) => Reply::problem(&said_no(request.as_ref(), outcome)),
+    })
+}
+
+impl Wish {
+    /// The change it means, if it changes anything.
+    fn change(&self, before: &Subscription) -> ops::Result<Option<Change>> {
+        let standing = &before.standing;
+        Ok(match self {
+            Wish::AutoRenew(enabled) => {
+                (*enabled != standing.auto_renew_enabled).then_some(Change::AutoRenew { enabled: *enabled })
+            }
+            Wish::Quantity(quantity) => {
+                (*quantity != standing.quantity).then_some(Change::Quantity { quantity: *quantity })
+            }
+            Wish::Status(word) if word == standing.status.as_str() => None,
+            Wish::Status(word) => Some(match word.as_str() {
+                "active" => Change::Reactivation {},
+                "suspended" => Change::Suspension { reason: Reason::CustomerRequest },
+                "deleted" => Change::Cancellation { reason: Reason::CustomerRequest },
+                _ => {
+                    let message = "status becomes active, suspended or deleted; the others come by themselves";
+                    return Err(Refusal::new("invalid_status", message).into());
+                }
+            }),
+        })
+    }
+}
+
+/// Fields that nobody may change are welcome as they are.
+fn unchanged(shown: &Value, others: &[(String, Value)]) -> Result<(), Refusal> {
+    for (name, value) in others {
+        let is_derived = ["attributes", "links", "actions"].iter().any(|known| name.eq_ignore_ascii_case(known));
+        if is_derived || shown.get_any_case(name).map_or(value.is_null(), |known| same(known, value)) {
+            continue;
+        }
+        let short: String = name.chars().take(64).collect();
+        let known = shown.get_any_case(name).is_some();
+        let (code, verb) =
+            if known { ("immutable_field", "cannot be changed here") } else { ("unknown_member", "is not known") };
+        return Err(Refusal::new(code, format!("the field {short:?} {verb}")));
+    }
+    Ok(())
+}
+
+/// Whether two values say the same: names of members in any case, members in any order.
+fn same(known: &Value, given: &Value) -> bool {
+    match (known, given) {
+        (Value::Object(mine), Value::Object(_)) => {
+            let theirs = given.members().unwrap_or_default();
+            let all = theirs.iter().all(|(name, value)| known.get_any_case(name).is_some_and(|mine| same(mine, value)));
+            all && theirs.len() <= mine.len()
+        }
+        (Value::Array(mine), Value::Array(theirs)) => {
+            mine.len() == theirs.len() && mine.iter().zip(theirs).all(|(mine, theirs)| same(mine, theirs))
+        }
+        (Value::Number(_), Value::Number(_)) => known == given || known.as_decimal() == given.as_decimal(),
+        _ => known == given,
+    }
+}

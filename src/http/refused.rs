@@ -1,0 +1,103 @@
+//! What a refusal or a failure is on the wire: the one table from codes to statuses.
+
+use super::problem::Problem;
+use crate::domain::Refusal;
+use crate::{app, ops, store};
+
+/// Seconds after which trying again makes sense when the server is busy.
+const BUSY_SECONDS: u32 = 1;
+/// Seconds after which trying again makes sense when storage fails or the server stops.
+const DOWN_SECONDS: u32 = 5;
+
+/// The status of a refusal's code. What is not listed is a conflict with the state of things.
+pub fn status_of(code: &str) -> u16 {
+    match code {
+        "forbidden" | "self_approval" | "grants_exceeded" => 403,
+        "not_found" => 404,
+        "approval_expired" => 410,
+        "stale_approval" | "state_changed" | "precondition_failed" => 412,
+        "message_too_large" | "too_large" => 413,
+        "invalid_json" | "duplicate_key" | "invalid_utf8" | "too_deep" => 400,
+        "unknown_field" | "unknown_parameter" | "unknown_value" | "duplicate_field" => 400,
+        "busy" | "stopping" => 503,
+        "schema"
+        | "out_of_range"
+        | "reason_required"
+        | "immutable_field"
+        | "amount_overflow"
+        | "missing_field"
+        | "idempotency_key_reused"
+        | "clock_backwards"
+        | "asked_before_purchase" => 422,
+        _ if code.starts_with("bad_") => 400,
+        _ if code.starts_with("invalid") || code.starts_with("unknown_") => 422,
+        _ => 409,
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Problem {
+        let status = status_of(&refusal.code);
+        let mut problem = Problem::new(status, refusal.code, refusal.message);
+        if let Some(rule) = refusal.rule {
+            problem = problem.with("rule", rule);
+        }
+        if let Some(code) = refusal.partner_center_code {
+            problem = problem.with("partnerCenterCode", code);
+        }
+        if status == 503 { problem.retry_after(BUSY_SECONDS) } else { problem }
+    }
+}
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Problem {
+        match error {
+            store::Error::Unavailable => {
+                let detail = "storage is failing; whether work in flight took effect is not known";
+                Problem::new(503, "store_unavailable", detail).retry_after(DOWN_SECONDS)
+            }
+            store::Error::Closed => Problem::new(503, "stopping", "the server is stopping").retry_after(DOWN_SECONDS),
+            store::Error::Conflict { .. } | store::Error::TooOld => {
+                Problem::new(503, "busy", "others changed the same records; try again").retry_after(BUSY_SECONDS)
+            }
+            store::Error::Corrupt { .. } => {
+                tracing::error!(%error, "a record is corrupt");
+                Problem::new(500, "corrupt_record", "a stored record is damaged; the log names it")
+            }
+            other => internal(&other),
+        }
+    }
+}
+
+impl From<ops::Error> for Problem {
+    fn from(error: ops::Error) -> Problem {
+        match error {
+            ops::Error::Refused(refusal) => refusal.into(),
+            ops::Error::Store { source, .. } => source.into(),
+            ops::Error::Script(_) => internal(&error),
+        }
+    }
+}
+
+impl From<app::Error> for Problem {
+    fn from(error: app::Error) -> Problem {
+        match error {
+            app::Error::Operation(error) => error.into(),
+            app::Error::Store { source, .. } => source.into(),
+            other => internal(&other),
+        }
+    }
+}
+
+/// Something of ours went wrong: the log says what, the answer does not.
+pub(super) fn internal(error: &dyn std::error::Error) -> Problem {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    tracing::error!(error = text, "a request failed");
+    Problem::new(500, "internal_error", "something went wrong; the log knows this request's id")
+}

@@ -1,0 +1,247 @@
+//! Requests: proposing, looking, answering.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+
+use super::body::{Object, missing, refused, wrong};
+use super::lists::{Listing, Pairs, selected};
+use super::problem::Problem;
+use super::reply::{Call, Reply};
+use super::{Doors, id, json};
+use crate::domain::change::{Amendments, Reason};
+use crate::domain::ids::Noun;
+use crate::domain::request::Outcome;
+use crate::domain::selection::REQUESTS;
+use crate::domain::{Change, Id, Kind, Refusal, Request, SubscriptionId, calendar};
+use crate::ops::requests::{self, Answered, Proposed};
+use crate::ops::{self, Work, lists, subscriptions};
+
+/// The members of a change as it is asked for.
+pub(super) const CHANGE_FIELDS: [&str; 7] =
+    ["kind", "reason", "enabled", "quantity", "termDuration", "billingCycle", "why"];
+
+/// A change as it is asked for; for a renewal the subscription says which term end is meant.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) kind: Kind,
+    reason: Option<Reason>,
+    enabled: Option<bool>,
+    quantity: Option<i64>,
+    amendments: Amendments,
+    pub(super) why: String,
+}
+
+impl Asked {
+    pub(super) fn read(body: &Object) -> Result<Asked, Problem> {
+        let kind: Kind = body.needed_text("kind")?.parse().map_err(|refusal: Refusal| refused("kind", refusal))?;
+        let reason = body.text("reason")?.map(str::parse::<Reason>).transpose();
+        let asked = Asked {
+            kind,
+            reason: reason.map_err(|refusal| refused("reason", refusal))?,
+            enabled: body.flag("enabled")?,
+            quantity: body.integer("quantity")?,
+            amendments: Amendments {
+                quantity: body.integer("quantity")?.filter(|_| kind == Kind::Renewal),
+                term_duration: body.span("termDuration")?,
+                billing_cycle: body.text("billingCycle")?.map(str::to_owned),
+            },
+            why: body.text("why")?.unwrap_or_default().to_owned(),
+        };
+        asked.complete().map(|()| asked)
+    }
+
+    /// Each kind has what it needs and nothing that means nothing for it.
+    fn complete(&self) -> Result<(), Problem> {
+        let given = [
+            ("reason", self.reason.is_some(), matches!(self.kind, Kind::Suspension | Kind::Cancellation), true),
+            ("enabled", self.enabled.is_some(), self.kind == Kind::AutoRenew, true),
+            (
+                "quantity",
+                self.quantity.is_some(),
+                matches!(self.kind, Kind::Quantity | Kind::Renewal),
+                self.kind == Kind::Quantity,
+            ),
+            ("termDuration", self.amendments.term_duration.is_some(), self.kind == Kind::Renewal, false),
+            ("billingCycle", self.amendments.billing_cycle.is_some(), self.kind == Kind::Renewal, false),
+        ];
+        for (name, is_there, has_it, needs_it) in given {
+            if is_there && !has_it {
+                return Err(wrong(name, "schema", &format!("a {} has no {name}", self.kind)));
+            }
+            if !is_there && has_it && needs_it {
+                return Err(match name {
+                    "reason" => wrong(name, "reason_required", "say why: customer_request, non_payment or fraud"),
+                    _ => missing(name),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The change, for a subscription within reach.
+    pub(super) fn change(&self, work: &mut Work, id: SubscriptionId) -> ops::Result<Change> {
+        let gone = |what: &str| Refusal::new("schema", format!("{what} is missing"));
+        Ok(match self.kind {
+            Kind::Renewal => {
+                let term_end = subscriptions::get(work, id)?.value.standing.term_end;
+                let term_end =
+                    term_end.ok_or_else(|| Refusal::new("not_renewable", "it has no term that could be renewed"))?;
+                Change::Renewal { term_end, amendments: self.amendments.clone() }
+            }
+            Kind::Suspension => Change::Suspension { reason: self.reason.ok_or_else(|| gone("reason"))? },
+            Kind::Reactivation => Change::Reactivation {},
+            Kind::Cancellation => Change::Cancellation { reason: self.reason.ok_or_else(|| gone("reason"))? },
+            Kind::AutoRenew => Change::AutoRenew { enabled: self.enabled.ok_or_else(|| gone("enabled"))? },
+            Kind::Quantity => Change::Quantity { quantity: self.quantity.ok_or_else(|| gone("quantity"))? },
+        })
+    }
+}
+
+/// `POST /v1/subscriptions/{id}/requests`
+pub(super) async fn propose(
+    State(doors): State<Doors>,
+    Path(subscription): Path<String>,
+    call: Call,
+    body: Bytes,
+) -> Result<Reply, Problem> {
+    let asked = Asked::read(&Object::read(&body, &CHANGE_FIELDS)?)?;
+    let subscription: SubscriptionId = subscription.parse()?;
+    call.act(&doors, &body, move |work| {
+        let change = asked.change(work, subscription)?;
+        Ok(answered(&requests::propose(work, subscription, change, &asked.why)?))
+    })
+    .await
+}
+
+/// What proposing came to: 200 done, 202 waiting for somebody or for its instant, 409 refused or denied.
+fn answered(proposed: &Proposed) -> Reply {
+    let reply = Reply::ok(json::proposed(proposed));
+    match (&proposed.request, proposed.outcome) {
+        (_, Outcome::Applied | Outcome::Unchanged) => reply.generation(proposed.subscription.standing.generation),
+        (Some(request), Outcome::Waiting | Outcome::Scheduled) => {
+            reply.status(202).location(format!("/v1/requests/{}", request.id)).generation(request.generation)
+        }
+        (request, outcome) => Reply::problem(&said_no(request.as_ref(), outcome)),
+    }
+}
+
+/// The problem of a request that was refused by the terms or denied by a policy or a person.
+pub(super) fn said_no(request: Option<&Request>, outcome: Outcome) -> Problem {
+    let Some(request) = request else {
+        return Problem::new(409, "denied", "this was denied before and is not asked again");
+    };
+    let refusal = request.refusal.as_ref();
+    let code = refusal.map_or_else(|| outcome.as_str().to_owned(), |refusal| refusal.code.clone());
+    let detail = refusal.map_or_else(|| request.reasons.join("; "), |refusal| refusal.message.clone());
+    let mut problem = Problem::new(409, code, detail)
+        .about(request.id.to_string())
+        .with("outcome", outcome.as_str())
+        .with("request", request.id.to_string())
+        .with("rule", request.quote.rule.clone())
+        .with("allowedUntil", request.quote.allowed_until.map(calendar::show))
+        .with("reasons", request.reasons.clone());
+    if let Some(code) = refusal.and_then(|refusal| refusal.partner_center_code) {
+        problem = problem.with("partnerCenterCode", code);
+    }
+    problem
+}
+
+/// `GET /v1/requests`
+pub(super) async fn list(State(doors): State<Doors>, call: Call, pairs: Pairs) -> Result<Reply, Problem> {
+    let listing = Listing::read(&doors, &REQUESTS, pairs)?;
+    let found = doors.app.look(call.rights, move |work| {
+        let page = selected(work, &listing, lists::requests, |request: &Request| request.id.bytes().to_vec())?;
+        Ok(listing.reply(page, |found| json::request(&found)))
+    });
+    Ok(found.await?)
+}
+
+/// `GET /v1/requests/{id}`
+pub(super) async fn show(State(doors): State<Doors>, Path(text): Path<String>, call: Call) -> Result<Reply, Problem> {
+    let id = id(Noun::Request, &text)?;
+    let found = doors.app.look(call.rights, move |work| requests::get(work, id)).await?;
+    Ok(Reply::ok(json::request(&found)).generation(found.generation))
+}
+
+/// The generation that was seen and the words of an answer.
+fn seen(call: &Call, body: &Bytes) -> Result<(Option<u64>, String), Problem> {
+    let body = Object::read_optional(body, &["generation", "note"])?;
+    let told = body.integer("generation")?.map(|number| {
+        u64::try_from(number).map_err(|_| wrong("generation", "out_of_range", "a generation is not negative"))
+    });
+    let told = told.transpose()?;
+    if let (Some(header), Some(told)) = (call.if_match, told)
+        && header != told
+    {
+        return Err(wrong("generation", "schema", "If-Match and generation name different ones"));
+    }
+    Ok((call.if_match.or(told), body.text("note")?.unwrap_or_default().to_owned()))
+}
+
+type Answering = fn(&mut Work, Id, Option<u64>, &str) -> ops::Result<Answered>;
+
+async fn answer(doors: Doors, text: &str, call: Call, body: Bytes, verb: Answering) -> Result<Reply, Problem> {
+    let id = id(Noun::Request, text)?;
+    let (seen, note) = seen(&call, &body)?;
+    call.act(&doors, &body, move |work| {
+        Ok(match verb(work, id, seen, &note)? {
+            Answered::Done(request) => Reply::ok(json::request(&request)).generation(request.generation),
+            Answered::Moved(request) => Reply::problem(&moved(&request)),
+        })
+    })
+    .await
+}
+
+/// It was decided anew: the answer shows the request with its new quote.
+fn moved(request: &Request) -> Problem {
+    let detail = "the subscription changed since it was reviewed; it was decided anew, look at it again";
+    Problem::new(412, "state_changed", detail)
+        .about(request.id.to_string())
+        .with("request", json::request(request))
+        .with("quote", json::shown(&request.quote))
+}
+
+/// `POST /v1/requests/{id}/approve`
+pub(super) async fn approve(
+    State(doors): State<Doors>,
+    Path(text): Path<String>,
+    call: Call,
+    body: Bytes,
+) -> Result<Reply, Problem> {
+    answer(doors, &text, call, body, requests::approve).await
+}
+
+/// `POST /v1/requests/{id}/deny`
+pub(super) async fn deny(
+    State(doors): State<Doors>,
+    Path(text): Path<String>,
+    call: Call,
+    body: Bytes,
+) -> Result<Reply, Problem> {
+    answer(doors, &text, call, body, requests::deny).await
+}
+
+/// `POST /v1/requests/{id}/withdraw`
+pub(super) async fn withdraw(
+    State(doors): State<Doors>,
+    Path(text): Path<String>,
+    call: Call,
+    body: Bytes,
+) -> Result<Reply, Problem> {
+    answer(doors, &text, call, body, |work, id, seen, note| {
+        let now = requests::get(work, id).map(|request| request.generation);
+        if let (Some(seen), Ok(now)) = (seen, now) {
+            fresh(seen, now)?;
+        }
+        requests::withdraw(work, id, note).map(Answered::Done)
+    })
+    .await
+}
+
+/// Whether the generation that was seen is the present one.
+pub(super) fn fresh(seen: u64, now: u64) -> Result<(), Refusal> {
+    if seen == now {
+        return Ok(());
+    }
+    Err(Refusal::new("precondition_failed", format!("it has moved to generation {now}; look at it again")))
+}

@@ -1,0 +1,54 @@
+//! Answers kept for calls with an idempotency key, in the transaction of what the call did.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::Principal;
+use crate::store::records;
+use crate::store::tables::IDEMPOTENCY;
+
+use super::Result;
+use super::work::Work;
+
+/// What a call was answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Remembered {
+    /// BLAKE3 of the body, in hex: the same key with another body is refused.
+    pub body_hash: String,
+    /// The status answered.
+    pub status: u16,
+    /// The body answered, as JSON text; never a secret.
+    pub body: String,
+    /// The generation of its ETag.
+    #[serde(default)]
+    pub generation: Option<u64>,
+    /// Where the record stands.
+    #[serde(default)]
+    pub location: Option<String>,
+}
+
+/// Where the answer to a call is kept: by who called, method and path, and their key.
+pub fn place(principal: &Principal, route: &str, key: &str) -> Vec<u8> {
+    let mut hasher = blake3::Hasher::new();
+    for part in [principal.to_string().as_str(), route, key] {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    hasher.finalize().as_bytes().to_vec()
+}
+
+/// What the call at this place was answered, if it came before.
+///
+/// # Errors
+/// What the store answers.
+pub fn recall(work: &mut Work, place: &[u8]) -> Result<Option<Remembered>> {
+    Ok(records::fetch(&mut work.tx, &IDEMPOTENCY, place)?.map(|stored| stored.value))
+}
+
+/// Keeps the answer to the call at this place.
+///
+/// # Errors
+/// What the store answers.
+pub fn remember(work: &mut Work, place: &[u8], answer: &Remembered) -> Result<()> {
+    Ok(records::save(&mut work.tx, &IDEMPOTENCY, place, answer)?)
+}
