@@ -50,8 +50,7 @@ fn check(files: &[(&str, &str)], want: &Expect) {
 fn what_ships_passes_its_tests() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (reports, summary) = all(folder, None).unwrap();
-    let failed: Vec<String> =
-        reports.iter().filter(|report| !report.passed()).map(ToString::to_string).collect();
+    let failed: Vec<String> = reports.iter().filter(|report| !report.passed()).map(ToString::to_string).collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
     assert_eq!(summary.failed, 0);
     assert!(summary.passed >= 30, "{summary}");
@@ -84,12 +83,77 @@ fn test_in_a_helper() { helper(given(#{ quantity: 7 })); }
 
 fn test_a_slip() { given(#{ quantiti: 7 }); }
 "#;
-    check(&[("policies/a.rhai", &policy), ("policies/a_test.rhai", tests)], &expect![[r#""#]]);
+    check(
+        &[("policies/a.rhai", &policy), ("policies/a_test.rhai", tests)],
+        &expect![[r#"
+        ok     policies/a_test.rhai::test_holds (0 ms)
+        FAILED policies/a_test.rhai::test_differs (0 ms)
+            policies/a_test.rhai:9:5: error[not_equal]: this is not what was expected
+             9 |     assert_eq(decide("suspension", given()).outcome, "applied");
+               |     ^
+            expected: "applied"
+            got:      "waiting"
+            suspension: policies/a.rhai answered review (ask Anna)
+            printed: before
+        FAILED policies/a_test.rhai::test_of_two_types (0 ms)
+            policies/a_test.rhai:13:5: error[not_equal]: this is not what was expected
+             13 |     assert_eq(given(#{ unit_price: "5 EUR" }).unit_price, "5 EUR");
+                |     ^
+            expected: "5 EUR"
+            got:      5.00 EUR (Money)
+        FAILED policies/a_test.rhai::test_in_a_helper (0 ms)
+            policies/a_test.rhai:16:18: error[assertion]: too few seats
+             16 | fn helper(sub) { assert(sub.quantity > 7, "too few seats"); }
+                |                  ^
+        FAILED policies/a_test.rhai::test_a_slip (0 ms)
+            policies/a_test.rhai:20:20: error[unknown_fact]: given does not know quantiti; did you mean quantity?
+             20 | fn test_a_slip() { given(#{ quantiti: 7 }); }
+                |                    ^
+        1 passed, 4 failed"#]],
+    );
+}
+
+#[test]
+fn a_run_that_fails_on_the_way_fails_the_test() {
+    let script = "//! ---\n//! on = [{ cron = \"0 6 * * *\" }, { hook = \"billing\", types = [\"invoice.paid\"] }]\n//! ---\nfn run(event) {\n    throw \"no\";\n}";
+    let tests = r#"
+fn test_time() { advance("P1D"); }
+fn test_a_hook() { hook("billing", "invoice.paid", #{}); }
+fn test_nobody() { hook("billing", "invoice.payd", #{}); }
+fn test_caught() {
+    let caught = "";
+    try { advance("P1D"); } catch (error) { caught = error.code; }
+    assert_eq(caught, "run_failed");
+    advance("PT0S");
+}
+"#;
+    check(
+        &[("scripts/a.rhai", script), ("scripts/a_test.rhai", tests)],
+        &expect![[r#"
+        FAILED scripts/a_test.rhai::test_time (0 ms)
+            scripts/a_test.rhai:2:18: error[run_failed]: run of scripts/a.rhai: no (thrown at scripts/a.rhai:5:5)
+             2 | fn test_time() { advance("P1D"); }
+               |                  ^
+        FAILED scripts/a_test.rhai::test_a_hook (0 ms)
+            scripts/a_test.rhai:3:20: error[hook_failed]: scripts/a.rhai#1: no (thrown at scripts/a.rhai:5:5)
+             3 | fn test_a_hook() { hook("billing", "invoice.paid", #{}); }
+               |                    ^
+        FAILED scripts/a_test.rhai::test_nobody (0 ms)
+            scripts/a_test.rhai:4:20: error[nobody_takes]: no file takes invoice.payd of the hook billing; did you mean billing invoice.paid?
+             4 | fn test_nobody() { hook("billing", "invoice.payd", #{}); }
+               |                    ^
+        ok     scripts/a_test.rhai::test_caught (0 ms)
+        1 passed, 3 failed"#]],
+    );
 }
 
 /// Three slips; each alone decides the suspension of what `given()` gives.
 const SLIPS: [(&str, &str, &str); 3] = [
-    ("a forgotten return", "fn decide(request) { if request.reason == \"fraud\" { true } else { \"approve\" } }", "no policy answered"),
+    (
+        "a forgotten return",
+        "fn decide(request) { if request.reason == \"fraud\" { true } else { \"approve\" } }",
+        "no policy answered",
+    ),
     (
         "money compared with text",
         "fn decide(request) { approve(); if request.subscription.unit_price == request.subscription.billing_cycle { deny(\"x\"); } }",
@@ -193,7 +257,8 @@ fn every_function_described_is_registered_with_its_number_of_values() {
     }
     let before: Vec<_> = kit.engine().collect_fn_metadata(None, shape, false);
     for (name, count) in given.iter().filter(|one| !before.contains(one)) {
-        let described = |known: &&bursar::engine::reference::Function| known.name == name && known.params.len() == *count;
+        let described =
+            |known: &&bursar::engine::reference::Function| known.name == name && known.params.len() == *count;
         assert_eq!(api::testing::PART.functions.iter().filter(described).count().min(1), 1, "{name} is not described");
     }
 }
@@ -210,7 +275,9 @@ fn only_the_tests_asked_for_run_and_a_slip_in_the_name_is_told() {
 #[test]
 fn a_schedule_that_walks_everything_is_noted_and_one_with_an_index_is_not() {
     let noted = |each: &str| {
-        let text = format!("//! ---\n//! grants = [\"*\"]\n//! on = [{{ cron = \"0 6 * * *\", each = {each} }}]\n//! ---\nfn run(event) {{ }}");
+        let text = format!(
+            "//! ---\n//! grants = [\"*\"]\n//! on = [{{ cron = \"0 6 * * *\", each = {each} }}]\n//! ---\nfn run(event) {{ }}"
+        );
         let texts = vec![("scripts/a.rhai".to_owned(), text)];
         let library = Library::from_texts(texts, &Settings::default(), &api::kit()).unwrap();
         assert!(library.warnings.is_empty());
