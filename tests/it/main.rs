@@ -30,6 +30,7 @@ mod store_files;
 mod store_history;
 mod store_load;
 mod store_serial;
+mod testing;
 mod triggers;
 mod world;
 
