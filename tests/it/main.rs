@@ -31,6 +31,7 @@ mod store_history;
 mod store_load;
 mod store_serial;
 mod testing;
+mod tidy;
 mod triggers;
 mod world;
 
