@@ -53,12 +53,8 @@ impl Out {
             Format::Json => write_out(format!("{record:#}\n").as_bytes()),
             Format::Jsonl => write_out(format!("{record}\n").as_bytes()),
             Format::Csv => {
-                let flat: Vec<(String, String)> = record
-                    .as_object()
-                    .into_iter()
-                    .flatten()
-                    .map(|(name, value)| (name.clone(), text(value)))
-                    .collect();
+                let flat: Vec<(String, String)> =
+                    record.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), text(value))).collect();
                 let heads: Vec<&str> = flat.iter().map(|(name, _)| name.as_str()).collect();
                 let cells: Vec<String> = flat.iter().map(|(_, value)| value.clone()).collect();
                 write_out(
