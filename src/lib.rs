@@ -23,6 +23,9 @@ pub mod app;
 pub mod http;
 pub mod triggers;
 
+pub mod client;
+pub mod testing;
+
 pub mod server;
 
 pub use engine::Meter;

@@ -43,7 +43,7 @@ pub fn term_end(work: &mut Work, tenant: TenantId, id: SubscriptionId, due: Inst
         Some(request) if request.state == State::Scheduled => scheduled(work, &stored, request),
         Some(request) => otherwise(work, &stored, request),
         None if stored.value.standing.renewal == Renewal::Denied => end(work, &stored, None),
-        None => propose_now(work, stored, due),
+        None => propose_now(work, &stored, due),
     }
 }
 
@@ -53,7 +53,7 @@ fn scheduled(work: &mut Work, stored: &Stored<Subscription>, request: Request) -
     let same = request.subscription_generation == stored.value.standing.generation
         && request.tenant_generation == tenant_generation;
     if same {
-        return renew(work, stored, request);
+        return renew(work, stored, &request);
     }
     let judge = std::sync::Arc::clone(&work.judge);
     let judgement = judge.ask(work, &request, &stored.value)?;
@@ -66,24 +66,24 @@ fn scheduled(work: &mut Work, stored: &Stored<Subscription>, request: Request) -
     };
     let mut request = request;
     request.reasons = judgement.reasons;
-    if yes { renew(work, stored, request) } else { end(work, stored, Some(request)) }
+    if yes { renew(work, stored, &request) } else { end(work, stored, Some(request)) }
 }
 
 fn otherwise(work: &mut Work, stored: &Stored<Subscription>, request: Request) -> Result<()> {
     match request.otherwise {
-        Some(Otherwise::Approve) => renew(work, stored, request),
+        Some(Otherwise::Approve) => renew(work, stored, &request),
         _ => end(work, stored, Some(request)),
     }
 }
 
-fn propose_now(work: &mut Work, stored: Stored<Subscription>, due: Instant) -> Result<()> {
+fn propose_now(work: &mut Work, stored: &Stored<Subscription>, due: Instant) -> Result<()> {
     let change = Change::Renewal { term_end: due, amendments: Default::default() };
     let id = stored.value.id;
     let tenant = stored.value.tenant;
     let proposed = requests::propose(work, id, change, "the term ends")?;
     let Some(stored) = subscription_rows::get(&mut work.tx, tenant, id)? else { return Ok(()) };
     match proposed.request {
-        Some(request) if request.state == State::Scheduled => renew(work, &stored, request),
+        Some(request) if request.state == State::Scheduled => renew(work, &stored, &request),
         Some(request) if request.state == State::Waiting => otherwise(work, &stored, request),
         Some(request) if request.state == State::Refused => refused(work, &stored, &request),
         _ => end(work, &stored, None),
@@ -99,7 +99,7 @@ fn refused(work: &mut Work, stored: &Stored<Subscription>, request: &Request) ->
     }
 }
 
-fn renew(work: &mut Work, stored: &Stored<Subscription>, request: Request) -> Result<()> {
+fn renew(work: &mut Work, stored: &Stored<Subscription>, request: &Request) -> Result<()> {
     let price = requests::price_of(work, &stored.value)?;
     let applied = match lifecycle::renew(&work.terms, &stored.value, &request.amendments, price, work.now) {
         Ok(applied) => applied,
@@ -108,7 +108,7 @@ fn renew(work: &mut Work, stored: &Stored<Subscription>, request: Request) -> Re
             after.reasons.insert(0, refusal.message.clone());
             let unpriced = refusal.code == "price_unknown";
             after.refusal = Some(refusal);
-            requests::close(work, Some(&request), &mut after, State::Refused)?;
+            requests::close(work, Some(request), &mut after, State::Refused)?;
             return if unpriced {
                 park(work, stored, Attention::PriceUnknown, Some(after.id))
             } else {
@@ -120,7 +120,7 @@ fn renew(work: &mut Work, stored: &Stored<Subscription>, request: Request) -> Re
     let late = subscription.standing.term_end.is_some_and(|end| end <= work.now);
     subscription.standing.late_terms = if late { stored.value.standing.late_terms + 1 } else { 0 };
     let mut after = request.clone();
-    requests::close(work, Some(&request), &mut after, State::Applied)?;
+    requests::close(work, Some(request), &mut after, State::Applied)?;
     work.save_subscription(Some(stored), &subscription)?;
     work.owe(&subscription, Some(after.id), lines);
     work.note(topic, Some(&subscription), Some(after.id), &after.reasons.join("; "));
@@ -130,9 +130,9 @@ fn renew(work: &mut Work, stored: &Stored<Subscription>, request: Request) -> Re
 
 /// The term ends without another: expired, or disabled when it was suspended. What is open on it is closed.
 fn end(work: &mut Work, stored: &Stored<Subscription>, denied: Option<Request>) -> Result<()> {
-    let Applied { subscription, lines, topic } = match lifecycle::end_term(&work.terms, &stored.value, work.now) {
-        Ok(applied) => applied,
-        Err(_) => return park(work, stored, Attention::TermEndPassed, None),
+    let ended = lifecycle::end_term(&work.terms, &stored.value, work.now);
+    let Ok(Applied { subscription, lines, topic }) = ended else {
+        return park(work, stored, Attention::TermEndPassed, None);
     };
     for open in rows::all_open(&mut work.tx, subscription.tenant, subscription.id)? {
         let mut after = open.clone();

@@ -88,10 +88,7 @@ fn policy(app: &App, work: &mut Work, set: &Set, event: &Event) -> ops::Result<O
     if ran.run.ending != Ending::Completed {
         return Ok(Outcome { failed: true, run: Some(ran.run) });
     }
-    let selection = match Selected::of(&ran.returned).selection() {
-        Ok(selection) => selection,
-        Err(refusal) => return Err(refusal.into()),
-    };
+    let selection = Selected::of(&ran.returned).selection()?;
     for subscription in selected(work, &selection)? {
         propose_all(work, set, &subscription)?;
     }

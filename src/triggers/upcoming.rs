@@ -92,7 +92,9 @@ fn subjects(work: &mut Work, until: Instant) -> ops::Result<Vec<Coming>> {
     ];
     let mut found = Vec::new();
     for (kind, event) in kinds {
-        for timer in timers::due(&mut work.tx, kind, None, until, None, EVENTS_MAX)? {
+        // A window that has closed is history; whatever else is overdue is still to come.
+        let after = (kind == TimerKind::WindowEnd).then_some(work.now);
+        for timer in timers::due(&mut work.tx, kind, after, until, None, EVENTS_MAX)? {
             if work.reaches(timer.tenant) {
                 found.extend(coming(work, &timer, event)?);
             }

@@ -1,105 +1,18 @@
 //! The life of subscriptions and requests, end to end on a manual clock: imported, decided, renewed, charged, approved,
 //! expired; the same commands give the same rows.
 
-use bursar::app::{App, Options};
-use bursar::config::Config;
+use bursar::app::App;
 use bursar::domain::change::Reason;
 use bursar::domain::ledger::ChargeType;
 use bursar::domain::request::{Outcome, State};
-use bursar::domain::selection::{LEDGER, Selection};
 use bursar::domain::subscription::{Attention, Status};
-use bursar::domain::{Change, Grant, Grants, Instant, Principal, Subscription, SubscriptionId, calendar};
+use bursar::domain::{Change, Grant, Grants, Principal};
 use bursar::ops::requests::Answered;
 use bursar::ops::{self, Rights, ledger, requests, subscriptions};
 use bursar::store::records;
 use bursar::triggers;
 
-fn at(text: &str) -> Instant {
-    calendar::instant(text).unwrap()
-}
-
-fn person(name: &str) -> Rights {
-    Rights { principal: Principal::User(name.to_owned()), grants: Grants::all() }
-}
-
-struct World {
-    app: App,
-    _folder: tempfile::TempDir,
-}
-
-impl World {
-    fn new(now: &str, files: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        for (path, text) in files {
-            let path = folder.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        let config = Config { library: folder.path().to_owned(), ..Config::default() };
-        let options = Options { script_threads: Some(1), ..Options::default() };
-        let app = App::in_memory(&config, [3; 16], Some(at(now)), options).unwrap();
-        Self { app, _folder: folder }
-    }
-
-    async fn import(&self, body: serde_json::Value) {
-        let report = self
-            .app
-            .import(Rights::system(), "test".to_owned(), body.to_string(), ops::imports::Options::default())
-            .await
-            .unwrap();
-        assert_eq!(report.refused, 0, "{report:#?}");
-    }
-
-    async fn propose(&self, who: &str, id: SubscriptionId, change: Change) -> requests::Proposed {
-        let cause = self.app.next_cause("test");
-        self.app
-            .act(person(who), cause, move |work| requests::propose(work, id, change.clone(), "because"))
-            .await
-            .unwrap()
-    }
-
-    fn sub(&self, id: SubscriptionId) -> Subscription {
-        self.app.read(Rights::system(), |work| subscriptions::get(work, id)).unwrap().value
-    }
-
-    fn lines(&self) -> Vec<bursar::domain::ledger::Line> {
-        let all = Selection::everything(&LEDGER);
-        let mut lines = self.app.read(Rights::system(), |work| ledger::list(work, &all, None, 10_000)).unwrap().items;
-        lines.reverse();
-        lines
-    }
-}
-
-const TENANT: &str = "11111111-1111-1111-1111-111111111111";
-
-fn sub_id(number: u8) -> SubscriptionId {
-    format!("22222222-2222-2222-2222-2222222222{number:02}").parse().unwrap()
-}
-
-fn customer() -> serde_json::Value {
-    serde_json::json!({ "id": TENANT, "companyProfile": { "tenantId": TENANT, "companyName": "Anker BV", "domain": "anker.example" },
-        "billingProfile": { "defaultAddress": { "country": "NL" } } })
-}
-
-fn order(number: u8, price: &str) -> serde_json::Value {
-    serde_json::json!({ "id": format!("Order{number:02}"), "referenceCustomerId": TENANT, "currencyCode": "EUR", "billingCycle": "monthly",
-        "creationDate": "2027-01-31T00:00:00Z", "status": "completed",
-        "lineItems": [{ "lineItemNumber": 0, "offerId": "CFQ7TTC0LIFE:0001:CFQ7TTC0LF01", "subscriptionId": sub_id(number), "quantity": 10,
-            "pricing": { "price": price, "listPrice": price } }] })
-}
-
-fn monthly(number: u8, start: &str, end: &str) -> serde_json::Value {
-    serde_json::json!({ "id": sub_id(number), "offerId": "CFQ7TTC0LIFE:0001:CFQ7TTC0LF01", "offerName": "Suite", "friendlyName": format!("Suite {number}"),
-        "productType": { "id": "OnlineServicesNCE" }, "quantity": 10, "creationDate": start, "effectiveStartDate": start,
-        "commitmentEndDateTime": end, "status": "active", "autoRenewEnabled": true, "billingType": "license", "billingCycle": "monthly",
-        "termDuration": "P1M", "orderId": format!("Order{number:02}"),
-        "links": { "self": { "uri": format!("/customers/{TENANT}/subscriptions/{}", sub_id(number)), "method": "GET" } },
-        "attributes": { "objectType": "Subscription" } })
-}
-
-fn book(start: &str, end: &str) -> serde_json::Value {
-    serde_json::json!([customer(), order(1, "10.00"), monthly(1, start, end)])
-}
+use crate::world::{World, at, book, customer, large_book, monthly, person, sub_id};
 
 #[tokio::test]
 async fn a_monthly_term_with_anchor_31_keeps_it_through_a_year_and_is_charged_once_a_period() {
@@ -303,12 +216,7 @@ async fn the_same_commands_give_the_same_rows() {
     let mut seen = Vec::new();
     for _ in 0..2 {
         let world = World::new("2027-01-31T12:00:00Z", &[("policies/roll.rhai", ROLLS)]);
-        let mut rows = vec![customer()];
-        for number in 1..=9 {
-            rows.push(order(number, "10.00"));
-            rows.push(monthly(number, "2027-01-31T00:00:00Z", "2027-02-27T23:59:59Z"));
-        }
-        world.import(serde_json::Value::Array(rows)).await;
+        world.import(large_book(9)).await;
         triggers::advance(&world.app, at("2027-09-01T00:00:00Z")).await.unwrap();
         let stories: Vec<String> = (1..=9)
             .map(|number| {

@@ -27,6 +27,9 @@ mod store_files;
 mod store_history;
 mod store_load;
 mod store_serial;
+mod testing;
+mod triggers;
+mod world;
 
 #[global_allocator]
 static METER: bursar::Meter = bursar::Meter;

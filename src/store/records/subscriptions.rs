@@ -135,9 +135,9 @@ pub fn remove(tx: &mut Tx, subscription: &Subscription) -> Result<()> {
 fn write_standing(standing: &Standing) -> [u8; LENGTH] {
     let mut out = [0u8; LENGTH];
     out[0] = LAYOUT;
-    out[1] = code(&Status::ALL, standing.status);
-    out[2] = code(&RENEWALS, standing.renewal);
-    out[3] = standing.attention.map_or(0, |attention| code(&ATTENTIONS, attention) + 1);
+    out[1] = code(&Status::ALL, &standing.status);
+    out[2] = code(&RENEWALS, &standing.renewal);
+    out[3] = standing.attention.map_or(0, |attention| code(&ATTENTIONS, &attention) + 1);
     out[4] = u8::from(standing.auto_renew_enabled);
     out[5] = standing.late_terms;
     out[6..14].copy_from_slice(&standing.generation.to_be_bytes());
@@ -192,6 +192,6 @@ const RENEWALS: [Renewal; 5] = [Renewal::Open, Renewal::Waiting, Renewal::Schedu
 const ATTENTIONS: [Attention; 4] =
     [Attention::TermEndPassed, Attention::PriceUnknown, Attention::TermsMissed, Attention::ActivationPending];
 
-fn code<T: PartialEq>(list: &[T], value: T) -> u8 {
-    list.iter().position(|known| *known == value).and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX)
+fn code<T: PartialEq>(list: &[T], value: &T) -> u8 {
+    list.iter().position(|known| known == value).and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX)
 }

@@ -1,0 +1,106 @@
+//! `bursar clock`, `bursar tick` and `bursar upcoming`: time, and what it brings.
+
+use bursar::app::{self, App};
+use bursar::domain::calendar;
+use bursar::store;
+use bursar::triggers;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::connect::{Context, encoded, socket_path};
+use super::exit::{Exit, Failure, Outcome, chain};
+use super::output::{Column, Format};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Show what time it is for the store
+    Show(Show),
+    /// Move a manual clock, processing what falls due on the way
+    Advance(Advance),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Show {}
+
+#[derive(Debug, Args)]
+pub(crate) struct Advance {
+    /// How far: P30D, PT1H
+    #[arg(value_name = "DURATION", required_unless_present = "to", conflicts_with = "to")]
+    by: Option<String>,
+    /// Where to
+    #[arg(long, value_name = "INSTANT")]
+    to: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Tick {}
+
+#[derive(Debug, Args)]
+pub(crate) struct Upcoming {
+    /// How far ahead
+    #[arg(long = "for", value_name = "DURATION", default_value = "P30D")]
+    span: String,
+}
+
+impl Verb {
+    pub(crate) async fn run(self, context: &Context) -> Outcome {
+        let answer = match self {
+            Verb::Show(_) => context.look("/v1/clock").await?,
+            Verb::Advance(Advance { by: Some(by), .. }) => {
+                context.change("/v1/clock/advance", &json!({ "by": by })).await?
+            }
+            Verb::Advance(Advance { to, .. }) => context.change("/v1/clock/advance", &json!({ "to": to })).await?,
+        };
+        context.out.record(&answer)?;
+        Ok(Exit::Done)
+    }
+}
+
+impl Tick {
+    pub(crate) async fn run(&self, context: &Context) -> Outcome {
+        if context.url.is_some() {
+            return Err(Failure::usage("a daemon ticks by itself; tick is for a system without one"));
+        }
+        let config = context.load()?;
+        let app = match App::open(&config, app::Options::default()) {
+            Err(app::Error::Store { source: store::Error::Locked, .. })
+                if tokio::net::UnixStream::connect(socket_path(&config.store)).await.is_ok() =>
+            {
+                context.out.say("a daemon has the store and processes what is due by itself");
+                return Ok(Exit::Done);
+            }
+            opened => opened?,
+        };
+        let ticked = triggers::tick(&app).await;
+        let now = calendar::show(app.now());
+        app.store().clone().close();
+        let ticked = ticked.map_err(|error| Failure::new(Exit::Failed, chain(&error)))?;
+        let mut record = json!(ticked);
+        record["now"] = now.into();
+        context.out.record(&record)?;
+        Ok(Exit::Done)
+    }
+}
+
+const COMING: &[Column] = &[
+    Column("AT", "at"),
+    Column("EVENT", "event"),
+    Column("WHAT", "name|trigger"),
+    Column("OUTCOME", "outcome"),
+    Column("CHARGE", "charge"),
+    Column("SUBSCRIPTION", "subscription"),
+    Column("REQUEST", "request"),
+];
+
+impl Upcoming {
+    pub(crate) async fn run(&self, context: &Context) -> Outcome {
+        let answer = context.look(&format!("/v1/upcoming?for={}", encoded(&self.span))).await?;
+        let items = answer.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+        if items.is_empty() && context.out.format == Format::Table {
+            context.out.say(&format!("nothing within {}", self.span));
+            return Ok(Exit::Done);
+        }
+        context.out.rows(&items, COMING, true)?;
+        Ok(Exit::Done)
+    }
+}

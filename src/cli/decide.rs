@@ -1,0 +1,109 @@
+//! `bursar decide`: what the terms and every policy would say to a change. It also holds how quotes and decisions are
+//! written for people.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::connect::{Access, Context};
+use super::exit::{Exit, Outcome};
+use super::output::{Format, cell, plain};
+use axum::http::Method;
+
+#[derive(Debug, Args)]
+pub(crate) struct Decide {
+    /// renewal, suspension, reactivation, cancellation, auto_renew or quantity
+    kind: String,
+    /// The subscription
+    #[arg(long, value_name = "ID")]
+    subscription: String,
+    /// The reason, for a cancellation or a suspension
+    #[arg(long, value_name = "customer_request|non_payment|fraud")]
+    reason: Option<String>,
+    /// Seats, for a quantity or a renewal
+    #[arg(long)]
+    quantity: Option<i64>,
+    /// On (true) or off (false), for auto_renew
+    #[arg(long, value_name = "true|false")]
+    enabled: Option<bool>,
+    /// Why, as policies see it
+    #[arg(long, default_value = "")]
+    why: String,
+}
+
+impl Decide {
+    pub(crate) async fn run(&self, context: &Context) -> Outcome {
+        let mut body = json!({ "kind": self.kind, "subscription": self.subscription, "why": self.why });
+        if matches!(self.kind.as_str(), "cancellation" | "suspension") {
+            body["reason"] = self.reason.clone().unwrap_or_else(|| "customer_request".to_owned()).into();
+        }
+        if let Some(quantity) = self.quantity {
+            body["quantity"] = quantity.into();
+        }
+        if let Some(enabled) = self.enabled {
+            body["enabled"] = enabled.into();
+        }
+        let answer = context.ask(Access::Change, Method::POST, "/v1/decide", Some(&body)).await?;
+        if context.out.format != Format::Table {
+            context.out.record(&answer)?;
+            return Ok(Exit::Done);
+        }
+        let mut out = format!("outcome {}\n", plain(cell(&answer, "outcome|became")));
+        if let Some(found) = answer.get("quote").filter(|quote| quote.is_object()) {
+            out.push_str(&quote(found));
+        }
+        out.push_str(&answers(&answer));
+        context.out.text(&out)?;
+        Ok(Exit::Done)
+    }
+}
+
+/// A quote as a person reads it.
+pub(crate) fn quote(quote: &Value) -> String {
+    let text = |path: &str| plain(cell(quote, path));
+    let word = if text("allowed") == "true" { "allows it" } else { "refuses it" };
+    let mut out = format!("terms: rule {} {word}: {}\n", text("rule"), text("reason"));
+    for (label, path) in
+        [("allowed until", "allowedUntil"), ("charge", "charge"), ("refund", "refund"), ("takes effect", "effectiveAt")]
+    {
+        let value = text(path);
+        if !value.is_empty() {
+            out.push_str(&format!("  {label:13}{} {value}\n", ""));
+        }
+    }
+    out
+}
+
+/// A decision as a person reads it: every file's answer with its reasons and its hash.
+pub(crate) fn decision(decision: &Value) -> String {
+    let text = |path: &str| plain(cell(decision, path));
+    let mut out = format!("decided {} {}: {} -> {}\n", text("id"), text("at"), text("verdict"), text("became"));
+    out.push_str(&answers(decision));
+    out
+}
+
+/// What every file answered.
+fn answers(decision: &Value) -> String {
+    let mut out = String::new();
+    let by_default = plain(cell(decision, "byDefault"));
+    if !by_default.is_empty() {
+        out.push_str(&format!("  no policy answered; the default stands: {by_default}\n"));
+    }
+    for answer in decision.get("answers").and_then(Value::as_array).into_iter().flatten() {
+        let text = |path: &str| plain(cell(answer, path));
+        let observed = if text("observed") == "true" { " (observed only)" } else { "" };
+        let hash: String = text("hash").chars().take(16).collect();
+        out.push_str(&format!("  {:8} {} @{hash}{observed}\n", text("verdict"), text("file")));
+        for reason in answer.get("reasons").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+            out.push_str(&format!("           {}\n", plain(reason)));
+        }
+        for (label, path) in
+            [("amends", "amendments"), ("roles", "roles"), ("expires", "expiresAt"), ("otherwise", "otherwise")]
+        {
+            let value = text(path);
+            if !value.is_empty() {
+                out.push_str(&format!("           {label} {value}\n"));
+            }
+        }
+    }
+    out
+}

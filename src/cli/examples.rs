@@ -1,0 +1,163 @@
+//! An example for the long help of every verb. A test parses each, so that none is out of date.
+
+use clap::Command;
+
+/// Verbs as they are typed, with what else a line of theirs may look like.
+const EXAMPLES: &[(&str, &[&str])] = &[
+    ("init", &["bursar init book", "bursar init trial --clock manual --at 2027-01-01T00:00:00Z"]),
+    ("serve", &["bursar serve --demo", "bursar --config book/bursar.toml serve --listen 127.0.0.1:7300"]),
+    ("tick", &["bursar tick"]),
+    ("check", &["bursar check", "bursar -o json check book"]),
+    ("test", &["bursar test"]),
+    ("backup", &["bursar backup /backups/monday.bursar"]),
+    ("verify", &["bursar verify", "bursar verify /backups/monday.bursar"]),
+    ("subscriptions cancel", &["bursar subscriptions cancel ID --reason customer_request --why 'they moved away'"]),
+    ("subscriptions suspend", &["bursar subscriptions suspend ID --reason non_payment --why 'invoice 17 is overdue'"]),
+    ("subscriptions reactivate", &["bursar subscriptions reactivate ID --why 'they paid'"]),
+    ("subscriptions auto-renew", &["bursar subscriptions auto-renew ID off --why 'they decide in May'"]),
+    ("subscriptions quantity", &["bursar subscriptions quantity ID 40 --why 'two new teams'"]),
+    ("subscriptions renew", &["bursar subscriptions renew ID --quantity 40 --term P1Y"]),
+    ("subscriptions story", &["bursar subscriptions story ID"]),
+    (
+        "subscriptions label",
+        &["bursar subscriptions label ID confirmed=yes", "bursar subscriptions label ID confirmed="],
+    ),
+    ("requests approve", &["bursar --as anna requests approve REQUEST --note 'spoke with them' --generation 1"]),
+    ("requests deny", &["bursar --as anna requests deny REQUEST --note 'they want to stay'"]),
+    ("requests withdraw", &["bursar requests withdraw REQUEST"]),
+    ("deliveries redrive", &["bursar deliveries redrive DELIVERY"]),
+    ("messages resend", &["bursar messages resend MESSAGE"]),
+    (
+        "token create",
+        &["bursar token create console --grant '*.read' --grant decide.cancellation --expires 2028-01-01T00:00:00Z"],
+    ),
+    ("token revoke", &["bursar token revoke TOKEN"]),
+    ("library reload", &["bursar library reload"]),
+    ("clock show", &["bursar clock show"]),
+    ("clock advance", &["bursar clock advance P30D", "bursar clock advance --to 2027-06-01T00:00:00Z"]),
+    ("upcoming", &["bursar upcoming --for P30D"]),
+    (
+        "import partner-center",
+        &[
+            "bursar import partner-center customers.json downloads/",
+            "bursar import partner-center --overwrite subscriptions.json",
+        ],
+    ),
+    (
+        "hooks send",
+        &[
+            "bursar hooks send billing --file overdue.json",
+            "bursar --url http://127.0.0.1:7300 hooks send billing --file overdue.json --id evt_17",
+        ],
+    ),
+    ("run", &["bursar run scripts/dunning.rhai --event overdue.json --dry-run"]),
+    (
+        "decide",
+        &["bursar decide cancellation --subscription ID", "bursar decide quantity --subscription ID --quantity 40"],
+    ),
+    (
+        "terms quote",
+        &[
+            "bursar terms quote --family license_new --purchased 2026-03-01T09:00:00Z --asked 2026-03-05T09:00:00Z --price '10.08 EUR' --quantity 5 --term P1M --billing monthly",
+        ],
+    ),
+    ("terms show", &["bursar terms show license_new"]),
+    ("export", &["bursar export --file records.jsonl"]),
+    ("completions", &["bursar completions bash > ~/.local/share/bash-completion/completions/bursar"]),
+    ("reference", &["bursar reference", "bursar reference request_cancellation"]),
+];
+
+/// A condition worth trying for each noun that has one.
+const CONDITIONS: &[(&str, &str)] = &[
+    ("subscriptions", " --where status=active --where term_end_within=P60D"),
+    ("requests", " --where state=waiting"),
+    ("decisions", " --where kind=renewal"),
+    ("runs", " --where ending=failed"),
+    ("deliveries", " --where state=dead"),
+    ("tenants", " --where country=DE"),
+    ("ledger", " --all -o csv"),
+];
+
+/// The command with an example under every verb's long help.
+pub(crate) fn add(mut command: Command) -> Command {
+    for (path, lines) in EXAMPLES {
+        let words: Vec<&str> = path.split(' ').collect();
+        command = under(command, &words, &lines.join("\n  "));
+    }
+    let nouns: Vec<String> = command
+        .get_subcommands()
+        .filter(|noun| noun.find_subcommand("list").is_some())
+        .map(|noun| noun.get_name().to_owned())
+        .collect();
+    for noun in &nouns {
+        let condition = CONDITIONS.iter().find(|(known, _)| known == noun).map_or("", |(_, condition)| condition);
+        command = under(command, &[noun, "list"], &format!("bursar {noun} list{condition}"));
+        command = under(command, &[noun, "show"], &format!("bursar -o json {noun} show ID"));
+    }
+    command
+}
+
+fn under(command: Command, words: &[&str], text: &str) -> Command {
+    match words {
+        [] => command.after_long_help(format!("Example:\n  {text}")),
+        [word, rest @ ..] if command.find_subcommand(word).is_some() => {
+            command.mut_subcommand(word, |inner| under(inner, rest, text))
+        }
+        _ => command,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leaves<'a>(command: &'a Command, path: &str, found: &mut Vec<(String, &'a Command)>) {
+        if command.get_subcommands().next().is_none() {
+            found.push((path.to_owned(), command));
+        }
+        for inner in command.get_subcommands() {
+            leaves(inner, &format!("{path} {}", inner.get_name()), found);
+        }
+    }
+
+    fn words(line: &str) -> Vec<String> {
+        let line = line.split(" > ").next().unwrap();
+        let parts = line.split('\'').enumerate();
+        let split = |(place, part): (usize, &str)| match place % 2 {
+            0 => part.split_whitespace().map(str::to_owned).collect::<Vec<_>>(),
+            _ => vec![part.to_owned()],
+        };
+        parts.flat_map(split).collect()
+    }
+
+    #[test]
+    fn the_grammar_is_sound() {
+        super::super::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_has_an_example_that_parses() {
+        let command = super::super::command();
+        let mut found = Vec::new();
+        leaves(&command, "bursar", &mut found);
+        assert!(found.len() > 40, "{}", found.len());
+        for (path, leaf) in found {
+            let help = leaf.get_after_long_help().unwrap_or_else(|| panic!("{path} has no example")).to_string();
+            for line in help.lines().skip(1) {
+                let parsed = super::super::command().try_get_matches_from(words(line.trim()));
+                assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+            }
+        }
+    }
+
+    #[test]
+    fn every_noun_can_be_listed_and_shown() {
+        let command = super::super::command();
+        for noun in super::super::nouns::ALL {
+            for verb in ["list", "show"] {
+                let found = command.find_subcommand(noun.name).and_then(|noun| noun.find_subcommand(verb));
+                assert!(found.is_some(), "{} {verb}", noun.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! What is printed: data on standard output as a table for people, JSON, JSON lines or CSV; talk on standard error.
+//! Nothing that came from outside reaches a terminal unescaped, and no cell becomes a formula in a spreadsheet.
+
+use std::io::{self, Write};
+
+use clap::ValueEnum;
+use comfy_table::{Table, presets};
+use serde_json::Value;
+
+use super::exit::{Exit, Failure};
+
+/// How data is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// One JSON document.
+    Json,
+    /// One JSON record a line.
+    Jsonl,
+    /// Comma separated, with a head line.
+    Csv,
+}
+
+/// A column: its heading and where its value stands in a record (`a.b`, alternatives parted by `|`).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Column(pub(crate) &'static str, pub(crate) &'static str);
+
+/// Where things are printed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Out {
+    pub(crate) format: Format,
+    pub(crate) quiet: bool,
+}
+
+impl Out {
+    /// A line for people on standard error, unless they asked for quiet.
+    pub(crate) fn say(&self, line: &str) {
+        if !self.quiet {
+            eprintln!("{line}");
+        }
+    }
+
+    /// Text for people on standard output.
+    pub(crate) fn text(&self, text: &str) -> Result<(), Failure> {
+        write_out(text.as_bytes())
+    }
+
+    /// One record: fields under each other for people.
+    pub(crate) fn record(&self, record: &Value) -> Result<(), Failure> {
+        match self.format {
+            Format::Table => write_out(detail(record).as_bytes()),
+            Format::Json => write_out(format!("{record:#}\n").as_bytes()),
+            Format::Jsonl => write_out(format!("{record}\n").as_bytes()),
+            Format::Csv => {
+                let flat: Vec<(String, String)> = record
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .map(|(name, value)| (name.clone(), shown(value)))
+                    .collect();
+                let heads: Vec<&str> = flat.iter().map(|(name, _)| name.as_str()).collect();
+                let cells: Vec<String> = flat.iter().map(|(_, value)| value.clone()).collect();
+                write_out(
+                    format!("{}{}", csv_line(heads.into_iter()), csv_line(cells.iter().map(String::as_str))).as_bytes(),
+                )
+            }
+        }
+    }
+
+    /// A page of records. `head` is false for every page but the first.
+    pub(crate) fn rows(&self, items: &[Value], columns: &[Column], head: bool) -> Result<(), Failure> {
+        let mut out = String::new();
+        match self.format {
+            Format::Json => out = format!("{:#}\n", Value::Array(items.to_vec())),
+            Format::Jsonl => items.iter().for_each(|item| out.push_str(&format!("{item}\n"))),
+            Format::Csv => {
+                if head {
+                    out.push_str(&csv_line(columns.iter().map(|column| column.0)));
+                }
+                for item in items {
+                    let cells: Vec<String> = columns.iter().map(|column| cell(item, column.1)).collect();
+                    out.push_str(&csv_line(cells.iter().map(String::as_str)));
+                }
+            }
+            Format::Table if items.is_empty() => self.say("nothing found"),
+            Format::Table => out = table(items, columns),
+        }
+        write_out(out.as_bytes())
+    }
+}
+
+fn table(items: &[Value], columns: &[Column]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(columns.iter().map(|column| column.0));
+    for item in items {
+        table.add_row(columns.iter().map(|column| plain(&cell(item, column.1))));
+    }
+    let mut out: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    if out.is_empty() {
+        out.push('\n');
+    }
+    out
+}
+
+/// The text of the first alternative that is there.
+pub(crate) fn cell(item: &Value, path: &str) -> String {
+    let found = path.split('|').filter_map(|path| lookup(item, path)).find(|value| !value.is_null());
+    found.map(shown).unwrap_or_default()
+}
+
+/// The value at `a.b` in a record.
+pub(crate) fn lookup<'a>(item: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('.').try_fold(item, |value, name| value.get(name))
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
+            items.iter().map(shown).collect::<Vec<_>>().join(", ")
+        }
+        Value::Object(fields) => match (fields.get("amount"), fields.get("currency")) {
+            (Some(amount), Some(currency)) => format!("{} {}", shown(amount), shown(currency)),
+            _ => value.to_string(),
+        },
+        other => other.to_string(),
+    }
+}
+
+/// A record as a person reads it: a field a line, nested ones further in.
+pub(crate) fn detail(record: &Value) -> String {
+    let mut out = String::new();
+    fields(record, 0, &mut out);
+    out
+}
+
+fn fields(value: &Value, depth: usize, out: &mut String) {
+    let margin = "  ".repeat(depth);
+    let Some(object) = value.as_object() else {
+        out.push_str(&format!("{margin}{}\n", plain(&shown(value))));
+        return;
+    };
+    let flat = |value: &Value| match value {
+        Value::Object(fields) => fields.is_empty() || (fields.contains_key("amount") && fields.len() == 2),
+        Value::Array(items) => !items.iter().any(|item| item.is_object() || item.is_array()),
+        _ => true,
+    };
+    let width = object.iter().filter(|(_, value)| flat(value)).map(|(name, _)| name.len()).max().unwrap_or(0);
+    for (name, value) in object {
+        if value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty) {
+            continue;
+        }
+        if flat(value) {
+            out.push_str(&format!("{margin}{:width$}  {}\n", plain(name), plain(&shown(value))));
+            continue;
+        }
+        out.push_str(&format!("{margin}{}\n", plain(name)));
+        match value {
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    if index > 0 {
+                        out.push_str(&format!("{margin}  -\n"));
+                    }
+                    fields(item, depth + 1, out);
+                }
+            }
+            other => fields(other, depth + 1, out),
+        }
+    }
+}
+
+/// Text in which every control character is visible and does nothing.
+pub(crate) fn plain(text: impl AsRef<str>) -> String {
+    let mut out = String::with_capacity(text.as_ref().len());
+    for letter in text.as_ref().chars() {
+        let turning = matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if letter.is_control() || turning { out.extend(letter.escape_unicode()) } else { out.push(letter) }
+    }
+    out
+}
+
+/// The same for texts of several lines.
+pub(crate) fn plain_lines(text: &str) -> String {
+    text.split('\n').map(plain).collect::<Vec<_>>().join("\n")
+}
+
+fn csv_line<'a>(cells: impl Iterator<Item = &'a str>) -> String {
+    let mut line = cells.map(csv_cell).collect::<Vec<_>>().join(",");
+    line.push_str("\r\n");
+    line
+}
+
+fn csv_cell(text: &str) -> String {
+    // A number below zero is data; anything else that a spreadsheet would run is kept as text.
+    let number = text.parse::<rust_decimal::Decimal>().is_ok();
+    let formula = !number && text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let guarded = if formula { format!("'{text}") } else { text.to_owned() };
+    if guarded.contains([',', '"', '\n', '\r']) { format!("\"{}\"", guarded.replace('"', "\"\"")) } else { guarded }
+}
+
+fn write_out(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(Failure::new(Exit::Failed, format!("write to standard output: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_cell_never_becomes_a_formula() {
+        for (text, written) in [
+            ("=1+1", "'=1+1"),
+            ("+x", "'+x"),
+            ("-x", "'-x"),
+            ("@sum", "'@sum"),
+            ("-12.50", "-12.50"),
+            ("a,b", "\"a,b\""),
+            ("=\"x\"", "\"'=\"\"x\"\"\""),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(csv_cell(text), written);
+        }
+    }
+
+    #[test]
+    fn nothing_from_outside_commands_the_terminal() {
+        assert_eq!(plain("a\u{1b}[2Jb\u{7}\u{202e}\n"), "a\\u{1b}[2Jb\\u{7}\\u{202e}\\u{a}");
+        let shown = detail(&json!({ "name": "x\u{1b}]0;title\u{7}", "deep": { "list": [{ "k": "\r" }] } }));
+        assert!(!shown.contains(['\u{1b}', '\u{7}', '\r']), "{shown:?}");
+    }
+
+    #[test]
+    fn alternatives_and_money_are_read_from_a_record() {
+        let item = json!({ "a": null, "b": { "c": { "amount": "1.50", "currency": "EUR" } } });
+        assert_eq!(cell(&item, "a|b.c"), "1.50 EUR");
+        assert_eq!(cell(&item, "x|y.z"), "");
+    }
+}

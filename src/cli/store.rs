@@ -1,0 +1,84 @@
+//! `bursar backup` and `bursar verify`: the store's file itself. They need it for themselves: a daemon has to be
+//! stopped first.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bursar::store::{Options, Store, tables};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::connect::Context;
+use super::exit::{Exit, Failure, Outcome};
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// The file to make; nothing is overwritten
+    file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// A store's file; else the configured one
+    file: Option<PathBuf>,
+}
+
+/// Shows that something goes on; nothing is drawn where nobody looks.
+fn counting(context: &Context, what: &'static str) -> ProgressBar {
+    if context.out.quiet {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {pos}") {
+        bar.set_style(style);
+    }
+    bar.set_message(what);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+impl Backup {
+    pub(crate) fn run(&self, context: &Context) -> Outcome {
+        let config = context.load()?;
+        let store = Store::open(&config.store, &tables::ALL, Options::default())?;
+        let bar = counting(context, "rows copied");
+        let copied = store.backup(&self.file, &mut |rows| bar.set_position(rows));
+        bar.finish_and_clear();
+        store.close();
+        let copied = copied?;
+        context.out.record(&json!({
+            "file": self.file.display().to_string(),
+            "seq": copied.seq,
+            "rows": copied.rows,
+            "bytes": copied.bytes,
+        }))?;
+        Ok(Exit::Done)
+    }
+}
+
+impl Verify {
+    pub(crate) fn run(&self, context: &Context) -> Outcome {
+        let path = match &self.file {
+            Some(file) => file.clone(),
+            None => context.load()?.store,
+        };
+        let bar = counting(context, "rows checked");
+        let verified = Store::verify_file(&path, &tables::ALL, &mut |rows| bar.set_position(rows));
+        bar.finish_and_clear();
+        let verified = verified?;
+        let corrupt: Vec<_> =
+            verified.corrupt.iter().map(|(table, key)| json!({ "table": table, "key": key })).collect();
+        context.out.record(&json!({
+            "file": path.display().to_string(),
+            "rows": verified.rows,
+            "pagesSound": verified.pages_sound,
+            "corrupt": corrupt,
+        }))?;
+        if verified.is_sound() {
+            return Ok(Exit::Done);
+        }
+        let told = format!("{} damaged rows in {}", verified.corrupt.len(), path.display());
+        Err(Failure::new(Exit::Failed, told).mend("put the last backup in its place, and keep this file"))
+    }
+}

@@ -1,0 +1,224 @@
+//! `bursar subscriptions`: looking, and proposing changes.
+
+use axum::http::Method;
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+
+use super::connect::{Access, Context, encoded};
+use super::exit::{Exit, Failure, Outcome};
+use super::nouns::{self, Reading};
+use super::output::{Format, cell, plain};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    #[command(flatten)]
+    Read(Reading),
+    /// Propose to cancel
+    Cancel(WithReason),
+    /// Propose to suspend
+    Suspend(WithReason),
+    /// Propose to switch a suspended one on again
+    Reactivate(Plain),
+    /// Propose to switch auto-renew
+    AutoRenew(AutoRenew),
+    /// Propose another number of seats
+    Quantity(Quantity),
+    /// Propose the renewal at the end of the term
+    Renew(Renew),
+    /// Everything that happened to one, oldest last
+    Story(Story),
+    /// Set a label, or remove it with an empty value
+    Label(Label),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WithReason {
+    /// The subscription
+    id: String,
+    /// The reason the terms ask for
+    #[arg(long, value_name = "customer_request|non_payment|fraud")]
+    reason: String,
+    /// Why, in your words
+    #[arg(long, default_value = "")]
+    why: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Plain {
+    /// The subscription
+    id: String,
+    /// Why, in your words
+    #[arg(long, default_value = "")]
+    why: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AutoRenew {
+    /// The subscription
+    id: String,
+    /// On or off
+    switch: Switch,
+    /// Why, in your words
+    #[arg(long, default_value = "")]
+    why: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Quantity {
+    /// The subscription
+    id: String,
+    /// Seats afterwards
+    quantity: i64,
+    /// Why, in your words
+    #[arg(long, default_value = "")]
+    why: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Renew {
+    /// The subscription
+    id: String,
+    /// Seats of the next term
+    #[arg(long)]
+    quantity: Option<i64>,
+    /// Length of the next term, P1M or P1Y
+    #[arg(long, value_name = "DURATION")]
+    term: Option<String>,
+    /// Billing cycle of the next term
+    #[arg(long)]
+    billing: Option<String>,
+    /// Why, in your words
+    #[arg(long, default_value = "")]
+    why: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Story {
+    /// The subscription
+    id: String,
+    /// Events, at most
+    #[arg(long, short = 'n', default_value_t = 100)]
+    limit: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Label {
+    /// The subscription
+    id: String,
+    /// NAME=VALUE; NAME= removes it
+    #[arg(value_name = "NAME=VALUE")]
+    label: String,
+}
+
+impl Verb {
+    pub(crate) async fn run(self, context: &Context) -> Outcome {
+        let (id, body) = match self {
+            Verb::Read(reading) => return reading.run(context, nouns::SUBSCRIPTIONS).await,
+            Verb::Story(story) => return story.run(context).await,
+            Verb::Label(label) => return label.run(context).await,
+            Verb::Cancel(WithReason { id, reason, why }) => {
+                (id, json!({ "kind": "cancellation", "reason": reason, "why": why }))
+            }
+            Verb::Suspend(WithReason { id, reason, why }) => {
+                (id, json!({ "kind": "suspension", "reason": reason, "why": why }))
+            }
+            Verb::Reactivate(Plain { id, why }) => (id, json!({ "kind": "reactivation", "why": why })),
+            Verb::AutoRenew(AutoRenew { id, switch, why }) => {
+                (id, json!({ "kind": "auto_renew", "enabled": switch == Switch::On, "why": why }))
+            }
+            Verb::Quantity(Quantity { id, quantity, why }) => {
+                (id, json!({ "kind": "quantity", "quantity": quantity, "why": why }))
+            }
+            Verb::Renew(Renew { id, quantity, term, billing, why }) => {
+                let mut body = json!({ "kind": "renewal", "why": why });
+                let given = [("quantity", quantity.map(Value::from)), ("termDuration", term.map(Value::from))];
+                for (name, value) in given.into_iter().chain([("billingCycle", billing.map(Value::from))]) {
+                    if let Some(value) = value {
+                        body[name] = value;
+                    }
+                }
+                (id, body)
+            }
+        };
+        propose(context, &id, &body).await
+    }
+}
+
+/// Proposes, and says what came of it.
+async fn propose(context: &Context, id: &str, body: &Value) -> Outcome {
+    let answer = context.change(&format!("/v1/subscriptions/{}/requests", encoded(id)), body).await?;
+    proposed(context, &answer)
+}
+
+/// What proposing came to: waiting is an exit code of its own, so that scripts need not read the text.
+pub(crate) fn proposed(context: &Context, answer: &Value) -> Outcome {
+    let outcome = cell(answer, "outcome|state");
+    let request = cell(answer, "request.id");
+    if context.out.format == Format::Table {
+        let mut line = plain(&outcome);
+        if !request.is_empty() {
+            line.push_str(&format!(" {request}"));
+        }
+        for (label, path) in [
+            ("for", "request.scheduledFor"),
+            ("until", "request.expiresAt"),
+            ("refund", "request.quote.refund"),
+            ("charge", "request.quote.charge"),
+        ] {
+            let value = cell(answer, path);
+            if !value.is_empty() {
+                line.push_str(&format!(" {label} {}", plain(&value)));
+            }
+        }
+        context.out.text(&format!("{line}\n"))?;
+        let reasons = answer.pointer("/request/reasons").and_then(Value::as_array);
+        for reason in reasons.into_iter().flatten().filter_map(Value::as_str) {
+            context.out.say(&format!("  because {}", plain(reason)));
+        }
+    } else {
+        context.out.record(answer)?;
+    }
+    match outcome.as_str() {
+        "waiting" => {
+            context.out.say(&format!("  somebody approves it: bursar requests approve {request}"));
+            Ok(Exit::Waiting)
+        }
+        "denied" | "refused" => {
+            Err(Failure::new(Exit::Refused, format!("{outcome}: see bursar requests show {request}")))
+        }
+        _ => Ok(Exit::Done),
+    }
+}
+
+impl Story {
+    async fn run(&self, context: &Context) -> Outcome {
+        let path = format!("/v1/subscriptions/{}/story?limit={}", encoded(&self.id), self.limit);
+        context.out.record(&context.look(&path).await?)?;
+        Ok(Exit::Done)
+    }
+}
+
+impl Label {
+    async fn run(&self, context: &Context) -> Outcome {
+        let Some((name, value)) = self.label.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+            return Err(Failure::usage(format!("{:?} is no NAME=VALUE", self.label)));
+        };
+        let path = format!("/v1/subscriptions/{}/labels/{}", encoded(&self.id), encoded(name));
+        let answer = if value.is_empty() {
+            context.ask(Access::Change, Method::DELETE, &path, None).await?
+        } else {
+            context.ask(Access::Change, Method::PUT, &path, Some(&json!({ "value": value }))).await?
+        };
+        match context.out.format {
+            Format::Table => context.out.say(&format!("labels of {}: {}", self.id, plain(cell(&answer, "labels")))),
+            _ => context.out.record(&answer)?,
+        }
+        Ok(Exit::Done)
+    }
+}
