@@ -111,7 +111,8 @@ pub(super) fn missing(name: &str) -> Problem {
 
 /// A member that is refused with its code.
 pub(super) fn refused(name: &str, refusal: Refusal) -> Problem {
-    wrong(name, &refusal.code, &refusal.message)
+    let Refusal { code, message, .. } = refusal;
+    wrong(name, &code, &message)
 }
 
 pub(super) fn mismatch(name: &str, wanted: &str, value: &Value) -> Problem {

@@ -58,5 +58,5 @@ pub(super) async fn decide(State(doors): State<Doors>, call: Call, body: Bytes) 
 }
 
 fn answers(decision: &Decision) -> Vec<Value> {
-    decision.answers.iter().map(|answer| json::shown(answer)).collect()
+    decision.answers.iter().map(json::shown).collect()
 }
