@@ -344,7 +344,7 @@ pub(crate) async fn find(context: &Context, noun: Noun, id: &str) -> Result<Valu
         let (items, next) = page_of(said(&client.request(Method::GET, &path, None).await?)?);
         let named = |item: &Value| {
             let names = noun.names.iter().filter_map(|name| lookup(item, name));
-            names.into_iter().any(|value| value.as_str().map_or_else(|| value.to_string() == id, |text| text == id))
+            names.into_iter().any(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned) == id)
         };
         if let Some(item) = items.into_iter().find(named) {
             client.close();

@@ -95,7 +95,7 @@ fn table(items: &[Value], columns: &[Column]) -> String {
     table.load_style(presets::NOTHING);
     table.set_header(columns.iter().map(|column| column.0));
     for item in items {
-        table.add_row(columns.iter().map(|column| plain(&cell(item, column.1))));
+        table.add_row(columns.iter().map(|column| plain(cell(item, column.1))));
     }
     let mut out: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
     if out.is_empty() {
@@ -140,7 +140,7 @@ pub(crate) fn detail(record: &Value) -> String {
 fn fields(value: &Value, depth: usize, out: &mut String) {
     let margin = "  ".repeat(depth);
     let Some(object) = value.as_object() else {
-        out.push_str(&format!("{margin}{}\n", plain(&shown(value))));
+        out.push_str(&format!("{margin}{}\n", plain(shown(value))));
         return;
     };
     let flat = |value: &Value| match value {
@@ -154,7 +154,7 @@ fn fields(value: &Value, depth: usize, out: &mut String) {
             continue;
         }
         if flat(value) {
-            out.push_str(&format!("{margin}{:width$}  {}\n", plain(name), plain(&shown(value))));
+            out.push_str(&format!("{margin}{:width$}  {}\n", plain(name), plain(shown(value))));
             continue;
         }
         out.push_str(&format!("{margin}{}\n", plain(name)));

@@ -38,8 +38,8 @@ pub(super) struct Reply {
 
 impl Reply {
     /// 200 with this body.
-    pub(super) fn ok(body: Value) -> Reply {
-        Reply::exact(body.to_string())
+    pub(super) fn ok(body: impl Into<Value>) -> Reply {
+        Reply::exact(body.into().to_string())
     }
 
     /// 200 with this JSON text.
