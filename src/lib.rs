@@ -24,6 +24,8 @@ pub mod http;
 pub mod triggers;
 
 pub mod client;
+pub mod testing;
+
 pub mod server;
 
 pub use engine::Meter;

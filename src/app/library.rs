@@ -28,6 +28,12 @@ pub(crate) struct LibraryState {
 }
 
 impl LibraryState {
+    /// The library and terms as they are handed in.
+    pub(crate) fn given(library: Arc<Library>, terms: Arc<Terms>, kit: &Kit) -> Self {
+        let current = Current { library, terms, findings: Vec::new() };
+        Self { current: ArcSwap::from_pointee(current), kit: kit.clone() }
+    }
+
     pub(crate) fn load(config: &Config, kit: &Kit, tolerate: bool) -> Result<Self> {
         let terms = Terms::builtin().map_err(|error| Error::Terms(error.to_string()))?;
         let current = match read(config, kit) {
@@ -53,6 +59,18 @@ pub fn read(config: &Config, kit: &Kit) -> std::result::Result<(Arc<Library>, Ar
     let terms = read_terms(config)?;
     let settings = Settings { terms_hash: terms.hash().to_owned(), params: config.params.clone() };
     let library = Library::from_folder(&config.library, &settings, kit)?;
+    Ok((Arc::new(library), Arc::new(terms)))
+}
+
+/// The same with the test files, which serve nobody: for the checker and for whoever runs the tests. What is no fault
+/// stands in the library's `warnings` and `notes`.
+///
+/// # Errors
+/// Every finding of every file.
+pub fn read_with_tests(config: &Config, kit: &Kit) -> std::result::Result<(Arc<Library>, Arc<Terms>), Vec<Diagnostic>> {
+    let terms = read_terms(config)?;
+    let settings = Settings { terms_hash: terms.hash().to_owned(), params: config.params.clone() };
+    let library = Library::from_folder_with_tests(&config.library, &settings, kit)?;
     Ok((Arc::new(library), Arc::new(terms)))
 }
 

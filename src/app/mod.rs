@@ -84,6 +84,8 @@ pub struct Options {
     pub kit: Option<Kit>,
     /// Whether the library may be absent or broken (for repair and for looking).
     pub tolerate_library: bool,
+    /// What runs, instead of what lies in the configured folder.
+    pub library: Option<(Arc<Library>, Arc<Terms>)>,
 }
 
 /// A handle to an application. Clones are cheap and share it.
@@ -143,13 +145,16 @@ impl App {
     }
 
     fn on(store: Store, config: &Config, options: Options) -> Result<App> {
-        let Options { clock, script_threads, kit, tolerate_library } = options;
+        let Options { clock, script_threads, kit, tolerate_library, library } = options;
         check_features()?;
         let mut tx = store.begin()?;
         let clock = StoreClock::of(meta::clock(&mut tx)?, clock);
         drop(tx);
         let kit = kit.unwrap_or_else(crate::engine::api::kit);
-        let library = LibraryState::load(config, &kit, tolerate_library)?;
+        let library = match library {
+            Some((library, terms)) => LibraryState::given(library, terms, &kit),
+            None => LibraryState::load(config, &kit, tolerate_library)?,
+        };
         let threads = script_threads.unwrap_or_else(default_threads);
         let pool = Pool::start(threads, library.current().library.clone()).map_err(Error::Threads)?;
         let budget = budget_of(config);

@@ -197,8 +197,9 @@ fn begin(cli: Cli) -> Outcome {
     let showing = matches!(&cli.verb, Verb::Serve(serve) if serve.demo);
     let filter =
         bursar::config::environment("BURSAR_LOG").unwrap_or_else(|| logging::default_filter(verbose, serving, showing));
-    logging::start(&filter, showing || !serving).map_err(Failure::usage)?;
-    let context = Context { config, url, token, token_file, user, out: Out { format: output, quiet } };
+    let names = logging::Names::default();
+    logging::start(&filter, showing || !serving, names.clone()).map_err(Failure::usage)?;
+    let context = Context { config, url, token, token_file, user, names, out: Out { format: output, quiet } };
     let mut builder = if serving {
         tokio::runtime::Builder::new_multi_thread()
     } else {

@@ -107,7 +107,6 @@ const FILE_COLUMNS: &[Column] = &[
     Column("DECIDES", "decides"),
     Column("ENABLED", "enabled"),
     Column("MODE", "mode"),
-    Column("HASH", "hash"),
     Column("DOES", "summary|doc|about"),
 ];
 pub(crate) const POLICIES: Noun = listed("policies", &["path", "file", "id"], FILE_COLUMNS);

@@ -148,9 +148,14 @@ fn fields(value: &Value, depth: usize, out: &mut String) {
         Value::Array(items) => !items.iter().any(|item| item.is_object() || item.is_array()),
         _ => true,
     };
-    let width = object.iter().filter(|(_, value)| flat(value)).map(|(name, _)| name.len()).max().unwrap_or(0);
+    let told = |value: &Value| flat(value) && !shown(value).is_empty();
+    let width = object.iter().filter(|(_, value)| told(value)).map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, value) in object {
-        if value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty) {
+        let empty = value.is_null()
+            || value.as_object().is_some_and(serde_json::Map::is_empty)
+            || value.as_array().is_some_and(Vec::is_empty)
+            || value.as_str().is_some_and(str::is_empty);
+        if empty {
             continue;
         }
         if flat(value) {

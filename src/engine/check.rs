@@ -26,13 +26,24 @@ pub(super) fn check(files: &mut [File], kit: &Kit) -> Vec<Diagnostic> {
     let mut findings: Vec<Diagnostic> = files.iter().filter_map(forbidden_characters).collect();
     let mut catalogue = Catalogue::new(&engine, &kit.every_part());
     findings.extend(add_libs(&mut engine, files.iter()));
+    let mut for_tests = files.iter().any(|file| file.kind == FileKind::Test).then(|| {
+        let mut engine = kit.test_engine();
+        let catalogue = Catalogue::new(&engine, &kit.every_test_part());
+        // What is wrong with a lib file is told above.
+        add_libs(&mut engine, files.iter());
+        (engine, catalogue)
+    });
     let mut compiled: Vec<Option<AST>> = Vec::new();
     for file in &mut *files {
-        match compile(&engine, file) {
+        let own = for_tests.as_ref().filter(|_| file.kind == FileKind::Test).map_or(&engine, |(engine, _)| engine);
+        match compile(own, file) {
             Ok(ast) => {
                 file.functions = functions(&ast);
                 if let Some(name) = lib_name(&file.path).filter(|_| file.kind == FileKind::Lib) {
                     catalogue.libs.insert(name.to_owned(), file.functions.clone());
+                    if let Some((_, catalogue)) = &mut for_tests {
+                        catalogue.libs.insert(name.to_owned(), file.functions.clone());
+                    }
                 }
                 compiled.push(Some(ast));
             }
@@ -43,13 +54,32 @@ pub(super) fn check(files: &mut [File], kit: &Kit) -> Vec<Diagnostic> {
         }
     }
     for (file, ast) in files.iter().zip(&compiled) {
+        findings.extend(unserved(file, kit));
         let Some(ast) = ast else { continue };
+        let own = for_tests.as_ref().filter(|_| file.kind == FileKind::Test).map_or(&catalogue, |(_, own)| own);
         findings.extend(top_level(file, ast));
-        findings.extend(shadowing(file, ast, &catalogue));
+        findings.extend(shadowing(file, ast, own));
         findings.extend(handlers(file));
-        findings.extend(walk::walk(file, ast, &catalogue));
+        findings.extend(walk::walk(file, ast, own));
     }
     findings
+}
+
+/// Selections that a schedule reads by looking at every row. A `where` reads nothing: it is held against the one
+/// subscription that is asked about; and what stands beside `before` narrows the walk of its index.
+fn unserved(file: &File, kit: &Kit) -> Vec<Diagnostic> {
+    let each = file.manifest.on.iter().filter_map(|trigger| match &trigger.source {
+        Source::Cron { each, .. } => each.as_ref(),
+        _ => None,
+    });
+    let walking = each.filter(|selector| (kit.rules.walks_everything)(selector));
+    walking
+        .map(|selector| {
+            let message = "no index serves this: every run looks at every subscription";
+            let help = "status = \"active\" with term_end or window_end bounded from now on, or one tenant";
+            Diagnostic::note("walks_everything", &file.path, selector.place, message).expected(help)
+        })
+        .collect()
 }
 
 /// Names of every function scripts may call.
@@ -164,12 +194,29 @@ fn find_function(file: &File, name: &str) -> Place {
     (1, 1, 1)
 }
 
+/// The functions of a test file: at least one `test_*`, and none of them takes anything.
+fn tests(file: &File) -> Vec<Diagnostic> {
+    let named: Vec<_> = file.functions.iter().filter(|(name, _)| name.starts_with("test_")).collect();
+    if named.is_empty() {
+        let finding = Diagnostic::error("no_tests", &file.path, (1, 1, 1), "this file tests nothing");
+        return vec![finding.expected("fn test_SOMETHING()")];
+    }
+    let wrong = named.into_iter().filter(|(_, arities)| arities.iter().any(|count| *count != 0));
+    let told = |(name, _): (&String, &BTreeSet<usize>)| {
+        let message = format!("{name} is a test and takes nothing");
+        let at = find_function(file, name);
+        Diagnostic::error("handler_parameters", &file.path, at, message).expected(format!("fn {name}()"))
+    };
+    wrong.map(told).collect()
+}
+
 /// The handlers a file must have, with one parameter or two.
 fn handlers(file: &File) -> Vec<Diagnostic> {
     let mut wanted: Vec<(&str, &str, Place)> = Vec::new();
     let hooked = |source: &Source| matches!(source, Source::Hook { .. });
     match file.kind {
-        FileKind::Lib | FileKind::Test => return Vec::new(),
+        FileKind::Lib => return Vec::new(),
+        FileKind::Test => return tests(file),
         FileKind::Policy => {
             wanted.push(("decide", "request", (1, 1, 1)));
             if let Some(trigger) = file.manifest.on.iter().find(|trigger| hooked(&trigger.source)) {

@@ -11,6 +11,8 @@ pub enum Severity {
     Error,
     /// It works, and is probably not what was meant.
     Warning,
+    /// Worth knowing.
+    Note,
 }
 
 /// One finding.
@@ -61,6 +63,11 @@ impl Diagnostic {
         Self { severity: Severity::Warning, ..Self::error(code, file, place, message) }
     }
 
+    /// A note at a place.
+    pub fn note(code: &str, file: &str, place: (usize, usize, usize), message: impl Into<String>) -> Self {
+        Self { severity: Severity::Note, ..Self::error(code, file, place, message) }
+    }
+
     /// Says what would be right.
     #[must_use]
     pub fn expected(mut self, expected: impl Into<String>) -> Self {
@@ -99,7 +106,11 @@ impl Diagnostic {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = if self.is_error() { "error" } else { "warning" };
+        let word = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        };
         write!(f, "{}", self.file)?;
         if self.line > 0 {
             write!(f, ":{}:{}", self.line, self.column)?;

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::check;
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{Diagnostic, Severity};
 use super::manifest::{self, FileKind, Manifest, Rules};
 use super::reference::{self, Part};
 use super::sandbox::{self, SOURCE_BYTES_MAX};
@@ -29,12 +29,22 @@ pub struct Kit {
     pub register: Arc<dyn Fn(&mut Engine) + Send + Sync>,
     /// What those functions are, for the checker and the reference.
     pub parts: Vec<Part>,
+    /// Registers what only test files are given.
+    pub register_tests: Arc<dyn Fn(&mut Engine) + Send + Sync>,
+    /// What those functions are.
+    pub test_parts: Vec<Part>,
 }
 
 impl Default for Kit {
     /// Nothing but the engine's own.
     fn default() -> Self {
-        Self { rules: Rules::default(), register: Arc::new(|_| ()), parts: Vec::new() }
+        Self {
+            rules: Rules::default(),
+            register: Arc::new(|_| ()),
+            parts: Vec::new(),
+            register_tests: Arc::new(|_| ()),
+            test_parts: Vec::new(),
+        }
     }
 }
 
@@ -62,6 +72,20 @@ impl Kit {
     pub fn every_part(&self) -> Vec<Part> {
         let mut parts = reference::parts();
         parts.extend(&self.parts);
+        parts
+    }
+
+    /// An engine with everything that test files may call.
+    pub fn test_engine(&self) -> Engine {
+        let mut engine = self.engine();
+        (self.register_tests)(&mut engine);
+        engine
+    }
+
+    /// Every part, and what only test files are given.
+    pub fn every_test_part(&self) -> Vec<Part> {
+        let mut parts = self.every_part();
+        parts.extend(&self.test_parts);
         parts
     }
 }
@@ -121,50 +145,81 @@ pub struct Library {
     pub hash: String,
     /// Findings that did not keep it from loading.
     pub warnings: Vec<Diagnostic>,
+    /// What is worth knowing and no fault.
+    pub notes: Vec<Diagnostic>,
     pub(super) kit: Kit,
 }
 
 impl Library {
-    /// Reads `policies/`, `scripts/` and `lib/` of a folder.
+    /// Reads `policies/`, `scripts/` and `lib/` of a folder. Test files are no part of it and are not even read.
     ///
     /// # Errors
     /// Every finding of every file, sorted by place; nothing is loaded then.
     pub fn from_folder(folder: &Path, settings: &Settings, kit: &Kit) -> Result<Self, Vec<Diagnostic>> {
-        let mut texts = Vec::new();
-        let mut findings = Vec::new();
-        for name in ["lib", "policies", "scripts"] {
-            read_folder(&folder.join(name), name, 0, &mut texts, &mut findings);
-        }
-        if !findings.is_empty() {
-            return Err(findings);
-        }
-        Self::from_texts(texts, settings, kit)
+        Self::from_texts(texts(folder, false)?, settings, kit)
     }
 
-    /// The same from (path, text) pairs in memory.
+    /// The same with the test files, for the checker and for whoever runs them.
     ///
     /// # Errors
     /// Every finding of every file.
-    pub fn from_texts(texts: Vec<(String, String)>, settings: &Settings, kit: &Kit) -> Result<Self, Vec<Diagnostic>> {
+    pub fn from_folder_with_tests(folder: &Path, settings: &Settings, kit: &Kit) -> Result<Self, Vec<Diagnostic>> {
+        Self::from_texts_with_tests(texts(folder, true)?, settings, kit)
+    }
+
+    /// A library from (path, text) pairs in memory; test files are left out.
+    ///
+    /// # Errors
+    /// Every finding of every file.
+    pub fn from_texts(
+        mut texts: Vec<(String, String)>,
+        settings: &Settings,
+        kit: &Kit,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        texts.retain(|(path, _)| FileKind::of(path) != Some(FileKind::Test));
+        Self::from_texts_with_tests(texts, settings, kit)
+    }
+
+    /// The same with the test files.
+    ///
+    /// # Errors
+    /// Every finding of every file.
+    pub fn from_texts_with_tests(
+        texts: Vec<(String, String)>,
+        settings: &Settings,
+        kit: &Kit,
+    ) -> Result<Self, Vec<Diagnostic>> {
         let (mut drafts, mut findings) = read_all(texts, settings, kit);
         findings.extend(check::check(&mut drafts, kit));
         findings.sort_by(|one, other| (&one.file, one.line, one.column).cmp(&(&other.file, other.line, other.column)));
         findings.dedup();
+        let (notes, findings): (Vec<_>, Vec<_>) =
+            findings.into_iter().partition(|finding| finding.severity == Severity::Note);
         if findings.iter().any(Diagnostic::is_error) {
             return Err(findings);
         }
-        let files: Vec<Arc<File>> = drafts.into_iter().map(Arc::new).collect();
+        Ok(Self::of(drafts.into_iter().map(Arc::new).collect(), findings, notes, kit))
+    }
+
+    fn of(files: Vec<Arc<File>>, warnings: Vec<Diagnostic>, notes: Vec<Diagnostic>, kit: &Kit) -> Self {
         let mut hasher = blake3::Hasher::new();
         for file in &files {
             piece(&mut hasher, &file.path);
             piece(&mut hasher, &file.hash);
         }
-        Ok(Self { files, hash: hasher.finalize().to_hex().to_string(), warnings: findings, kit: kit.clone() })
+        Self { files, hash: hasher.finalize().to_hex().to_string(), warnings, notes, kit: kit.clone() }
+    }
+
+    /// The same library as it serves: without its test files.
+    #[must_use]
+    pub fn without_tests(&self) -> Self {
+        let files = self.files.iter().filter(|file| file.kind != FileKind::Test).map(Arc::clone).collect();
+        Self::of(files, self.warnings.clone(), self.notes.clone(), &self.kit)
     }
 
     /// A library without files.
     pub fn empty(kit: &Kit) -> Self {
-        Self { files: Vec::new(), hash: blake3::hash(b"").to_hex().to_string(), warnings: Vec::new(), kit: kit.clone() }
+        Self { files: Vec::new(), hash: blake3::hash(b"").to_hex().to_string(), warnings: Vec::new(), notes: Vec::new(), kit: kit.clone() }
     }
 
     /// The file of this path.
@@ -330,10 +385,20 @@ fn dynamic(value: &toml::Value) -> Dynamic {
     }
 }
 
+fn texts(folder: &Path, tests: bool) -> Result<Vec<(String, String)>, Vec<Diagnostic>> {
+    let mut texts = Vec::new();
+    let mut findings = Vec::new();
+    for name in ["lib", "policies", "scripts"] {
+        read_folder(&folder.join(name), name, 0, tests, &mut texts, &mut findings);
+    }
+    if findings.is_empty() { Ok(texts) } else { Err(findings) }
+}
+
 fn read_folder(
     folder: &Path,
     prefix: &str,
     depth: usize,
+    tests: bool,
     texts: &mut Vec<(String, String)>,
     findings: &mut Vec<Diagnostic>,
 ) {
@@ -357,6 +422,9 @@ fn read_folder(
         if about.is_dir() && depth < FOLDER_DEPTH_MAX {
             below.push((entry.path(), path));
         } else if about.is_file() && name.ends_with(".rhai") && !name.starts_with('.') {
+            if !tests && FileKind::of(&path) == Some(FileKind::Test) {
+                continue;
+            }
             if about.len() > SOURCE_BYTES_MAX as u64 {
                 let message = format!("{} bytes; a file has at most {SOURCE_BYTES_MAX}", about.len());
                 findings.push(Diagnostic::error("script_too_large", &path, (0, 0, 0), message));
@@ -369,6 +437,6 @@ fn read_folder(
         }
     }
     for (folder, path) in below {
-        read_folder(&folder, &path, depth + 1, texts, findings);
+        read_folder(&folder, &path, depth + 1, tests, texts, findings);
     }
 }

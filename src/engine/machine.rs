@@ -27,7 +27,8 @@ impl Machine {
     /// # Errors
     /// Never for a library that was loaded by the same program; told all the same.
     pub fn new(library: Arc<Library>) -> Result<Self, Vec<Diagnostic>> {
-        let mut engine = library.kit.engine();
+        let tests = library.files.iter().any(|file| file.kind == FileKind::Test);
+        let mut engine = if tests { library.kit.test_engine() } else { library.kit.engine() };
         let mut findings = add_libs(&mut engine, library.files.iter().map(AsRef::as_ref));
         let mut compiled = BTreeMap::new();
         for file in library.files.iter().filter(|file| file.kind != FileKind::Lib) {
@@ -68,11 +69,30 @@ impl Machine {
                 return (Err(failure), Spent::default());
             }
         };
+        self.invoke((path, ast), handler, args, tag, budget)
+    }
+
+    /// Calls a function of a test file, which takes nothing.
+    pub fn call_test(&self, path: &str, name: &str, budget: &Budget) -> (Result<Dynamic, Failure>, Spent) {
+        match self.compiled.get(path) {
+            Some(ast) => self.invoke((path, ast), name, Vec::new(), None, budget),
+            None => (Err(Failure::new("not_found", format!("there is no file {path}"))), Spent::default()),
+        }
+    }
+
+    fn invoke(
+        &self,
+        (path, ast): (&str, &AST),
+        name: &str,
+        args: Vec<Dynamic>,
+        tag: Option<Dynamic>,
+        budget: &Budget,
+    ) -> (Result<Dynamic, Failure>, Spent) {
         let mut options = CallFnOptions::new();
         options.tag = tag;
         spend(budget, || {
             let called: Result<Dynamic, _> =
-                self.engine.call_fn_with_options(options, &mut Scope::new(), ast, handler, args);
+                self.engine.call_fn_with_options(options, &mut Scope::new(), ast, name, args);
             let returned =
                 called.map_err(|error| Failure::from_error(&error, |name| self.known.contains(name)).in_file(path))?;
             // What is nested deeply is dropped here, where the stack is large, and not by whoever gets it.

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::Diagnostic;
 use crate::domain::principal::every_grant;
-use crate::domain::{Grant, Kind, Span};
+use crate::domain::{Grant, Instant, Kind, Span};
 use crate::suggest;
 
 mod read;
@@ -169,6 +169,8 @@ pub struct Manifest {
     pub enabled: bool,
     /// Whether its answers count.
     pub mode: Mode,
+    /// Where the clock of a test file's tests stands at first; none: the runner's own instant.
+    pub at: Option<Instant>,
     /// Where each top-level key stands, for findings about it.
     pub places: BTreeMap<String, Place>,
 }
@@ -184,6 +186,7 @@ impl Default for Manifest {
             params: toml::Table::new(),
             enabled: true,
             mode: Mode::Enforce,
+            at: None,
             places: BTreeMap::new(),
         }
     }
@@ -196,6 +199,8 @@ pub struct Rules {
     pub validate_schedule: fn(cron: &str, zone: Option<&str>) -> Result<(), String>,
     /// Says what is wrong with a selection: the field, if one is, and why.
     pub validate_selection: fn(&Selector) -> Result<(), String>,
+    /// Whether no index serves a selection, so that reading it means looking at every row.
+    pub walks_everything: fn(&Selector) -> bool,
 }
 
 impl Default for Rules {
@@ -207,6 +212,7 @@ impl Default for Rules {
                 _ => Ok(()),
             },
             validate_selection: |_| Ok(()),
+            walks_everything: |_| false,
         }
     }
 }

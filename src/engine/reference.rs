@@ -80,10 +80,10 @@ const NOTHING: Part = Part {
     properties: &[],
 };
 
-/// The reference as Markdown.
-pub fn render() -> String {
+/// Parts as Markdown.
+pub fn render(parts: &[Part]) -> String {
     let mut out = String::new();
-    for part in parts() {
+    for part in parts {
         // Writing to a string cannot fail.
         let _ = writeln!(out, "## {}\n", part.title);
         for property in part.properties {

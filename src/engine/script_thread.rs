@@ -107,7 +107,9 @@ impl Pool {
         self.shared.ready.notify_all();
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
-            if thread.join().is_err() {
+            // The last handle may go away inside a job: a thread cannot wait for itself.
+            let own = thread.thread().id() == std::thread::current().id();
+            if !own && thread.join().is_err() {
                 tracing::error!("a script thread had panicked");
             }
         }
@@ -225,6 +227,11 @@ pub(super) fn lend<T>(work: &mut Work, body: impl FnOnce() -> T) -> T {
         *work = back;
     }
     result
+}
+
+/// Puts a work in the place of the one that script functions of this thread use, and gives that back.
+pub(super) fn exchange(work: Option<Work>) -> Option<Work> {
+    WORK.with_borrow_mut(|slot| std::mem::replace(slot, work))
 }
 
 /// The store's error that a script ran into, if one did: the whole run ends with it.

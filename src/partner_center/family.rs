@@ -23,6 +23,9 @@ pub const FAMILIES: [&str; 10] = [
 /// The family of what cannot be told: stored and listed, every change refused.
 pub const UNKNOWN: &str = "unknown";
 
+/// The family of what is bought most today, for examples and tests that name none.
+pub const USUAL: &str = "license_new";
+
 /// What is known of a product or subscription.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Clues<'a> {

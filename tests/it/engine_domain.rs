@@ -343,7 +343,7 @@ fn what_is_wrong_with_a_selection_of_a_manifest_is_told_where_it_stands() {
     assert_eq!(cron("status = \"active\", label.tier = \"gold\", quantity_min = 5"), "");
     expect!["scripts/a.rhai:2:61: error[bad_selection]: subscriptions have no field 'quantty_min'; did you mean 'quantity_min'?"].assert_eq(&cron("status = \"active\", quantty_min = 5"));
     expect!["scripts/a.rhai:2:42: error[bad_selection]: 'actve' is no status; there are pending, active, suspended, expired, disabled, deleted, unknown; did you mean 'active'?"].assert_eq(&cron("status = \"actve\""));
-    expect![[""]].assert_eq(&cron(
+    expect!["scripts/a.rhai:2:40: error[bad_selection]: 'term_end_before' is there twice"].assert_eq(&cron(
         "term_end_before = \"2027-01-31T00:00:00Z\", commitment_end_date_before = \"2027-01-30T00:00:00Z\"",
     ));
     expect!["scripts/a.rhai:2:20: error[bad_schedule]: hour: 25 is not between 0 and 23"]

@@ -212,7 +212,7 @@ fn every_example_of_the_reference_runs() {
         assert!(function.example.contains(function.name), "{} is not in its example", function.name);
         assert!(function.doc.ends_with('.'), "{}", function.name);
     }
-    assert!(render().contains("### `money(text: string)` gives Money"));
+    assert!(render(&parts()).contains("### `money(text: string)` gives Money"));
 }
 
 #[test]

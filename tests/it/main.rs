@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod cli_daemon;
+mod cli_run;
+mod cli_verbs;
 mod domain_lifecycle;
 mod domain_selection;
 mod domain_terms;
@@ -12,7 +15,11 @@ mod engine_domain;
 mod engine_hostile;
 mod engine_manifest;
 mod engine_values;
+mod http_doors;
 mod http_hardening;
+mod http_hooks;
+mod http_requests;
+mod http_world;
 mod life;
 mod partner_center;
 mod raw;
@@ -23,6 +30,7 @@ mod store_files;
 mod store_history;
 mod store_load;
 mod store_serial;
+mod testing;
 mod tidy;
 mod triggers;
 mod world;

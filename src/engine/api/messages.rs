@@ -48,7 +48,8 @@ fn send(topic: &str, data: &Map, about: Option<SubscriptionId>) -> Api<String> {
     Ok(with(|work| messages::send(work, topic, &text, about))?.to_string())
 }
 
-fn map(data: &Map, depth: usize) -> Api<Value> {
+/// A script's map as JSON.
+pub(super) fn map(data: &Map, depth: usize) -> Api<Value> {
     let fields = data.iter().map(|(name, value)| Ok((name.to_string(), json(value, depth + 1)?)));
     Ok(Value::Object(fields.collect::<Api<_>>()?))
 }

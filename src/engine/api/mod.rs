@@ -11,6 +11,7 @@ pub mod rows;
 pub mod selected;
 pub mod subscriptions;
 pub mod tenants;
+pub mod testing;
 
 use rhai::{Dynamic, Engine, Map};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use super::reference::Part;
 use super::values::time::Length;
 use crate::domain::selection::{SUBSCRIPTIONS, Schema, Selection, Value};
 use crate::domain::{Instant, Money};
+use crate::ops::subscriptions as subscriptions_ops;
 
 /// Every part, in the order of the reference.
 pub const PARTS: [Part; 7] =
@@ -29,7 +31,19 @@ pub const PARTS: [Part; 7] =
 
 /// Everything the program gives to scripts: for a library to be loaded with.
 pub fn kit() -> Kit {
-    Kit { rules: Rules { validate_schedule, validate_selection }, register: Arc::new(register), parts: PARTS.to_vec() }
+    Kit {
+        rules: Rules { validate_schedule, validate_selection, walks_everything },
+        register: Arc::new(register),
+        parts: PARTS.to_vec(),
+        register_tests: Arc::new(testing::register),
+        test_parts: vec![testing::PART],
+    }
+}
+
+/// Everything scripts are given, tests too, as Markdown.
+pub fn reference() -> String {
+    let kit = kit();
+    super::reference::render(&kit.every_test_part())
 }
 
 fn register(engine: &mut Engine) {
@@ -48,6 +62,14 @@ fn validate_schedule(cron: &str, zone: Option<&str>) -> Result<(), String> {
 
 fn validate_selection(selector: &Selector) -> Result<(), String> {
     super::script_thread::selection(&SUBSCRIPTIONS, selector).map(|_| ()).map_err(|refusal| refusal.message)
+}
+
+/// Whether reading what it holds would mean looking at every subscription.
+fn walks_everything(selector: &Selector) -> bool {
+    // Dates that are written out are taken as still to come.
+    let now = chrono::DateTime::UNIX_EPOCH;
+    let read = super::script_thread::selection(&SUBSCRIPTIONS, selector);
+    read.is_ok_and(|selection| subscriptions_ops::served_by(&selection, now) == subscriptions_ops::Served::Everything)
 }
 
 /// Reads a script's selection.

@@ -36,6 +36,16 @@ impl RequestValue {
         }
     }
 
+    /// What it came to, in one word.
+    pub(super) fn outcome(&self) -> &'static str {
+        self.outcome
+    }
+
+    /// The code of the refusal, when the terms refused it.
+    pub(super) fn refusal(&self) -> Option<String> {
+        self.request.as_ref()?.refusal.as_ref().map(|refusal| refusal.code.clone())
+    }
+
     fn subscription(&self) -> Api<Sub> {
         if let Some(subscription) = &self.subscription {
             return Ok(Sub(subscription.clone()));

@@ -6,10 +6,10 @@ use toml::de::{DeTable, DeValue};
 use super::{
     CatchUp, FileKind, Head, Manifest, Mode, Moment, Rules, Selector, Source, Trigger, Value, nearest_grant, nearest_of,
 };
-use crate::domain::{Grant, Kind, Span};
+use crate::domain::{Grant, Instant, Kind, Span, calendar};
 use crate::engine::diagnostic::Diagnostic;
 
-const KEYS: [&str; 7] = ["decides", "where", "on", "grants", "params", "enabled", "mode"];
+const KEYS: [&str; 8] = ["decides", "where", "on", "grants", "params", "enabled", "mode", "at"];
 const CRON_KEYS: [&str; 6] = ["cron", "zone", "each", "catch_up", "window", "call"];
 const BEFORE_KEYS: [&str; 4] = ["before", "by", "each", "call"];
 const HOOK_KEYS: [&str; 3] = ["hook", "types", "call"];
@@ -55,6 +55,7 @@ impl<'a> Reader<'a> {
                 "params" => manifest.params = self.params(value),
                 "enabled" => manifest.enabled = self.truth(value).unwrap_or(true),
                 "mode" => manifest.mode = self.mode(value),
+                "at" => manifest.at = self.instant(value),
                 _ => {
                     let near = nearest_of(name, &KEYS).map(str::to_owned);
                     self.error("unknown_key", key.span(), format!("a manifest has no key {name}")).suggestion = near;
@@ -67,9 +68,10 @@ impl<'a> Reader<'a> {
     fn fits_the_kind(&mut self, table: &DeTable<'_>, manifest: &Manifest) {
         let span_of = |name: &str| table.iter().find(|(key, _)| key.get_ref() == name).map(|(key, _)| key.span());
         let allowed: &[&str] = match self.kind {
-            FileKind::Policy => &KEYS,
+            FileKind::Policy => &KEYS[..7],
             FileKind::Script => &["on", "grants", "params", "enabled"],
-            FileKind::Lib | FileKind::Test => &[],
+            FileKind::Test => &["at"],
+            FileKind::Lib => &[],
         };
         for name in KEYS {
             let Some(span) = span_of(name).filter(|_| !allowed.contains(&name)) else { continue };
@@ -350,6 +352,17 @@ impl<'a> Reader<'a> {
         let read = |reader: &mut Self, value: &Value<'_>| reader.text(value, "an event type, such as \"invoice.paid\"");
         let types = get("types").map(|types| self.each(types, read)).unwrap_or_default();
         Some(Source::Hook { hook, types })
+    }
+
+    fn instant(&mut self, value: &Value<'_>) -> Option<Instant> {
+        let text = self.text(value, "an instant, such as \"2027-01-31T00:00:00Z\"")?;
+        match calendar::instant(&text) {
+            Ok(at) => Some(at),
+            Err(refusal) => {
+                self.error("bad_date", value.span(), refusal.message);
+                None
+            }
+        }
     }
 
     fn span(&mut self, value: &Value<'_>) -> Option<Span> {
