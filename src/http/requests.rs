@@ -33,11 +33,11 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn read(body: &Object) -> Result<Asked, Problem> {
-        let kind: Kind = body.needed_text("kind")?.parse().map_err(|refusal: Refusal| refused("kind", refusal))?;
+        let kind: Kind = body.needed_text("kind")?.parse().map_err(|refusal: Refusal| refused("kind", &refusal))?;
         let reason = body.text("reason")?.map(str::parse::<Reason>).transpose();
         let asked = Asked {
             kind,
-            reason: reason.map_err(|refusal| refused("reason", refusal))?,
+            reason: reason.map_err(|refusal| refused("reason", &refusal))?,
             enabled: body.flag("enabled")?,
             quantity: body.integer("quantity")?,
             amendments: Amendments {

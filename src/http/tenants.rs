@@ -41,7 +41,7 @@ pub(super) async fn account(
     let mut overdue: Vec<Money> = Vec::new();
     for (place, text) in told.texts("overdue")?.unwrap_or_default().into_iter().enumerate() {
         let name = format!("overdue/{place}");
-        let money: Money = text.parse().map_err(|refusal| refused(&name, refusal))?;
+        let money: Money = text.parse().map_err(|refusal| refused(&name, &refusal))?;
         if overdue.iter().any(|known| known.currency == money.currency) {
             return Err(super::body::wrong(&name, "schema", "one amount a currency"));
         }
