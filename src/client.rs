@@ -15,8 +15,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 
 use crate::app::App;
+use crate::http::auth::Peer;
 use crate::http::guard::Guard;
-use crate::server::Peer;
 
 /// The person a call is made for, from the operator's side only.
 pub const USER: HeaderName = HeaderName::from_static("x-bursar-user");

@@ -26,6 +26,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::config::Limits;
+use crate::http::auth::Peer;
 use crate::http::guard::Guard;
 use gate::{Gate, STAND_IN_HOST};
 use head::Fault;
@@ -36,15 +37,6 @@ mod head;
 
 /// How long accepting pauses after an error such as too many open files: no busy loop, and no long wait either.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// Who is at the other end; in the extensions of every request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Peer {
-    /// Somebody over the network.
-    Network(SocketAddr),
-    /// Whoever may open the operator's socket: its file belongs to the user the daemon runs as.
-    Operator,
-}
 
 /// Where connections come from.
 #[derive(Debug)]

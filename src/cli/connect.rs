@@ -12,6 +12,7 @@ use bursar::store;
 use serde_json::Value;
 
 use super::exit::{Exit, Failure};
+use super::logging::Names;
 use super::output::Out;
 
 /// How long a store that another short-lived command holds is waited for.
@@ -26,6 +27,7 @@ pub(crate) struct Context {
     pub(crate) token: Option<String>,
     pub(crate) token_file: Option<PathBuf>,
     pub(crate) user: Option<String>,
+    pub(crate) names: Names,
     pub(crate) out: Out,
 }
 

@@ -1,6 +1,7 @@
 //! `bursar serve --demo`: a store in a temporary folder with the policies and scripts that ship and a small book, whose
 //! terms end while one watches.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -10,13 +11,13 @@ use bursar::client::Client;
 use bursar::config::{self, Config};
 use bursar::domain::calendar;
 use bursar::partner_center::relative;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::connect::{file_failure, said};
+use super::connect::{Context, file_failure, said};
 use super::exit::{Exit, Failure};
 use super::import;
 use super::init::fresh_id;
-use super::output::{Out, cell};
+use super::output::cell;
 
 macro_rules! shipped {
     ($($path:literal),* $(,)?) => { [$(($path, include_str!(concat!("../../", $path)))),*] };
@@ -87,8 +88,14 @@ fn secret(path: &PathBuf) -> Result<(), Failure> {
 }
 
 /// Imports the book, makes a token and says what is worth trying.
-pub(crate) async fn fill(app: &App, router: &axum::Router, bound: SocketAddr, out: Out) -> Result<(), Failure> {
+pub(crate) async fn fill(
+    app: &App,
+    router: &axum::Router,
+    bound: SocketAddr,
+    context: &Context,
+) -> Result<(), Failure> {
     let client = Client::in_process(app.clone(), router.clone());
+    let out = context.out;
     for (path, text) in BOOK {
         let text =
             relative::resolve(text, app.now()).map_err(|refusal| Failure::new(Exit::Failed, refusal.to_string()))?;
@@ -98,8 +105,7 @@ pub(crate) async fn fill(app: &App, router: &axum::Router, bound: SocketAddr, ou
     let body = json!({ "name": "demo", "grants": ["*"], "expiresIn": "P1D" });
     let token = said(&client.request(Method::POST, "/v1/tokens", Some(&body)).await?)?;
     let token = cell(&token, "secret");
-    let found = said(&client.request(Method::GET, "/v1/subscriptions?status=active&limit=1", None).await?)?;
-    let subscription = found.pointer("/items/0").map(|item| cell(item, "id")).unwrap_or_default();
+    let subscription = names(&client, context).await?;
     let url = format!("http://{bound}");
     let dir = app.config().library.display().to_string();
     out.say(&format!(
@@ -118,4 +124,25 @@ or on the command line, as the operator: bursar --config {dir}/bursar.toml reque
         now = calendar::show(app.now()),
     ));
     Ok(())
+}
+
+/// Learns what subscriptions are called, and finds one whose cancellation is worth asking for: its window is open.
+async fn names(client: &Client, context: &Context) -> Result<String, Failure> {
+    let tenants = said(&client.request(Method::GET, "/v1/tenants?limit=100", None).await?)?;
+    let tenants: BTreeMap<String, String> =
+        items(&tenants).map(|tenant| (cell(tenant, "id"), cell(tenant, "companyName"))).collect();
+    let found = said(&client.request(Method::GET, "/v1/subscriptions?limit=100", None).await?)?;
+    for item in items(&found) {
+        let tenant = tenants.get(&cell(item, "tenant")).map(String::as_str).unwrap_or_default();
+        let name = format!("{tenant}, {} x {}", cell(item, "quantity"), cell(item, "friendlyName|offerName"));
+        context.names.call(cell(item, "id"), name);
+    }
+    let open = "/v1/subscriptions?status=active&window_end_within=P365D&limit=1";
+    let open = said(&client.request(Method::GET, open, None).await?)?;
+    let first = items(&open).chain(items(&found)).next().map(|item| cell(item, "id"));
+    Ok(first.unwrap_or_default())
+}
+
+fn items(page: &Value) -> impl Iterator<Item = &Value> {
+    page.get("items").and_then(Value::as_array).into_iter().flatten()
 }

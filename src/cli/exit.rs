@@ -81,12 +81,13 @@ impl Failure {
         ] {
             match body.get(name) {
                 None | Some(Value::Null) => {}
+                Some(Value::String(value)) if value.is_empty() => {}
                 Some(Value::String(value)) => drop(write!(told, "\n  {label} {}", plain(value))),
                 Some(other) => drop(write!(told, "\n  {label} {other}")),
             }
         }
-        for reason in list(body, "reasons") {
-            let _ = write!(told, "\n  because {}", said(reason));
+        for reason in list(body, "reasons").iter().map(said).filter(|reason| *reason != detail) {
+            let _ = write!(told, "\n  because {reason}");
         }
         for error in list(body, "errors") {
             let said = said(error);
@@ -123,15 +124,15 @@ pub(crate) fn exit_of(status: u16, code: &str) -> Exit {
         (_, "busy" | "stopping" | "deadline_exceeded") | (429 | 503, _) => Exit::Busy,
         (
             _,
-            "conflict"
-            | "stale_generation"
-            | "generation_moved"
+            "stale_approval"
+            | "state_changed"
+            | "already_decided"
+            | "approval_expired"
             | "precondition_failed"
-            | "not_open"
-            | "already_exists"
-            | "exists"
-            | "in_flight"
+            | "nothing_to_redrive"
+            | "already_sent"
             | "event_id_reused"
+            | "idempotency_key_in_use"
             | "idempotency_key_reused"
             | "clock_backwards",
         )
@@ -192,7 +193,7 @@ impl From<client::Error> for Failure {
             client::Error::Late { .. } => Exit::Busy,
             client::Error::Unreachable { .. } | client::Error::NotJson(_) => Exit::Failed,
         };
-        Failure::new(exit, plain(&chain(&error)))
+        Failure::new(exit, plain(chain(&error)))
     }
 }
 

@@ -1,7 +1,9 @@
 //! Where logs go: standard error, filtered by `BURSAR_LOG`, a line a person reads on a terminal and JSON elsewhere.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::io::IsTerminal;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -27,16 +29,31 @@ pub(crate) fn default_filter(verbose: u8, serving: bool, showing: bool) -> Strin
     format!("warn,bursar={level}{shown}")
 }
 
+/// What subscriptions are called, for lines that people read.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Names(Arc<Mutex<BTreeMap<String, String>>>);
+
+impl Names {
+    /// Calls an id by this name from now on.
+    pub(crate) fn call(&self, id: String, name: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, name);
+    }
+
+    fn of(&self, id: &str) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+}
+
 /// Sets up logging for this process; called once, by `main`.
 ///
 /// # Errors
 /// A filter that does not read.
-pub(crate) fn start(filter: &str, people: bool) -> Result<(), String> {
+pub(crate) fn start(filter: &str, people: bool, names: Names) -> Result<(), String> {
     let filter = EnvFilter::try_new(filter).map_err(|error| format!("BURSAR_LOG: {error}"))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = if people || std::io::stderr().is_terminal() {
         let colours = bursar::config::environment("NO_COLOR").is_none() && std::io::stderr().is_terminal();
-        builder.event_format(Human { colours }).try_init()
+        builder.event_format(Human { colours, names }).try_init()
     } else {
         builder.json().flatten_event(true).try_init()
     };
@@ -46,6 +63,7 @@ pub(crate) fn start(filter: &str, people: bool) -> Result<(), String> {
 /// One event, one line; nothing in it commands a terminal.
 struct Human {
     colours: bool,
+    names: Names,
 }
 
 #[derive(Default)]
@@ -53,6 +71,10 @@ struct Line {
     message: String,
     fields: String,
     at: String,
+    operation: String,
+    by: String,
+    subscription: String,
+    note: String,
 }
 
 impl Visit for Line {
@@ -75,10 +97,27 @@ impl Line {
         match name {
             "message" => self.message = value,
             "at" => self.at = value,
+            "operation" => self.operation = value,
+            "by" => self.by = value,
+            "note" => self.note = value,
+            "subscription" => self.subscription = value,
             _ if value.is_empty() || value == "None" => {}
             // Writing to a string cannot fail.
             _ => drop(write!(self.fields, " {name}={value}")),
         }
+    }
+}
+
+impl Human {
+    /// What was done, as a sentence. An import has a report of its own.
+    fn activity(&self, out: &mut Writer<'_>, line: &Line) -> fmt::Result {
+        if line.operation.starts_with("import.") {
+            return Ok(());
+        }
+        let time = line.at.get(11..19).unwrap_or(&line.at);
+        let name = self.names.of(&line.subscription).unwrap_or_else(|| line.subscription.clone());
+        let note = if line.note.is_empty() { String::new() } else { format!(": {}", line.note) };
+        writeln!(out, "  {time}  {:24} {}{note}  [{}{}]", line.operation, plain(name), line.by, line.fields)
     }
 }
 
@@ -99,11 +138,19 @@ where
             Level::TRACE => ("90", "trace"),
         };
         if about.target() == ACTIVITY {
-            return writeln!(out, "  {}{}{}", line.at, line.message, line.fields);
+            return self.activity(&mut out, &line);
         }
         let word = if self.colours { format!("\u{1b}[{colour}m{word}\u{1b}[0m") } else { word.to_owned() };
-        if !line.at.is_empty() {
-            line.fields.push_str(&format!(" at={}", line.at));
+        for (name, value) in [
+            ("at", &line.at),
+            ("operation", &line.operation),
+            ("by", &line.by),
+            ("subscription", &line.subscription),
+            ("note", &line.note),
+        ] {
+            if !value.is_empty() {
+                line.fields.push_str(&format!(" {name}={value}"));
+            }
         }
         writeln!(out, "{word}: {}{}", line.message, line.fields)
     }

@@ -39,7 +39,7 @@ impl Serve {
         let bound = listeners.address().map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
         let router = bursar::http::router(app.clone());
         if self.demo {
-            demo::fill(&app, &router, bound, context.out).await?;
+            demo::fill(&app, &router, bound, context).await?;
         }
         let watching = watch::watch(&app);
         let reloading = on_hangup(app.clone())?;

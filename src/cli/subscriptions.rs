@@ -199,9 +199,37 @@ pub(crate) fn proposed(context: &Context, answer: &Value) -> Outcome {
 impl Story {
     async fn run(&self, context: &Context) -> Outcome {
         let path = format!("/v1/subscriptions/{}/story?limit={}", encoded(&self.id), self.limit);
-        context.out.record(&context.look(&path).await?)?;
+        let story = context.look(&path).await?;
+        match context.out.format {
+            Format::Table => context.out.text(&told(&story))?,
+            _ => context.out.record(&story)?,
+        }
         Ok(Exit::Done)
     }
+}
+
+/// What one noun of a story says: its name there, and what is told of each record.
+const TOLD: [(&str, &str, &[&str]); 4] = [
+    ("requests", "request", &["id", "kind", "state", "proposedBy", "why"]),
+    ("decisions", "decision", &["id", "kind", "verdict", "became"]),
+    ("lines", "charge", &["kind", "quantity", "amount", "currency", "periodStart", "periodEnd", "rule"]),
+    ("activity", "activity", &["operation", "by", "request", "note"]),
+];
+
+/// Everything in one list, newest first.
+fn told(story: &Value) -> String {
+    let mut lines: Vec<(String, String)> = Vec::new();
+    for (noun, word, paths) in TOLD {
+        for record in story.get(noun).and_then(Value::as_array).into_iter().flatten() {
+            let said: Vec<String> =
+                paths.iter().map(|path| plain(cell(record, path))).filter(|text| !text.is_empty()).collect();
+            let at = plain(cell(record, "at|proposedAt"));
+            lines.push((at.clone(), format!("{at:20}  {word:8}  {}\n", said.join(" "))));
+        }
+    }
+    // Instants are written alike, so their order is that of the text; what happened at one instant keeps its order.
+    lines.sort_by(|one, other| other.0.cmp(&one.0));
+    lines.into_iter().map(|(_, line)| line).collect()
 }
 
 impl Label {

@@ -3,6 +3,8 @@
 //! It finds out who somebody is and never what they may do: that is asked by each operation. A token that is missing,
 //! malformed, expired or revoked is told in one text.
 
+use std::net::SocketAddr;
+
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
@@ -14,12 +16,20 @@ use super::problem::Problem;
 use super::{Doors, routes};
 use crate::domain::{Grants, Principal};
 use crate::ops::{Rights, tokens};
-use crate::server::Peer;
 
 /// The header with which the operator says on whose behalf they act.
 pub const USER_HEADER: &str = "x-bursar-user";
 /// Characters of a user's name, at most.
 const USER_LENGTH_MAX: usize = 64;
+
+/// Who is at the other end; in the extensions of every request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// Somebody over the network.
+    Network(SocketAddr),
+    /// Whoever may open the operator's socket: its file belongs to the user the daemon runs as.
+    Operator,
+}
 
 /// Who calls and what they may do. A handler without it is public.
 #[derive(Debug, Clone)]

@@ -47,7 +47,7 @@ pub(crate) struct Doors {
 }
 
 /// Every route, for serving behind a [`guard::Guard`] or for calling in process. A caller in process is the operator
-/// when it puts [`crate::server::Peer::Operator`] into the request's extensions.
+/// when it puts [`auth::Peer::Operator`] into the request's extensions.
 pub fn router(app: App) -> Router {
     let limit = app.config().limits.import_body_bytes;
     let doors = Doors { app, hooks: Arc::default() };

@@ -15,9 +15,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bursar::clock::monotonic;
 use bursar::config::Limits;
+use bursar::http::auth::Peer;
 use bursar::http::guard::RequestId;
 use bursar::http::problem::Problem;
-use bursar::server::{Listeners, Peer, Stopped, serve};
+use bursar::server::{Listeners, Stopped, serve};
 
 use crate::http_world::World;
 use crate::raw::{Answer, Buffered, JSON, answer, connect, get_request, post_request, read_answer, send, with_header};

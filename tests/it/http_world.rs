@@ -8,7 +8,7 @@ use bursar::config::Config;
 use bursar::domain::{Grants, Instant, Principal, calendar};
 use bursar::http::router;
 use bursar::ops::{self, Rights, tokens};
-use bursar::server::Peer;
+use bursar::http::auth::Peer;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::path::Path;

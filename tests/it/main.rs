@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod cli_daemon;
+mod cli_run;
+mod cli_verbs;
 mod domain_lifecycle;
 mod domain_selection;
 mod domain_terms;
@@ -11,6 +14,7 @@ mod engine_compare;
 mod engine_domain;
 mod engine_hostile;
 mod engine_manifest;
+mod engine_reference;
 mod engine_values;
 mod http_doors;
 mod http_hardening;
@@ -28,6 +32,7 @@ mod store_history;
 mod store_load;
 mod store_serial;
 mod testing;
+mod tidy;
 mod triggers;
 mod world;
 

@@ -1,0 +1,209 @@
+//! What the command line promises: a verb is a route, the exit code says how it ended, data is on standard output and
+//! talk on standard error.
+
+use serde_json::json;
+
+use super::cli_run::{Book, SUBSCRIPTION};
+
+#[test]
+fn init_asks_nothing_and_overwrites_nothing() {
+    let book = Book::new();
+    for name in ["bursar.toml", "store.bursar", "policies/renewal.rhai", "scripts", "lib"] {
+        assert!(book.path(name).exists(), "{name}");
+    }
+    book.run(&["check"]).exits(0).says("no errors");
+    let clock = book.json(&["clock", "show"]);
+    assert_eq!((&clock["kind"], &clock["now"]), (&json!("manual"), &json!("2026-04-01T00:00:00Z")));
+    book.write("bursar.toml", "# mine\n");
+    book.run(&["init", "."]).exits(7);
+    assert_eq!(std::fs::read_to_string(book.path("bursar.toml")).unwrap(), "# mine\n");
+    book.run(&["init", "other", "--clock", "manual"]).exits(2);
+    book.run(&["init", "other", "--at", "2026-04-01T00:00:00Z"]).exits(2);
+}
+
+#[test]
+fn every_configuration_key_that_init_comments_is_a_key() {
+    let book = Book::new();
+    let text = std::fs::read_to_string(book.path("bursar.toml")).unwrap();
+    let uncommented: String = text
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(rest) if rest.starts_with('[') || rest.contains(" = ") => format!("{rest}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    assert!(uncommented.contains("\n[retention]\n"), "{uncommented}");
+    // The example of params names a policy whose file declares none.
+    let uncommented = uncommented.replace("[params.\"policies/renewal\"]\nlarge = 300\n", "");
+    book.write("bursar.toml", &uncommented);
+    book.run(&["check"]).exits(0);
+    book.write("bursar.toml", &uncommented.replace("wall =", "wal ="));
+    book.run(&["check"]).exits(2).says("did you mean");
+}
+
+#[test]
+fn a_cancellation_waits_and_is_approved_by_somebody_else() {
+    let book = Book::filled();
+    let listed = book.json(&["subscriptions", "list", "--where", "status=active"]);
+    assert_eq!(listed[0]["id"], SUBSCRIPTION);
+    assert_eq!(book.json(&["subscriptions", "list", "--where", "status=suspended"]), json!([]));
+    assert_eq!(book.json(&["subscriptions", "show", SUBSCRIPTION])["quantity"], 12);
+
+    let dry = book.json(&["decide", "cancellation", "--subscription", SUBSCRIPTION]);
+    assert_eq!((&dry["outcome"], &dry["quote"]["allowed"]), (&json!("waiting"), &json!(true)));
+    assert_eq!(book.json(&["requests", "list"]), json!([]), "a dry decision leaves nothing");
+
+    let cancel = ["subscriptions", "cancel", SUBSCRIPTION, "--reason", "customer_request", "--why", "they moved"];
+    let waits = book.run(&cancel).exits(10);
+    let id = waits.out.split_whitespace().find(|word| word.starts_with("req_")).unwrap().to_owned();
+    assert!(waits.out.starts_with("waiting "), "{}", waits.out);
+
+    let shown = book.run(&["requests", "show", &id]).exits(0).out;
+    for part in ["they moved", "terms: rule ", "allowed until", "refund", "decided dec_"] {
+        assert!(shown.contains(part), "{part:?} is not in {shown}");
+    }
+    book.run(&["requests", "approve", &id]).exits(8).says("self_approval");
+    book.run(&["--as", "anna", "requests", "approve", &id, "--generation", "99"]).exits(7);
+    let approved = book.run(&["--as", "anna", "requests", "approve", &id, "--note", "spoke with them"]).exits(0);
+    assert!(approved.out.starts_with("applied "), "{}", approved.out);
+    let ruled = book.json(&["requests", "show", &id]);
+    assert_eq!((&ruled["ruling"]["by"], &ruled["state"]), (&json!("user:anna"), &json!("applied")));
+    book.run(&["--as", "bob", "requests", "deny", &id]).exits(7);
+    let story = book.run(&["subscriptions", "story", SUBSCRIPTION]).exits(0).out;
+    assert!(story.contains(&id), "{story}");
+}
+
+#[test]
+fn exit_codes_say_how_it_ended() {
+    let book = Book::filled();
+    let missing = SUBSCRIPTION.replace("0001", "0002");
+    book.run(&["subscriptions", "show", &missing]).exits(4).says("not_found");
+    book.run(&["subscriptions", "cancel", &missing, "--reason", "customer_request"]).exits(4);
+    book.run(&["policies", "show", "policies/none.rhai"]).exits(4);
+    book.run(&["terms", "show", "licence_new"]).exits(4).says("did you mean license_new?");
+    book.run(&["subscriptions", "cancel", SUBSCRIPTION, "--reason", "boredom"]).exits(2).says("reason");
+    book.run(&["subscriptions", "list", "--where", "colour=red"]).exits(2).says("unknown_parameter");
+    book.run(&["subscriptions", "list", "--where", "colour"]).exits(2).says("KEY=VALUE");
+    book.run(&["subscriptions", "fly", SUBSCRIPTION]).exits(2);
+    book.run(&["--config", "none.toml", "tenants", "list"]).exits(2).says("none.toml");
+    book.run(&["--url", "http://127.0.0.1:1", "tenants", "list"]).exits(1).says("cannot reach");
+    book.run(&["subscriptions", "quantity", SUBSCRIPTION, "0"]).exits(8).says("quantity_out_of_range");
+    book.run(&["clock", "advance", "--to", "2020-01-01T00:00:00Z"]).exits(7).says("only moves forward");
+    // The window of the fixture closes on April 7th; the refusal names the rule and the instant.
+    book.run(&["clock", "advance", "P8D"]).exits(0);
+    book.run(&["subscriptions", "cancel", SUBSCRIPTION, "--reason", "customer_request"])
+        .exits(8)
+        .says("allowed until 2026-04-07T10:00:0");
+    book.run(&["subscriptions", "auto-renew", SUBSCRIPTION, "on"]).exits(0);
+}
+
+#[test]
+fn check_shows_the_place_and_ends_with_three() {
+    let book = Book::new();
+    book.write(
+        "policies/broken.rhai",
+        "//! ---\n//! decides = \"cancellation\"\n//! ---\nfn decide(request) {\n    aprove();\n}\n",
+    );
+    let checked = book.run(&["check"]).exits(3);
+    assert!(checked.out.contains("policies/broken.rhai:5:5: error["), "{}", checked.out);
+    assert!(checked.out.contains("\n 5 |     aprove();\n   |     ^"), "{}", checked.out);
+    assert!(checked.out.contains("did you mean approve"), "{}", checked.out);
+    let findings = book.run(&["-o", "json", "check"]).exits(3).json();
+    assert_eq!((&findings["errors"], &findings["findings"][0]["line"]), (&json!(1), &json!(5)));
+    // Looking goes on with a broken library; changing does not.
+    book.run(&["tenants", "list"]).exits(0).says("the library is broken");
+    book.run(&["subscriptions", "reactivate", SUBSCRIPTION]).exits(3);
+    book.run(&["tick"]).exits(3);
+    book.run(&["check", "nowhere"]).exits(2);
+}
+
+#[test]
+fn tests_beside_policies_run_without_a_store() {
+    let book = Book::new();
+    let passed = book.run(&["test"]).exits(0).says("2 passed, 0 failed");
+    assert!(passed.out.contains("ok     policies/renewal_test.rhai::test_a_year_waits"), "{}", passed.out);
+    std::fs::remove_file(book.path("store.bursar")).unwrap();
+    book.run(&["test", "--only", "confirmed"]).exits(0).says("1 passed");
+    book.run(&["test", "--only", "nothing_like_it"]).exits(4);
+    let text = std::fs::read_to_string(book.path("policies/renewal_test.rhai")).unwrap();
+    book.write("policies/renewal_test.rhai", &text.replace("\"waiting\"", "\"applied\""));
+    let failed = book.run(&["-o", "json", "test", "."]).exits(1).json();
+    assert_eq!((&failed["passed"], &failed["failed"]), (&json!(1), &json!(1)));
+    assert_eq!(failed["tests"][0]["got"], "waiting", "{failed}");
+}
+
+#[test]
+fn data_is_on_standard_output_and_talk_is_not() {
+    let book = Book::filled();
+    let csv = book.run(&["-o", "csv", "tenants", "list"]).exits(0);
+    assert!(csv.out.starts_with("ID,NAME,"), "{}", csv.out);
+    assert!(csv.out.contains(",'=Brauhaus,"), "no cell is a formula: {}", csv.out);
+    let lines = book.run(&["-o", "jsonl", "activity", "list"]).exits(0).out;
+    assert!(lines.lines().count() >= 2, "{lines}");
+    assert!(lines.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{lines}");
+    let quiet = book.run(&["-q", "runs", "list"]).exits(0);
+    assert_eq!((quiet.out.as_str(), quiet.err.as_str()), ("", ""));
+    let all = book.run(&["activity", "list", "-n", "1"]).exits(0).says("there are more");
+    assert_eq!(all.out.lines().count(), 2, "{}", all.out);
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(book.run(&["completions", shell]).exits(0).out.contains("partner-center"));
+    }
+    assert!(book.run(&["reference", "deny"]).exits(0).out.contains("### `deny("));
+}
+
+#[test]
+fn terms_are_quoted_as_documented() {
+    let book = Book::new();
+    let quote = |asked: &str| {
+        book.json(&[
+            "terms",
+            "quote",
+            "--family",
+            "license_new",
+            "--purchased",
+            "2026-03-01T09:00:00Z",
+            "--asked",
+            asked,
+            "--price",
+            "10.08 EUR",
+            "--quantity",
+            "5",
+            "--term",
+            "P1M",
+            "--billing",
+            "monthly",
+        ])
+    };
+    let inside = quote("2026-03-08T08:59:59Z");
+    assert_eq!((&inside["allowed"], &inside["refund"]["currency"]), (&json!(true), &json!("EUR")), "{inside}");
+    let outside = quote("2026-03-08T09:00:00Z");
+    assert_eq!((&outside["allowed"], &outside["refund"]), (&json!(false), &json!(null)));
+    assert_eq!(inside["allowedUntil"], outside["allowedUntil"]);
+    assert_eq!(inside["allowedUntil"], "2026-03-08T09:00:00Z");
+}
+
+#[test]
+fn an_import_reports_every_file_and_row() {
+    let book = Book::filled();
+    book.run(&["import", "partner-center", "book.json"]).exits(0);
+    book.write("odd.json", r#"{ "items": [ { "colour": "red" } ] }"#);
+    let odd = book.run(&["import", "partner-center", "odd.json"]).exits(0).out;
+    assert!(odd.contains("odd.json: 1 refused") && odd.contains("refused items[0]"), "{odd}");
+    book.write("none.json", "nothing at all");
+    let whole = book.run(&["-o", "json", "import", "partner-center", "none.json", "book.json"]).exits(1);
+    let summary: serde_json::Value = serde_json::from_str(&whole.out).unwrap();
+    assert_eq!((&summary["files"], &summary["unread"], &summary["unchanged"]), (&json!(2), &json!(1), &json!(3)));
+    book.run(&["import", "partner-center", "absent.json"]).exits(2);
+}
+
+#[test]
+fn a_backup_holds_what_was_there_and_verifies() {
+    let book = Book::filled();
+    let copied = book.json(&["backup", "copy.bursar"]);
+    let verified = book.json(&["verify", "copy.bursar"]);
+    assert_eq!(copied["rows"], verified["rows"]);
+    assert_eq!(verified["pagesSound"], true);
+    book.run(&["backup", "copy.bursar"]).exits(7).says("already");
+    book.write("torn.bursar", "no store");
+    book.run(&["verify", "torn.bursar"]).exits(1);
+}
