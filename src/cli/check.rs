@@ -36,8 +36,8 @@ pub(crate) fn config_for(context: &Context, dir: Option<&Path>) -> Result<Config
 impl Check {
     pub(crate) fn run(&self, context: &Context) -> Outcome {
         let config = config_for(context, self.dir.as_deref())?;
-        let (findings, files) = match app::library::read(&config, &api::kit()) {
-            Ok((library, _)) => (library.warnings.clone(), Some(library.files.len())),
+        let (findings, files) = match app::library::read_with_tests(&config, &api::kit()) {
+            Ok((library, _)) => ([&library.warnings[..], &library.notes].concat(), Some(library.files.len())),
             Err(findings) => (findings, None),
         };
         let errors = findings.iter().filter(|finding| finding.is_error()).count();
@@ -52,14 +52,14 @@ impl Check {
         }
         match files {
             _ if errors > 0 => context.out.say(&format!("{errors} errors, {} findings", findings.len())),
-            Some(files) => context.out.say(&format!("{files} files, no errors, {} warnings", findings.len())),
+            Some(files) => context.out.say(&format!("{files} files, no errors, {} findings", findings.len())),
             None => {}
         }
         Ok(if errors > 0 { Exit::Check } else { Exit::Done })
     }
 }
 
-fn rendered(library: &Path, findings: &[Diagnostic]) -> String {
+pub(crate) fn rendered(library: &Path, findings: &[Diagnostic]) -> String {
     let mut sources: BTreeMap<&str, String> = BTreeMap::new();
     let mut out = String::new();
     for finding in findings {

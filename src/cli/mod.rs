@@ -25,6 +25,7 @@ mod serve;
 mod store;
 mod subscriptions;
 mod terms;
+mod test;
 mod tokens;
 mod watch;
 
@@ -86,6 +87,8 @@ enum Verb {
     Tick(clock::Tick),
     /// Find what is wrong in policies, scripts and terms
     Check(check::Check),
+    /// Run the tests of policies and scripts
+    Test(test::Test),
     /// Write a consistent copy of the store
     Backup(store::Backup),
     /// Check every row of the store
@@ -220,6 +223,7 @@ async fn dispatch(context: &Context, verb: Verb) -> Outcome {
         Verb::Serve(verb) => verb.run(context).await,
         Verb::Tick(verb) => verb.run(context).await,
         Verb::Check(verb) => verb.run(context),
+        Verb::Test(verb) => verb.run(context),
         Verb::Backup(verb) => verb.run(context),
         Verb::Verify(verb) => verb.run(context),
         Verb::Tenants(verb) => verb.run(context, nouns::TENANTS).await,
