@@ -59,7 +59,7 @@ impl Check {
     }
 }
 
-pub(crate) fn rendered(library: &Path, findings: &[Diagnostic]) -> String {
+fn rendered(library: &Path, findings: &[Diagnostic]) -> String {
     let mut sources: BTreeMap<&str, String> = BTreeMap::new();
     let mut out = String::new();
     for finding in findings {

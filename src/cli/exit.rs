@@ -193,7 +193,7 @@ impl From<client::Error> for Failure {
             client::Error::Late { .. } => Exit::Busy,
             client::Error::Unreachable { .. } | client::Error::NotJson(_) => Exit::Failed,
         };
-        Failure::new(exit, plain(&chain(&error)))
+        Failure::new(exit, plain(chain(&error)))
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Currency, Id, Instant, SubscriptionId, TenantId};
 
-/// Partner Center's charge types that Bursar writes (DOMAIN 1.6).
+/// Partner Center's charge types that Bursar writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ChargeType {

@@ -59,15 +59,15 @@ impl Object {
     }
 
     pub(super) fn instant(&self, name: &str) -> Result<Option<Instant>, Problem> {
-        self.text(name)?.map(|text| calendar::instant(text).map_err(|refusal| refused(name, refusal))).transpose()
+        self.text(name)?.map(|text| calendar::instant(text).map_err(|refusal| refused(name, &refusal))).transpose()
     }
 
     pub(super) fn span(&self, name: &str) -> Result<Option<Span>, Problem> {
-        self.text(name)?.map(|text| text.parse().map_err(|refusal| refused(name, refusal))).transpose()
+        self.text(name)?.map(|text| text.parse().map_err(|refusal| refused(name, &refusal))).transpose()
     }
 
     pub(super) fn money(&self, name: &str) -> Result<Option<Money>, Problem> {
-        self.text(name)?.map(|text| text.parse().map_err(|refusal| refused(name, refusal))).transpose()
+        self.text(name)?.map(|text| text.parse().map_err(|refusal| refused(name, &refusal))).transpose()
     }
 
     /// A list of texts.
@@ -110,7 +110,7 @@ pub(super) fn missing(name: &str) -> Problem {
 }
 
 /// A member that is refused with its code.
-pub(super) fn refused(name: &str, refusal: Refusal) -> Problem {
+pub(super) fn refused(name: &str, refusal: &Refusal) -> Problem {
     wrong(name, &refusal.code, &refusal.message)
 }
 

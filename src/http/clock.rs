@@ -115,7 +115,7 @@ impl Given {
             handler: body.text("handler")?.unwrap_or("run").to_owned(),
             due: event.instant("due")?,
             event_type: event.text("type")?.unwrap_or_default().to_owned(),
-            subscription: subscription.map_err(|refusal: Refusal| refused("event/subscription", refusal))?,
+            subscription: subscription.map_err(|refusal: Refusal| refused("event/subscription", &refusal))?,
             data: event.value("data").cloned(),
         })
     }

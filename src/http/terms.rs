@@ -36,7 +36,7 @@ pub(super) async fn decide(State(doors): State<Doors>, call: Call, body: Bytes) 
     let fields = ["subscription", "kind", "reason", "enabled", "quantity", "termDuration", "billingCycle", "why"];
     let body = Object::read(&body, &fields)?;
     let id: SubscriptionId =
-        body.needed_text("subscription")?.parse().map_err(|refusal| super::body::refused("subscription", refusal))?;
+        body.needed_text("subscription")?.parse().map_err(|refusal| super::body::refused("subscription", &refusal))?;
     let asked = Asked::read(&body)?;
     let cause = doors.app.next_cause("decide");
     let told = doors.app.dry(call.rights, cause, move |work| {
@@ -58,5 +58,5 @@ pub(super) async fn decide(State(doors): State<Doors>, call: Call, body: Bytes) 
 }
 
 fn answers(decision: &Decision) -> Vec<Value> {
-    decision.answers.iter().map(|answer| json::shown(answer)).collect()
+    decision.answers.iter().map(json::shown).collect()
 }

@@ -71,7 +71,7 @@ pub(super) async fn revoke(State(doors): State<Doors>, Path(text): Path<String>,
 fn grants(asked: &Object) -> Result<Vec<Grant>, Problem> {
     let words = asked.texts("grants")?.ok_or_else(|| super::body::missing("grants"))?;
     let read = |(place, word): (usize, &str)| {
-        word.parse::<Grant>().map_err(|refusal| refused(&format!("grants/{place}"), refusal))
+        word.parse::<Grant>().map_err(|refusal| refused(&format!("grants/{place}"), &refusal))
     };
     words.into_iter().enumerate().map(read).collect()
 }
@@ -79,7 +79,7 @@ fn grants(asked: &Object) -> Result<Vec<Grant>, Problem> {
 fn tenants(asked: &Object) -> Result<Option<Vec<TenantId>>, Problem> {
     let Some(words) = asked.texts("tenants")? else { return Ok(None) };
     let read = |(place, word): (usize, &str)| {
-        word.parse::<TenantId>().map_err(|refusal| refused(&format!("tenants/{place}"), refusal))
+        word.parse::<TenantId>().map_err(|refusal| refused(&format!("tenants/{place}"), &refusal))
     };
     words.into_iter().enumerate().map(read).collect::<Result<_, _>>().map(Some)
 }

@@ -29,7 +29,7 @@ pub fn get(work: &mut Work, id: TenantId) -> Result<Tenant> {
     Ok(load(work, id)?.value)
 }
 
-/// Tenants by id, name or domain (DOMAIN 1.1: a cancellation names the customer by any of the three).
+/// Tenants by id, name or domain (a cancellation names the customer by any of the three).
 ///
 /// # Errors
 /// `forbidden`.
