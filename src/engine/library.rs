@@ -219,7 +219,13 @@ impl Library {
 
     /// A library without files.
     pub fn empty(kit: &Kit) -> Self {
-        Self { files: Vec::new(), hash: blake3::hash(b"").to_hex().to_string(), warnings: Vec::new(), notes: Vec::new(), kit: kit.clone() }
+        Self {
+            files: Vec::new(),
+            hash: blake3::hash(b"").to_hex().to_string(),
+            warnings: Vec::new(),
+            notes: Vec::new(),
+            kit: kit.clone(),
+        }
     }
 
     /// The file of this path.

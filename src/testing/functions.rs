@@ -108,9 +108,7 @@ impl Bench for Desk {
                 Kind::Suspension => Change::Suspension { reason },
                 Kind::Reactivation => Change::Reactivation {},
                 Kind::Cancellation => Change::Cancellation { reason },
-                Kind::AutoRenew => {
-                    Change::AutoRenew { enabled: enabled.unwrap_or(!now.standing.auto_renew_enabled) }
-                }
+                Kind::AutoRenew => Change::AutoRenew { enabled: enabled.unwrap_or(!now.standing.auto_renew_enabled) },
                 Kind::Quantity => {
                     let missing = || Refusal::new("bad_fact", "decide(\"quantity\", ..) says the quantity");
                     Change::Quantity { quantity: quantity.ok_or_else(missing)? }

@@ -82,12 +82,7 @@ impl<'a> Facts<'a> {
         Refusal::new("bad_fact", format!("{} of {} is {wanted}, not {found}", key, self.what))
     }
 
-    fn read<T>(
-        &self,
-        key: &str,
-        wanted: &str,
-        read: impl Fn(&'a Value) -> Option<T>,
-    ) -> Result<Option<T>, Refusal> {
+    fn read<T>(&self, key: &str, wanted: &str, read: impl Fn(&'a Value) -> Option<T>) -> Result<Option<T>, Refusal> {
         self.get(key).map(|value| read(value).ok_or_else(|| self.wrong(key, wanted, value))).transpose()
     }
 
@@ -133,7 +128,8 @@ impl<'a> Facts<'a> {
             Some(items) => items.iter().map(amount).collect(),
             None => amount(value).map(|amount| vec![amount]),
         };
-        let overdue: Vec<Money> = inner.read("overdue", "an amount such as 50 EUR, or a list", read)?.unwrap_or_default();
+        let overdue: Vec<Money> =
+            inner.read("overdue", "an amount such as 50 EUR, or a list", read)?.unwrap_or_default();
         let overdue = overdue.into_iter().filter(|amount| !amount.is_zero()).collect();
         Ok(Some(Account { overdue, since: inner.instant("since")? }))
     }

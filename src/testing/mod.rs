@@ -252,14 +252,7 @@ impl Stage<'_> {
         Ok(thread.join().unwrap_or_else(|_| Ended::failed(Failure::new("panicked", "the test's thread panicked"))))
     }
 
-    fn tell(
-        &self,
-        file: &Arc<File>,
-        name: &str,
-        ended: Ended,
-        answers: Vec<Answered>,
-        micros: u64,
-    ) -> TestReport {
+    fn tell(&self, file: &Arc<File>, name: &str, ended: Ended, answers: Vec<Answered>, micros: u64) -> TestReport {
         let shown = ended.failure.as_ref().map(|failure| self.shown(file, failure));
         let Difference { expected, got } = ended.difference.unwrap_or_default();
         TestReport {

@@ -50,8 +50,7 @@ fn check(files: &[(&str, &str)], want: &Expect) {
 fn what_ships_passes_its_tests() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (reports, summary) = all(folder, None).unwrap();
-    let failed: Vec<String> =
-        reports.iter().filter(|report| !report.passed()).map(ToString::to_string).collect();
+    let failed: Vec<String> = reports.iter().filter(|report| !report.passed()).map(ToString::to_string).collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
     assert_eq!(summary.failed, 0);
     assert!(summary.passed >= 30, "{summary}");

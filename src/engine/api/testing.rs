@@ -309,9 +309,8 @@ pub(super) fn register(engine: &mut Engine) {
         let sent = on_bench(|bench| bench.messages(topic))?;
         Ok(sent.into_iter().map(|message| Dynamic::from(Json::new(message))).collect())
     });
-    engine.register_fn("read", |sub: Sub| {
-        script_thread::with(|work| Ok(Sub(subscriptions::get(work, sub.0.id)?.value)))
-    });
+    engine
+        .register_fn("read", |sub: Sub| script_thread::with(|work| Ok(Sub(subscriptions::get(work, sub.0.id)?.value))));
     assertions(engine);
 }
 
