@@ -36,7 +36,7 @@ pub(crate) fn config_for(context: &Context, dir: Option<&Path>) -> Result<Config
 impl Check {
     pub(crate) fn run(&self, context: &Context) -> Outcome {
         let config = config_for(context, self.dir.as_deref())?;
-        let (findings, files) = match app::library::read(&config, &api::kit()) {
+        let (findings, files) = match app::library::read_with_tests(&config, &api::kit()) {
             Ok((library, _)) => (library.warnings.clone(), Some(library.files.len())),
             Err(findings) => (findings, None),
         };

@@ -8,7 +8,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("serve", &["bursar serve --demo", "bursar --config book/bursar.toml serve --listen 127.0.0.1:7300"]),
     ("tick", &["bursar tick"]),
     ("check", &["bursar check", "bursar -o json check book"]),
-    ("test", &["bursar test"]),
+    ("test", &["bursar test", "bursar test --only renewal"]),
     ("backup", &["bursar backup /backups/monday.bursar"]),
     ("verify", &["bursar verify", "bursar verify /backups/monday.bursar"]),
     ("subscriptions cancel", &["bursar subscriptions cancel ID --reason customer_request --why 'they moved away'"]),

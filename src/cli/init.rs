@@ -12,7 +12,10 @@ use super::connect::{Context, file_failure};
 use super::exit::{Exit, Failure, Outcome};
 
 const CONFIGURATION: &str = include_str!("init/bursar.toml");
-const FIRST_POLICY: &str = include_str!("init/renewal.rhai");
+const FIRST_POLICY: [(&str, &str); 2] = [
+    ("renewal.rhai", include_str!("init/renewal.rhai")),
+    ("renewal_test.rhai", include_str!("init/renewal_test.rhai")),
+];
 
 #[derive(Debug, Args)]
 pub(crate) struct Init {
@@ -86,9 +89,11 @@ fn folder(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
     let policies = dir.join("policies");
     let empty = std::fs::read_dir(&policies).is_ok_and(|mut entries| entries.next().is_none());
     if empty {
-        let policy = policies.join("renewal.rhai");
-        write(&policy, FIRST_POLICY)?;
-        made.push(policy);
+        for (name, text) in FIRST_POLICY {
+            let path = policies.join(name);
+            write(&path, text)?;
+            made.push(path);
+        }
     }
     Ok(made)
 }

@@ -1,5 +1,5 @@
 //! The command line: a client of the router and of nothing else, noun by noun. What needs the store or the files
-//! themselves is in [`init`], [`serve`], [`check`] and [`store`].
+//! themselves is in [`init`], [`serve`], [`check`], [`test`] and [`store`].
 //!
 //! It decides nothing: a verb is a route and a way to print the answer.
 
@@ -25,6 +25,7 @@ mod serve;
 mod store;
 mod subscriptions;
 mod terms;
+mod test;
 mod tokens;
 mod watch;
 
@@ -86,6 +87,8 @@ enum Verb {
     Tick(clock::Tick),
     /// Find what is wrong in policies, scripts and terms
     Check(check::Check),
+    /// Run the tests beside policies and scripts
+    Test(test::Test),
     /// Write a consistent copy of the store
     Backup(store::Backup),
     /// Check every row of the store
@@ -200,6 +203,10 @@ fn begin(cli: Cli) -> Outcome {
     let names = logging::Names::default();
     logging::start(&filter, showing || !serving, names.clone()).map_err(Failure::usage)?;
     let context = Context { config, url, token, token_file, user, names, out: Out { format: output, quiet } };
+    // Tests bring a runtime of their own.
+    if let Verb::Test(test) = &cli.verb {
+        return test.run(&context);
+    }
     let mut builder = if serving {
         tokio::runtime::Builder::new_multi_thread()
     } else {
@@ -220,6 +227,7 @@ async fn dispatch(context: &Context, verb: Verb) -> Outcome {
         Verb::Serve(verb) => verb.run(context).await,
         Verb::Tick(verb) => verb.run(context).await,
         Verb::Check(verb) => verb.run(context),
+        Verb::Test(verb) => verb.run(context),
         Verb::Backup(verb) => verb.run(context),
         Verb::Verify(verb) => verb.run(context),
         Verb::Tenants(verb) => verb.run(context, nouns::TENANTS).await,

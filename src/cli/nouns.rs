@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::connect::{Access, Context, encoded, said};
 use super::exit::{Exit, Failure, Outcome};
-use super::output::{Column, Format, lookup};
+use super::output::{self, Column, Format, lookup};
 
 /// Records asked for at once.
 const PAGE: usize = 200;
@@ -343,7 +343,7 @@ pub(crate) async fn find(context: &Context, noun: Noun, id: &str) -> Result<Valu
         let (items, next) = page_of(said(&client.request(Method::GET, &path, None).await?)?);
         let named = |item: &Value| {
             let names = noun.names.iter().filter_map(|name| lookup(item, name));
-            names.into_iter().any(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned) == id)
+            names.into_iter().any(|value| output::text(value) == id)
         };
         if let Some(item) = items.into_iter().find(named) {
             client.close();

@@ -53,12 +53,8 @@ impl Out {
             Format::Json => write_out(format!("{record:#}\n").as_bytes()),
             Format::Jsonl => write_out(format!("{record}\n").as_bytes()),
             Format::Csv => {
-                let flat: Vec<(String, String)> = record
-                    .as_object()
-                    .into_iter()
-                    .flatten()
-                    .map(|(name, value)| (name.clone(), shown(value)))
-                    .collect();
+                let flat: Vec<(String, String)> =
+                    record.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), text(value))).collect();
                 let heads: Vec<&str> = flat.iter().map(|(name, _)| name.as_str()).collect();
                 let cells: Vec<String> = flat.iter().map(|(_, value)| value.clone()).collect();
                 write_out(
@@ -107,7 +103,7 @@ fn table(items: &[Value], columns: &[Column]) -> String {
 /// The text of the first alternative that is there.
 pub(crate) fn cell(item: &Value, path: &str) -> String {
     let found = path.split('|').filter_map(|path| lookup(item, path)).find(|value| !value.is_null());
-    found.map(shown).unwrap_or_default()
+    found.map(text).unwrap_or_default()
 }
 
 /// The value at `a.b` in a record.
@@ -115,15 +111,16 @@ pub(crate) fn lookup<'a>(item: &'a Value, path: &str) -> Option<&'a Value> {
     path.split('.').try_fold(item, |value, name| value.get(name))
 }
 
-fn shown(value: &Value) -> String {
+/// A value as one text.
+pub(crate) fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
         Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
-            items.iter().map(shown).collect::<Vec<_>>().join(", ")
+            items.iter().map(text).collect::<Vec<_>>().join(", ")
         }
         Value::Object(fields) => match (fields.get("amount"), fields.get("currency")) {
-            (Some(amount), Some(currency)) => format!("{} {}", shown(amount), shown(currency)),
+            (Some(amount), Some(currency)) => format!("{} {}", text(amount), text(currency)),
             _ => value.to_string(),
         },
         other => other.to_string(),
@@ -140,7 +137,7 @@ pub(crate) fn detail(record: &Value) -> String {
 fn fields(value: &Value, depth: usize, out: &mut String) {
     let margin = "  ".repeat(depth);
     let Some(object) = value.as_object() else {
-        out.push_str(&format!("{margin}{}\n", plain(shown(value))));
+        out.push_str(&format!("{margin}{}\n", plain(text(value))));
         return;
     };
     let flat = |value: &Value| match value {
@@ -148,7 +145,7 @@ fn fields(value: &Value, depth: usize, out: &mut String) {
         Value::Array(items) => !items.iter().any(|item| item.is_object() || item.is_array()),
         _ => true,
     };
-    let told = |value: &Value| flat(value) && !shown(value).is_empty();
+    let told = |value: &Value| flat(value) && !text(value).is_empty();
     let width = object.iter().filter(|(_, value)| told(value)).map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, value) in object {
         let empty = value.is_null()
@@ -159,7 +156,7 @@ fn fields(value: &Value, depth: usize, out: &mut String) {
             continue;
         }
         if flat(value) {
-            out.push_str(&format!("{margin}{:width$}  {}\n", plain(name), plain(shown(value))));
+            out.push_str(&format!("{margin}{:width$}  {}\n", plain(name), plain(text(value))));
             continue;
         }
         out.push_str(&format!("{margin}{}\n", plain(name)));

@@ -6,8 +6,8 @@ use axum::extract::{Path, State};
 use super::body::{integer, wrong};
 use super::lists::{Listing, Pairs};
 use super::problem::Problem;
-use super::reply::{Call, Reply};
-use super::requests::{fresh, said_no};
+use super::reply::{Call, Reply, fresh};
+use super::requests::said_no;
 use super::{Doors, json};
 use crate::domain::change::Reason;
 use crate::domain::request::Outcome;
@@ -201,9 +201,7 @@ pub(super) async fn patch(
     let if_match = call.if_match;
     call.act(&doors, &body, move |work| {
         let before = own(work, tenant, id)?;
-        if let Some(seen) = if_match {
-            fresh(seen, before.standing.generation)?;
-        }
+        fresh(if_match, before.standing.generation)?;
         apply(work, &before, &patch)
     })
     .await

@@ -19,7 +19,6 @@ use crate::engine::manifest::{FileKind, Mode, Moment, Source, Trigger};
 use crate::ops::{self, lists};
 use crate::schedule::Schedule;
 use crate::store::records::Page;
-
 use crate::triggers::handlers::{self, Set};
 
 /// Schedules are as few as triggers are: they are listed and not selected from.

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::auth::Caller;
 use super::problem::{self, Problem};
 use super::{Doors, json};
-use crate::domain::Refusal;
+use crate::domain::{Instant, Refusal};
 use crate::ops::idempotency::{self, Remembered};
 use crate::ops::{self, Rights, Work};
 
@@ -38,8 +38,9 @@ pub(super) struct Reply {
 
 impl Reply {
     /// 200 with this body.
-    pub(super) fn ok(body: impl Into<Value>) -> Reply {
-        Reply::exact(body.into().to_string())
+    #[allow(clippy::needless_pass_by_value, reason = "bodies are made where they are handed over")]
+    pub(super) fn ok(body: Value) -> Reply {
+        Reply::exact(body.to_string())
     }
 
     /// 200 with this JSON text.
@@ -129,6 +130,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Call {
     }
 }
 
+/// Whether the generation that was seen, if one was, is the present one.
+pub(super) fn fresh(seen: Option<u64>, now: u64) -> Result<(), Refusal> {
+    if seen.is_none_or(|seen| seen == now) {
+        return Ok(());
+    }
+    Err(Refusal::new("precondition_failed", format!("it has moved to generation {now}; look at it again")))
+}
+
 fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
@@ -171,15 +180,16 @@ impl Call {
                 return replayed(known, hash);
             }
             let reply = change(work)?;
-            idempotency::remember(work, place, &kept(&reply, hash))?;
+            idempotency::remember(work, place, &kept(&reply, work.now, hash))?;
             Ok(reply)
         });
         Ok(done.await?)
     }
 }
 
-fn kept(reply: &Reply, hash: &str) -> Remembered {
+fn kept(reply: &Reply, at: Instant, hash: &str) -> Remembered {
     Remembered {
+        at,
         body_hash: hash.to_owned(),
         status: reply.status,
         body: reply.body.clone(),

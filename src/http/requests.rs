@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use super::body::{Object, missing, refused, wrong};
 use super::lists::{Listing, Pairs, selected};
 use super::problem::Problem;
-use super::reply::{Call, Reply};
+use super::reply::{Call, Reply, fresh};
 use super::{Doors, id, json};
 use crate::domain::change::{Amendments, Reason};
 use crate::domain::ids::Noun;
@@ -106,7 +106,11 @@ pub(super) async fn propose(
 ) -> Result<Reply, Problem> {
     let asked = Asked::read(&Object::read(&body, &CHANGE_FIELDS)?)?;
     let subscription: SubscriptionId = subscription.parse()?;
+    let seen = call.if_match;
     call.act(&doors, &body, move |work| {
+        if seen.is_some() {
+            fresh(seen, subscriptions::get(work, subscription)?.value.standing.generation)?;
+        }
         let change = asked.change(work, subscription)?;
         Ok(answered(&requests::propose(work, subscription, change, &asked.why)?))
     })
@@ -230,18 +234,10 @@ pub(super) async fn withdraw(
 ) -> Result<Reply, Problem> {
     answer(doors, &text, call, body, |work, id, seen, note| {
         let now = requests::get(work, id).map(|request| request.generation);
-        if let (Some(seen), Ok(now)) = (seen, now) {
+        if let (Some(_), Ok(now)) = (seen, now) {
             fresh(seen, now)?;
         }
         requests::withdraw(work, id, note).map(Answered::Done)
     })
     .await
-}
-
-/// Whether the generation that was seen is the present one.
-pub(super) fn fresh(seen: u64, now: u64) -> Result<(), Refusal> {
-    if seen == now {
-        return Ok(());
-    }
-    Err(Refusal::new("precondition_failed", format!("it has moved to generation {now}; look at it again")))
 }

@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use super::body::Object;
 use super::lists::{Listing, Pairs};
 use super::problem::Problem;
-use super::reply::{Call, Reply};
+use super::reply::{Call, Reply, fresh};
 use super::requests::{Asked, CHANGE_FIELDS};
 use super::{Doors, json};
 use crate::domain::SubscriptionId;
@@ -108,7 +108,11 @@ async fn set(
     body: Bytes,
 ) -> Result<Reply, Problem> {
     let id: SubscriptionId = text.parse()?;
+    let seen = call.if_match;
     call.act(&doors, &body, move |work| {
+        if seen.is_some() {
+            fresh(seen, subscriptions::get(work, id)?.value.standing.generation)?;
+        }
         let after = subscriptions::label(work, id, &name, value.as_deref())?;
         Ok(Reply::ok(json::subscription(&after)).generation(after.standing.generation))
     })

@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use super::body::{Object, refused};
 use super::lists::{Listing, Pairs};
 use super::problem::Problem;
-use super::reply::{Call, Reply};
+use super::reply::{Call, Reply, fresh};
 use super::{Doors, json};
 use crate::domain::selection::TENANTS;
 use crate::domain::{Money, TenantId};
@@ -48,7 +48,11 @@ pub(super) async fn account(
         overdue.push(money);
     }
     let since = told.instant("since")?;
+    let seen = call.if_match;
     call.act(&doors, &body, move |work| {
+        if seen.is_some() {
+            fresh(seen, tenants::get(work, id)?.generation)?;
+        }
         let after = tenants::set_account(work, id, overdue.clone(), since)?;
         Ok(Reply::ok(json::shown(&after)).generation(after.generation))
     })
@@ -84,7 +88,11 @@ async fn set(
     body: Bytes,
 ) -> Result<Reply, Problem> {
     let id: TenantId = text.parse()?;
+    let seen = call.if_match;
     call.act(&doors, &body, move |work| {
+        if seen.is_some() {
+            fresh(seen, tenants::get(work, id)?.generation)?;
+        }
         let after = tenants::label(work, id, &name, value.as_deref())?;
         Ok(Reply::ok(json::shown(&after)).generation(after.generation))
     })

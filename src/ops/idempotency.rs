@@ -2,17 +2,22 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Principal;
+use crate::domain::{Instant, Principal, Span};
 use crate::store::records;
 use crate::store::tables::IDEMPOTENCY;
 
 use super::Result;
 use super::work::Work;
 
+/// How long an answer is told again.
+pub const KEPT: Span = Span::hours(24);
+
 /// What a call was answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Remembered {
+    /// When; it is told again for [`KEPT`], and after that the key is free.
+    pub at: Instant,
     /// BLAKE3 of the body, in hex: the same key with another body is refused.
     pub body_hash: String,
     /// The status answered.
@@ -42,7 +47,8 @@ pub fn place(principal: &Principal, route: &str, key: &str) -> Vec<u8> {
 /// # Errors
 /// What the store answers.
 pub fn recall(work: &mut Work, place: &[u8]) -> Result<Option<Remembered>> {
-    Ok(records::fetch(&mut work.tx, &IDEMPOTENCY, place)?.map(|stored| stored.value))
+    let found = records::fetch::<Remembered>(&mut work.tx, &IDEMPOTENCY, place)?.map(|stored| stored.value);
+    Ok(found.filter(|known| KEPT.after(known.at).is_none_or(|end| work.now < end)))
 }
 
 /// Keeps the answer to the call at this place.

@@ -1,12 +1,13 @@
 //! What the functions of a test do: an application in memory on a clock that stands until the test moves it.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::collections::BTreeSet;
 
 use super::given::{self, Facts};
 use crate::app::{self, App};
 use crate::domain::change::{Amendments, Reason};
+use crate::domain::run::Ending;
 use crate::domain::trigger::{Delivery, DeliveryState};
-use crate::domain::{Change, Instant, Kind, Refusal, Span, Subscription, SubscriptionId, Tenant, calendar};
+use crate::domain::{Change, Id, Instant, Kind, Refusal, Span, Subscription, SubscriptionId, Tenant, calendar};
 use crate::engine::api::testing::Bench;
 use crate::json::{self, Value};
 use crate::ops::deliveries::{Accepted, Incoming};
@@ -20,21 +21,40 @@ use crate::triggers;
 
 /// Messages looked through for a topic.
 const MESSAGES_MAX: usize = 10_000;
+/// Runs looked through for ones that failed.
+const RUNS_MAX: usize = 10_000;
 
 /// The bench of one test.
 pub(super) struct Desk {
     app: App,
     runtime: tokio::runtime::Runtime,
-    ordinal: AtomicU32,
+    ordinal: u32,
+    /// Runs that failed and were told.
+    told: BTreeSet<Id>,
 }
 
 impl Desk {
     pub(super) fn new(app: App, runtime: tokio::runtime::Runtime) -> Self {
-        Self { app, runtime, ordinal: AtomicU32::new(0) }
+        Self { app, runtime, ordinal: 0, told: BTreeSet::new() }
     }
 
-    fn ordinal(&self) -> u32 {
-        self.ordinal.fetch_add(1, Ordering::Relaxed) + 1
+    fn ordinal(&mut self) -> u32 {
+        self.ordinal += 1;
+        self.ordinal
+    }
+
+    /// Tells of the first run that failed since the last look: a test that counts what was sent must not pass because
+    /// the file that sends it does not work.
+    fn runs_ended_well(&mut self) -> ops::Result<()> {
+        let page = self.app.read(Rights::system(), |work| ops::lists::runs(work, None, RUNS_MAX))?;
+        let failed: Vec<_> = page.items.into_iter().filter(|run| run.ending != Ending::Completed).collect();
+        let fresh = failed.iter().filter(|run| !self.told.contains(&run.id)).min_by_key(|run| (run.at, run.id));
+        let refusal = fresh.map(|run| {
+            let why = run.error.as_ref().map_or("it failed", |error| &error.message);
+            Refusal::new("run_failed", format!("{} of {}: {why}", run.handler, run.file))
+        });
+        self.told.extend(failed.iter().map(|run| run.id));
+        refusal.map_or(Ok(()), |refusal| Err(refusal.into()))
     }
 
     /// Runs an operation as every door does: on a thread of the application's own, where policies are asked.
@@ -75,7 +95,8 @@ impl Bench for Desk {
     }
 
     fn given(&mut self, facts: &Value) -> ops::Result<Subscription> {
-        let (fact, customer) = given::subscription(&self.app.terms(), facts, self.ordinal(), self.app.now())?;
+        let ordinal = self.ordinal();
+        let (fact, customer) = given::subscription(&self.app.terms(), facts, ordinal, self.app.now())?;
         let id = fact.id;
         if let Some(customer) = customer {
             self.record(Fact::Customer(customer))?;
@@ -129,7 +150,8 @@ impl Bench for Desk {
             let stands = calendar::show(self.app.now());
             return Err(Refusal::new("clock_backwards", format!("the clock stands at {stands}")).into());
         }
-        self.runtime.block_on(triggers::advance(&self.app, to)).map(drop).map_err(of_app)
+        self.runtime.block_on(triggers::advance(&self.app, to)).map_err(of_app)?;
+        self.runs_ended_well()
     }
 
     fn hook(&mut self, hook: &str, event_type: &str, data: &Value) -> ops::Result<Value> {
@@ -158,7 +180,9 @@ impl Bench for Desk {
         let (Accepted::New(delivery) | Accepted::Duplicate(delivery)) = accepted;
         self.tick()?;
         let taken = self.act(move |work| deliveries::get(work, delivery.id))?;
-        taken_well(&taken)
+        let ended = self.runs_ended_well();
+        let told = taken_well(&taken)?;
+        ended.map(|()| told)
     }
 
     fn messages(&mut self, topic: &str) -> ops::Result<Vec<Value>> {

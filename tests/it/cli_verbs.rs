@@ -118,6 +118,21 @@ fn check_shows_the_place_and_ends_with_three() {
 }
 
 #[test]
+fn tests_beside_policies_run_without_a_store() {
+    let book = Book::new();
+    let passed = book.run(&["test"]).exits(0).says("2 passed, 0 failed");
+    assert!(passed.out.contains("ok     policies/renewal_test.rhai::test_a_year_waits"), "{}", passed.out);
+    std::fs::remove_file(book.path("store.bursar")).unwrap();
+    book.run(&["test", "--only", "confirmed"]).exits(0).says("1 passed");
+    book.run(&["test", "--only", "nothing_like_it"]).exits(4);
+    let text = std::fs::read_to_string(book.path("policies/renewal_test.rhai")).unwrap();
+    book.write("policies/renewal_test.rhai", &text.replace("\"waiting\"", "\"applied\""));
+    let failed = book.run(&["-o", "json", "test", "."]).exits(1).json();
+    assert_eq!((&failed["passed"], &failed["failed"]), (&json!(1), &json!(1)));
+    assert_eq!(failed["tests"][0]["got"], "waiting", "{failed}");
+}
+
+#[test]
 fn data_is_on_standard_output_and_talk_is_not() {
     let book = Book::filled();
     let csv = book.run(&["-o", "csv", "tenants", "list"]).exits(0);

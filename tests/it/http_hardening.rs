@@ -20,6 +20,7 @@ use bursar::http::guard::RequestId;
 use bursar::http::problem::Problem;
 use bursar::server::{Listeners, Stopped, serve};
 
+use crate::http_world::World;
 use crate::raw::{Answer, Buffered, JSON, answer, connect, get_request, post_request, read_answer, send, with_header};
 
 #[derive(Clone, Copy, PartialEq)]
@@ -85,7 +86,9 @@ fn heads_that_are_too_large(address: SocketAddr) {
     assert_eq!(send(address, with_header(&format!("A: {}", "x".repeat(63 * 1024)))).status, 200);
 }
 
-fn bodies_that_are_too_large(address: SocketAddr, path: &str, limit: usize) {
+/// `fits` is what the route answers to a JSON text of any length.
+fn bodies_that_are_too_large(address: SocketAddr, path: &str, limit: usize, fits: u16) {
+    let answered = fits;
     let head =
         |length: usize| format!("POST {path} HTTP/1.1\r\nHost: localhost\r\n{JSON}Content-Length: {length}\r\n\r\n");
     check(address, head(limit + 1), 413, "payload_too_large", After::Closed); // H9: not a byte of it was sent
@@ -101,7 +104,7 @@ fn bodies_that_are_too_large(address: SocketAddr, path: &str, limit: usize) {
     }
     assert_eq!(answer(&mut stream).unwrap().status, 413);
     let fits = format!("{}\"{}\"", head(limit), "x".repeat(limit - 2));
-    assert_eq!(send(address, fits).status, 200, "a body of exactly the limit is read");
+    assert_eq!(send(address, fits).status, answered, "a body of exactly the limit is read");
     // H10: a sender that never ends gets its answer while it is still sending.
     let mut stream = connect(address);
     let mut sender = stream.try_clone().unwrap();
@@ -163,7 +166,8 @@ fn slow_bodies(address: SocketAddr, path: &str) {
     dripping.join().unwrap();
 }
 
-fn media_types(address: SocketAddr, path: &str) {
+/// `read` is what the route answers to an empty object.
+fn media_types(address: SocketAddr, path: &str, read: u16) {
     let types = [
         "text/plain",
         "multipart/form-data; boundary=x",
@@ -182,7 +186,7 @@ fn media_types(address: SocketAddr, path: &str) {
     check(address, zipped, 415, "unsupported_media_type", After::Closed); // H14
     for media in ["application/json", "Application/JSON; charset=UTF-8", "application/merge-patch+json"] {
         let answer = send(address, post_request(path, &format!("Content-Type: {media}\r\n"), "{}"));
-        assert_eq!((answer.status, answer.closed), (200, false), "{media}");
+        assert_eq!((answer.status, answer.closed), (read, false), "{media}");
     }
     for accept in ["image/png", "image/png, audio/*", "application/json;q=0"] {
         check(address, with_header(&format!("Accept: {accept}")), 406, "not_acceptable", After::Open); // H15
@@ -279,6 +283,26 @@ impl Server {
         Server::start_with(limits, None)
     }
 
+    /// The real doors, behind which everybody shows a good token.
+    fn doors(limits: Limits) -> Server {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (world, secret) = runtime.block_on(async {
+            let world = World::new().await;
+            let secret = world.token("everybody", &["*"], None).await;
+            (world, secret)
+        });
+        let value: axum::http::HeaderValue = format!("Bearer {secret}").parse().unwrap();
+        let with_token = move |mut request: axum::extract::Request| {
+            let value = value.clone();
+            async move {
+                request.headers_mut().entry("authorization").or_insert(value);
+                request
+            }
+        };
+        let router = world.router.clone().layer(axum::middleware::map_request(with_token));
+        Server::serve(router, Seen::default(), limits, None)
+    }
+
     fn start_with(limits: Limits, socket: Option<std::path::PathBuf>) -> Server {
         let seen = Seen::default();
         let router = Router::new()
@@ -290,6 +314,10 @@ impl Server {
             .route("/v1/endless", get(|| async { "x".repeat(64 << 20) }))
             .route("/console", get(|| async { "console" }))
             .with_state(seen.clone());
+        Server::serve(router, seen, limits, socket)
+    }
+
+    fn serve(router: Router, seen: Seen, limits: Limits, socket: Option<std::path::PathBuf>) -> Server {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -330,13 +358,52 @@ fn every_row_is_refused_with_its_own_problem() {
     heads_that_are_not_http(server.address);
     chunks_that_are_not_chunks(server.address, "/v1/echo");
     heads_that_are_too_large(server.address);
-    media_types(server.address, "/v1/echo");
+    media_types(server.address, "/v1/echo", 200);
     methods(server.address);
     paths(server.address);
     hosts(server.address);
     assert_eq!(server.echoes(), 3, "only the three good bodies reached the route");
-    bodies_that_are_too_large(server.address, "/v1/echo", 256 * 1024);
+    bodies_that_are_too_large(server.address, "/v1/echo", 256 * 1024, 200);
     assert_eq!(server.echoes(), 4);
+}
+
+#[test]
+fn every_row_is_refused_by_the_real_doors() {
+    let server = Server::doors(Limits::default());
+    let path = "/v1/terms/quote";
+    heads_that_are_not_http(server.address);
+    chunks_that_are_not_chunks(server.address, path);
+    heads_that_are_too_large(server.address);
+    media_types(server.address, path, 422);
+    methods(server.address);
+    paths(server.address);
+    hosts(server.address);
+    bodies_that_are_too_large(server.address, path, 256 * 1024, 422);
+}
+
+#[test]
+fn slow_senders_are_ended_by_the_real_doors() {
+    let server = Server::doors(quick());
+    slow_heads(server.address, Duration::from_millis(400));
+    slow_bodies(server.address, "/v1/terms/quote");
+}
+
+#[test]
+fn nothing_after_a_refused_body_reaches_the_real_doors() {
+    let server = Server::doors(Limits::default());
+    let path = format!("/v1/tenants/{}/labels/smuggled", crate::http_world::TENANT);
+    let second = post_request(&path, JSON, "{\"value\":\"x\"}").replacen("POST", "PUT", 1); // H33
+    for first in [
+        post_request("/v1/terms/quote", "Content-Type: text/plain\r\n", "{}"),
+        format!("POST /v1/terms/quote HTTP/1.1\r\nHost: h\r\n{JSON}Content-Length: 300000\r\n\r\n"),
+    ] {
+        let answer = send(server.address, format!("{first}{second}"));
+        assert!(answer.status >= 400 && answer.closed, "{first:?} gave {}", answer.status);
+    }
+    let tenant = send(server.address, get_request(&format!("/v1/tenants/{}", crate::http_world::TENANT)));
+    assert_eq!(tenant.status, 200);
+    assert!(!tenant.body.contains("smuggled"), "{}", tenant.body);
+    assert_eq!(send(server.address, second).status, 200, "by itself it is done");
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod engine_compare;
 mod engine_domain;
 mod engine_hostile;
 mod engine_manifest;
+mod engine_reference;
 mod engine_values;
 mod http_doors;
 mod http_hardening;
