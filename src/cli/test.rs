@@ -38,7 +38,7 @@ impl Test {
                 printed = line;
             }
         };
-        let summary = testing::run(&config, self.only.as_deref(), &mut report).map_err(not_run)?;
+        let summary = testing::run(&config, self.only.as_deref(), &mut report).map_err(|error| not_run(&error))?;
         printed?;
         if context.out.format == Format::Json {
             let whole = json!({ "passed": summary.passed, "failed": summary.failed, "tests": reports });
@@ -49,14 +49,14 @@ impl Test {
     }
 }
 
-fn not_run(error: testing::Error) -> Failure {
-    match &error {
+fn not_run(error: &testing::Error) -> Failure {
+    match error {
         testing::Error::Library(findings) => {
             let told: Vec<String> = findings.iter().map(|finding| plain_lines(&finding.to_string())).collect();
             Failure::new(Exit::Check, format!("{error}\n  {}", told.join("\n  ")))
                 .mend("`bursar check` shows them with their lines")
         }
-        testing::Error::NoSuchTest { .. } => Failure::new(Exit::NotFound, chain(&error)),
-        testing::Error::App { .. } | testing::Error::Thread { .. } => Failure::new(Exit::Failed, chain(&error)),
+        testing::Error::NoSuchTest { .. } => Failure::new(Exit::NotFound, chain(error)),
+        testing::Error::App { .. } | testing::Error::Thread { .. } => Failure::new(Exit::Failed, chain(error)),
     }
 }
