@@ -183,15 +183,13 @@ pub(crate) fn fill(store: &Store, population: Population) {
             }
             save(&mut tx, &terms, &member(population, index));
         }
-        tx.commit().unwrap();
+        tx.commit().unwrap().wait().unwrap();
     }
-    store.wait_durable(store.last_accepted()).unwrap();
 }
 
 /// Opens the application of a folder with its clock shortly after a set fell due.
 pub(crate) fn open(folder: &Path, threads: usize, set: usize) -> (App, ManualClock) {
     let clock = ManualClock::new(due(set) + TimeDelta::hours(1));
-    let options =
-        Options { clock: Some(Arc::new(clock.clone())), script_threads: Some(threads), ..Options::default() };
+    let options = Options { clock: Some(Arc::new(clock.clone())), script_threads: Some(threads), ..Options::default() };
     (App::open(&config(folder), options).unwrap(), clock)
 }

@@ -3,7 +3,11 @@
 //! `cargo bench` runs all of it; `cargo bench -- sweep growth` some of it; `BURSAR_BENCH_SCALE=0.1` makes every number
 //! of rows smaller (its ratios then say little). Files lie on the disk of the target folder, with the shipped settings.
 
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a bench measures time and ends when something fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a bench measures time and ends when something fails"
+)]
 #![allow(missing_docs, reason = "a program, not a library")]
 
 mod data;

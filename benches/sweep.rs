@@ -222,7 +222,11 @@ pub(crate) fn hot_in_child(folder: &Path, threads: usize, touches: bool) {
         app.store().wait_durable(app.store().last_accepted()).unwrap();
         println!("ms{set}={}", begun.elapsed().as_secs_f64() * 1e3);
         let metrics = app.store().metrics();
-        eprintln!("    touches {touches}: {:.0} ms, {} conflicts", begun.elapsed().as_secs_f64() * 1e3, metrics.conflicts);
+        eprintln!(
+            "    touches {touches}: {:.0} ms, {} conflicts",
+            begun.elapsed().as_secs_f64() * 1e3,
+            metrics.conflicts
+        );
         check_renewed(&app, &due, set);
     }
 }
