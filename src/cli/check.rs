@@ -37,7 +37,7 @@ impl Check {
     pub(crate) fn run(&self, context: &Context) -> Outcome {
         let config = config_for(context, self.dir.as_deref())?;
         let (findings, files) = match app::library::read_with_tests(&config, &api::kit()) {
-            Ok((library, _)) => (library.warnings.clone(), Some(library.files.len())),
+            Ok((library, _)) => ([&library.warnings[..], &library.notes].concat(), Some(library.files.len())),
             Err(findings) => (findings, None),
         };
         let errors = findings.iter().filter(|finding| finding.is_error()).count();
@@ -52,7 +52,7 @@ impl Check {
         }
         match files {
             _ if errors > 0 => context.out.say(&format!("{errors} errors, {} findings", findings.len())),
-            Some(files) => context.out.say(&format!("{files} files, no errors, {} warnings", findings.len())),
+            Some(files) => context.out.say(&format!("{files} files, no errors, {} findings", findings.len())),
             None => {}
         }
         Ok(if errors > 0 { Exit::Check } else { Exit::Done })

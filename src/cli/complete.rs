@@ -32,7 +32,7 @@ impl Completions {
 
 impl Reference {
     pub(crate) fn run(&self, context: &Context) -> Outcome {
-        let parts = api::kit().every_part();
+        let parts = api::kit().every_test_part();
         if context.out.format != Format::Table {
             let functions: Vec<Value> = parts
                 .iter()

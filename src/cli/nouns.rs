@@ -293,7 +293,11 @@ impl List {
                 path.push_str(&format!("&cursor={}", encoded(cursor)));
             }
             let answer = client.request(Method::GET, &path, None).await?;
-            let (items, next) = page_of(said(&answer)?);
+            let body = said(&answer)?;
+            if page == 0 {
+                tell_findings(context, &body);
+            }
+            let (items, next) = page_of(body);
             (read, left) = (read + items.len(), left.saturating_sub(items.len()));
             if whole {
                 kept.extend(items);
@@ -317,6 +321,31 @@ impl List {
             context.out.say(&format!("there are more: --all, or --cursor {cursor}"));
         }
         Ok(Exit::Done)
+    }
+}
+
+/// Policies and scripts in force may not be what lies in the folder: then why, beside the list.
+fn tell_findings(context: &Context, body: &Value) {
+    let errors: Vec<&Value> = body
+        .get("findings")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter(|finding| finding.get("severity").is_some_and(|severity| severity == "error"))
+        .collect();
+    for finding in &errors {
+        let part = |name: &str| finding.get(name).map(output::text).unwrap_or_default();
+        context.out.say(&format!(
+            "{}:{}:{}: {} ({})",
+            part("file"),
+            part("line"),
+            part("column"),
+            part("message"),
+            part("code")
+        ));
+    }
+    if !errors.is_empty() {
+        context.out.say("the folder is broken; what is listed is the library before, which keeps running");
     }
 }
 

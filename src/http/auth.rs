@@ -56,6 +56,9 @@ pub(super) async fn authenticate(State(doors): State<Doors>, mut request: Reques
     let peer = request.extensions().get::<Peer>().copied();
     let headers = request.headers().clone();
     match caller(&doors, &headers, peer).await {
+        Ok(_) if request.uri().query().is_some() && !routes::takes_query(request.method(), &path) => {
+            Problem::new(400, "unknown_parameter", "this route has no parameters behind '?'").into_response()
+        }
         Ok(rights) => {
             request.extensions_mut().insert(Caller(rights));
             next.run(request).await

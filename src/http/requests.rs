@@ -10,8 +10,8 @@ use super::reply::{Call, Reply, fresh};
 use super::{Doors, id, json};
 use crate::domain::change::{Amendments, Reason};
 use crate::domain::ids::Noun;
-use crate::domain::request::Outcome;
-use crate::domain::selection::REQUESTS;
+use crate::domain::request::{self, Outcome};
+use crate::domain::selection::{REQUESTS, Scalar};
 use crate::domain::{Change, Id, Kind, Refusal, Request, SubscriptionId, calendar};
 use crate::ops::requests::{self, Answered, Proposed};
 use crate::ops::{self, Work, lists, subscriptions};
@@ -150,11 +150,24 @@ pub(super) fn said_no(request: Option<&Request>, outcome: Outcome) -> Problem {
     problem
 }
 
-/// `GET /v1/requests`
+/// The open state that alone is asked for, if one is: those are kept in a list of their own.
+fn open_state(listing: &Listing) -> Option<request::State> {
+    match listing.selection.exact("state")? {
+        [Scalar::Text(word)] => request::State::ALL.into_iter().find(|state| state.as_str() == word && state.is_open()),
+        _ => None,
+    }
+}
+
+/// `GET /v1/requests`: newest first; those that wait or are scheduled, asked for by themselves, oldest first.
 pub(super) async fn list(State(doors): State<Doors>, call: Call, pairs: Pairs) -> Result<Reply, Problem> {
     let listing = Listing::read(&doors, &REQUESTS, pairs)?;
     let found = doors.app.look(call.rights, move |work| {
-        let page = selected(work, &listing, lists::requests, |request: &Request| request.id.bytes().to_vec())?;
+        let state = open_state(&listing);
+        let page = |work: &mut Work, after: Option<&[u8]>, limit: usize| match state {
+            Some(state) => lists::requests_in(work, state, after, limit),
+            None => lists::requests(work, after, limit),
+        };
+        let page = selected(work, &listing, page, |request: &Request| request.id.bytes().to_vec())?;
         Ok(listing.reply(page, |found| json::request(&found)))
     });
     Ok(found.await?)

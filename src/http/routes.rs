@@ -95,3 +95,13 @@ pub fn is_known(path: &str) -> bool {
 pub fn is_public(method: &Method, path: &str) -> bool {
     PUBLIC.iter().any(|route| route.path == path && route.method == table_method(method))
 }
+
+/// The paths of single records and of verbs whose queries mean something.
+const ASKED: [&str; 4] = ["/v1/subscriptions/{id}/story", "/v1/subscriptions/{id}/quote", "/v1/upcoming", "/v1/import"];
+
+/// Whether a query means anything there: on lists, and where a path is one of the few that read one.
+pub fn takes_query(method: &Method, path: &str) -> bool {
+    let lists = ["/v1/clock", "/v1/export"].iter().all(|single| *single != path);
+    let is_list = table_method(method) == "GET" && !path.ends_with('}') && lists;
+    is_list || ASKED.contains(&path)
+}

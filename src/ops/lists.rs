@@ -1,5 +1,6 @@
 //! What no other file lists: requests, runs, occurrences and the places of triggers.
 
+use crate::domain::request::State;
 use crate::domain::run::Run;
 use crate::domain::trigger::Occurrence;
 use crate::domain::{Grant, Id, Request};
@@ -16,6 +17,17 @@ use super::{Result, not_found};
 pub fn requests(work: &mut Work, before: Option<&[u8]>, limit: usize) -> Result<Page<Request>> {
     work.require(&Grant::Read("requests"))?;
     let mut page = request_rows::page(&mut work.tx, before, limit)?;
+    page.items.retain(|request| work.reaches(request.tenant));
+    Ok(page)
+}
+
+/// A page of the requests within reach that are in an open state, oldest first: what waits longest comes first.
+///
+/// # Errors
+/// `forbidden`.
+pub fn requests_in(work: &mut Work, state: State, after: Option<&[u8]>, limit: usize) -> Result<Page<Request>> {
+    work.require(&Grant::Read("requests"))?;
+    let mut page = request_rows::in_state(&mut work.tx, state, after, limit)?;
     page.items.retain(|request| work.reaches(request.tenant));
     Ok(page)
 }

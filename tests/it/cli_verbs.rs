@@ -129,7 +129,7 @@ fn tests_beside_policies_run_without_a_store() {
     book.write("policies/renewal_test.rhai", &text.replace("\"waiting\"", "\"applied\""));
     let failed = book.run(&["-o", "json", "test", "."]).exits(1).json();
     assert_eq!((&failed["passed"], &failed["failed"]), (&json!(1), &json!(1)));
-    assert_eq!(failed["tests"][0]["got"], "waiting", "{failed}");
+    assert_eq!(failed["tests"][0]["got"], "\"waiting\"", "{failed}");
 }
 
 #[test]

@@ -82,7 +82,7 @@ async fn every_route_of_the_table_is_served_and_asks_for_its_grant() {
     let request = world.waiting("ben").await;
     let powerless = world.token("powerless", &[], None).await;
     for route in ROUTES {
-        let asked = if route.path.ends_with("/quote") { "?kind=reactivation" } else { "" };
+        let asked = if route.path.ends_with("{id}/quote") { "?kind=reactivation" } else { "" };
         let path = filled(route, &request) + asked;
         let said = world.call(Who::Token(&powerless), route.method, &path, &[], body(route)).await;
         assert_eq!(
@@ -185,6 +185,37 @@ async fn selections_ids_and_etags_are_those_of_the_record() {
     world.get(&format!("/v1/subscriptions/{}", sub_id(77))).await.is(404, "not_found");
     world.get("/v1/requests/run_00000000000000000000000000").await.is(404, "not_found");
     world.get("/v1/requests/req_0").await.is(400, "bad_id");
+    for path in
+        [format!("/v1/subscriptions/{}?x=1", sub_id(1)), "/v1/clock?x=1".to_owned(), "/v1/export?noun=x".to_owned()]
+    {
+        world.get(&path).await.is(400, "unknown_parameter");
+    }
+}
+
+#[tokio::test]
+async fn what_waits_is_listed_page_by_page_and_what_is_done_is_not_in_it() {
+    let world = World::new().await;
+    let hold = json!({ "value": "yes" }).to_string();
+    for number in 1..=5 {
+        let path = format!("/v1/subscriptions/{}/labels/hold", sub_id(number));
+        assert_eq!(world.call(Who::User("anna"), "PUT", &path, &[], hold.clone()).await.status, 200);
+        let said = world.propose("anna", number, json!({ "kind": "auto_renew", "enabled": false })).await;
+        assert_eq!(said.status, 202, "{}", said.text);
+    }
+    let first = world.get("/v1/requests?state=waiting&limit=3").await.json();
+    let next = first["nextCursor"].as_str().unwrap();
+    let second = world.get(&format!("/v1/requests?state=waiting&limit=3&cursor={next}")).await.json();
+    let ids = |page: &Value| -> Vec<String> {
+        page["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = [ids(&first), ids(&second)].concat();
+    assert_eq!(all.len(), 5);
+    assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), 5);
+    world.post("ben", &format!("/v1/requests/{}/approve", all[0]), json!({})).await;
+    let left = ids(&world.get("/v1/requests?state=waiting").await.json());
+    assert_eq!(left, all[1..], "the rest, in the same order");
+    assert_eq!(ids(&world.get("/v1/requests?state=waiting,applied").await.json()).len(), 5);
+    assert_eq!(ids(&world.get("/v1/requests?kind=auto_renew&is_open=true&limit=200").await.json()).len(), 4);
 }
 
 #[tokio::test]

@@ -280,6 +280,19 @@ async fn a_call_with_a_key_is_done_once() {
         let said = world.call(Who::User("anna"), "POST", &path, &[("idempotency-key", bad)], body.clone()).await;
         said.is(400, "idempotency_key_invalid");
     }
+    bursar::triggers::advance(&world.app, crate::http_world::at("2027-01-11T12:00:00Z")).await.unwrap();
+    let later = world.call(Who::User("anna"), "POST", &path, &[("idempotency-key", "k-1")], body.clone()).await;
+    assert_eq!(
+        (later.status.as_u16(), later.header("idempotent-replayed")),
+        (200, None),
+        "a day later it is a new call"
+    );
+    let etag = world.get(&format!("/v1/subscriptions/{}", sub_id(1))).await.header("etag").unwrap().to_owned();
+    let other = json!({ "kind": "quantity", "quantity": 13 }).to_string();
+    let stale = [("if-match", "\"v0\"")];
+    world.call(Who::User("anna"), "POST", &path, &stale, other.clone()).await.is(412, "precondition_failed");
+    let fresh = [("if-match", etag.as_str())];
+    assert_eq!(world.call(Who::User("anna"), "POST", &path, &fresh, other).await.status, 200);
     // A call that failed before anything was done frees its key.
     let key = [("idempotency-key", "k-2")];
     let missing = format!("/v1/subscriptions/{}/requests", sub_id(77));
