@@ -11,14 +11,14 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use bursar::app::{App, Options};
+use bursar::app::{App, Error as AppError, Options};
 use bursar::config::Config;
 use bursar::domain::change::Kind;
 use bursar::domain::ledger::{ChargeType, Line};
 use bursar::domain::request::{Request, State};
 use bursar::domain::{Change, Id, Instant, SubscriptionId, calendar};
 use bursar::ops::{Rights, Work, ledger, requests, subscriptions};
-use bursar::triggers;
+use bursar::{store, triggers};
 
 use crate::world::{at, large_book, person, sub_id};
 
@@ -38,9 +38,16 @@ fn config(folder: &Path) -> Config {
     Config { store: folder.join("store.bursar"), library: folder.to_owned(), ..Config::default() }
 }
 
+/// The script thread that answered last may hold the application a moment longer than who asked.
 fn open(folder: &Path) -> App {
-    let options = Options { script_threads: Some(2), ..Options::default() };
-    App::open(&config(folder), options).unwrap()
+    for _ in 0..100 {
+        let options = Options { script_threads: Some(2), ..Options::default() };
+        match App::open(&config(folder), options) {
+            Err(AppError::Store { source: store::Error::Locked, .. }) => std::thread::sleep(Duration::from_millis(20)),
+            other => return other.unwrap(),
+        }
+    }
+    panic!("somebody else holds the store");
 }
 
 fn runtime() -> tokio::runtime::Runtime {
