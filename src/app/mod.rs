@@ -107,6 +107,7 @@ pub(crate) struct Inner {
     pub(crate) calls: AtomicU64,
     pub(crate) ticking: tokio::sync::Mutex<()>,
     pub(crate) wake: tokio::sync::Notify,
+    pub(crate) ticked: std::sync::Mutex<Option<std::time::Instant>>,
     pub(crate) metrics: transactions::Counters,
 }
 
@@ -172,6 +173,7 @@ impl App {
                 calls: AtomicU64::new(0),
                 ticking: tokio::sync::Mutex::new(()),
                 wake: tokio::sync::Notify::new(),
+                ticked: std::sync::Mutex::new(None),
                 metrics: Default::default(),
             }),
         };
@@ -207,6 +209,12 @@ impl App {
     /// The library in force.
     pub fn library(&self) -> Arc<Library> {
         self.inner.library.current().library.clone()
+    }
+
+    /// How long ago the last tick ended; none before the first one.
+    pub fn since_tick(&self) -> Option<std::time::Duration> {
+        let ticked = *self.inner.ticked.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        ticked.map(|at| crate::clock::monotonic().saturating_duration_since(at))
     }
 
     /// Wakes the loop that ticks: something may be due.

@@ -1,6 +1,7 @@
 //! Whether the process lives, whether it can serve, and what it has counted.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -22,6 +23,9 @@ use crate::engine::Diagnostic;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// A tick that ended longer ago than this is late: a sweep of many subjects may take a while, a stopped loop for ever.
+const TICK_LATE: Duration = Duration::from_secs(60);
+
 type Labelled = Family<Vec<(String, String)>, Counter>;
 
 /// `GET /livez`: the process answers.
@@ -29,24 +33,28 @@ pub(super) async fn live() -> Reply {
     Reply::ok(json!({ "status": "ok" }))
 }
 
-/// `GET /readyz`: the store takes writes, and the library that lies in the folder is the one that runs.
+/// `GET /readyz`: the store takes writes, the triggers are looked at, and the library that lies in the folder is the one that runs.
 pub(super) async fn ready(State(doors): State<Doors>) -> Response {
     let app = doors.app.clone();
     let checking = tokio::task::spawn_blocking(move || app.store().is_accepting());
     let writable = checking.await.unwrap_or(false);
     let current = doors.app.library_state();
     let broken = current.findings.iter().any(Diagnostic::is_error);
-    let status = if writable { 200 } else { 503 };
+    // The loop looks every second; on a manual clock it sleeps until it is woken.
+    let late = !doors.app.is_manual() && doors.app.since_tick().is_some_and(|ago| ago > TICK_LATE);
+    let good = writable && !late;
+    let status = if good { 200 } else { 503 };
     let word = |good: bool| if good { "ok" } else { "failing" };
     let checks: Value = json!({
         "store": { "status": word(writable) },
+        "triggers": { "status": word(!late) },
         "library": {
             "status": if broken { "broken_keeping_previous" } else { "ok" },
             "files": current.library.files.len(),
             "findings": current.findings.iter().filter(|finding| finding.is_error()).count(),
         },
     });
-    Reply::ok(json!({ "status": word(writable), "checks": checks })).status(status).into_response()
+    Reply::ok(json!({ "status": word(good), "checks": checks })).status(status).into_response()
 }
 
 /// `GET /metrics`

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{Instant, Principal, Span};
+use crate::store::KeyRange;
 use crate::store::records;
 use crate::store::tables::IDEMPOTENCY;
 
@@ -11,6 +12,9 @@ use super::work::Work;
 
 /// How long an answer is told again.
 pub const KEPT: Span = Span::hours(24);
+
+/// Rows looked at in one go.
+const PAGE_ROWS: usize = 500;
 
 /// What a call was answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,4 +61,28 @@ pub fn recall(work: &mut Work, place: &[u8]) -> Result<Option<Remembered>> {
 /// What the store answers.
 pub fn remember(work: &mut Work, place: &[u8], answer: &Remembered) -> Result<()> {
     Ok(records::save(&mut work.tx, &IDEMPOTENCY, place, answer)?)
+}
+
+/// Takes up to `limit` answers away that are no longer told; how many went.
+///
+/// # Errors
+/// What the store answers; a corrupt row by name.
+pub fn prune(work: &mut Work, limit: usize) -> Result<usize> {
+    let (mut gone, mut cursor) = (0, None::<Vec<u8>>);
+    loop {
+        let range = cursor.as_deref().map_or_else(KeyRange::all, |key| KeyRange::all().after(key));
+        let rows = work.tx.peek_scan(&IDEMPOTENCY, range, PAGE_ROWS, false)?;
+        let full = rows.len() == PAGE_ROWS;
+        for (key, row) in &rows {
+            let known: Remembered = records::decode(&IDEMPOTENCY, key, &row.bytes)?;
+            if gone < limit && KEPT.after(known.at).is_some_and(|end| work.now >= end) {
+                work.tx.delete(&IDEMPOTENCY, key)?;
+                gone += 1;
+            }
+        }
+        cursor = rows.last().map(|(key, _)| key.to_vec());
+        if !full || gone >= limit {
+            return Ok(gone);
+        }
+    }
 }

@@ -7,8 +7,8 @@ use crate::store::records::{decode, keys};
 use crate::store::tables::{DELIVERIES, DELIVERY_KEYS, OCCURRENCE_SUBJECTS, OCCURRENCES, RUNS};
 use crate::store::{KeyRange, Table};
 
-use super::Result;
 use super::work::Work;
+use super::{Result, idempotency};
 
 /// The instants before which each kind of record goes.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +31,7 @@ pub fn prune(work: &mut Work, horizon: Horizon, limit: usize) -> Result<usize> {
     gone += prune_deliveries(work, horizon.deliveries, limit)?;
     gone += prune_due(work, &OCCURRENCES, horizon.occurrences, limit)?;
     gone += prune_due(work, &OCCURRENCE_SUBJECTS, horizon.occurrences, limit)?;
+    gone += idempotency::prune(work, limit)?;
     Ok(gone)
 }
 

@@ -21,7 +21,7 @@ pub fn hash(secret: &str) -> [u8; 32] {
 /// Makes a token with a secret from above; never more than its maker may do.
 ///
 /// # Errors
-/// `forbidden`, `bad_name`, `grants_exceeded`.
+/// `forbidden`, `bad_name`, `grants_exceeded`, `already_exists`.
 pub fn create(work: &mut Work, name: &str, grants: Grants, expires_at: Option<Instant>, secret: &str) -> Result<Token> {
     work.require(&Grant::TokensManage)?;
     let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
@@ -30,6 +30,24 @@ pub fn create(work: &mut Work, name: &str, grants: Grants, expires_at: Option<In
     }
     if !grants.within(&work.rights.grants) {
         return Err(Refusal::new("grants_exceeded", "a token may not do more than whoever makes it").into());
+    }
+    let mut cursor = None::<Vec<u8>>;
+    loop {
+        let page = rows::page(&mut work.tx, cursor.as_deref(), 500)?;
+        let now = work.now;
+        let live = |token: &Token| token.revoked_at.is_none() && token.expires_at.is_none_or(|end| now < end);
+        if page.items.iter().any(|known| known.name == name && live(known)) {
+            // Its name is who it is: two tokens of one name would be one principal.
+            return Err(Refusal::new(
+                "already_exists",
+                format!("there is a token {name}; revoke it or take another name"),
+            )
+            .into());
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
     }
     let token = Token {
         id: work.id(Noun::Token),

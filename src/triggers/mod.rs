@@ -63,6 +63,7 @@ pub async fn tick(app: &App) -> Result<Ticked> {
     let alone = app.inner.ticking.lock().await;
     let now = app.now();
     let ticked = tick_at(app, now).await?;
+    *app.inner.ticked.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(crate::clock::monotonic());
     drop(alone);
     Ok(ticked)
 }
