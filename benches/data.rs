@@ -183,9 +183,8 @@ pub(crate) fn fill(store: &Store, population: Population) {
             }
             save(&mut tx, &terms, &member(population, index));
         }
-        tx.commit().unwrap();
+        tx.commit().unwrap().wait().unwrap();
     }
-    store.wait_durable(store.last_accepted()).unwrap();
 }
 
 /// Opens the application of a folder with its clock shortly after a set fell due.

@@ -99,7 +99,7 @@ impl App {
         let value = body(&mut work)?;
         let activity = work.finish()?;
         let seen = work.tx.seq();
-        let tx = work.take().tx;
+        let tx = std::mem::replace(&mut work.tx, store::Tx::closed());
         if tx.is_empty() {
             return Ok(Done { value, seq: seen, ticket: None });
         }

@@ -192,3 +192,90 @@ pub fn anchored(start: NaiveDate, anchor_day: u32, months: u32) -> Option<NaiveD
     let last = first.checked_add_months(Months::new(1))?.pred_opt()?.day();
     first.with_day(anchor_day.clamp(1, last))
 }
+
+/// How an instant is written: as text where people read, as microseconds since 1970 in stored rows. Both are read.
+pub mod wire {
+    use super::{Instant, from_micros, instant};
+    use serde::{Deserializer, Serialize, Serializer, de};
+    use std::fmt;
+
+    struct Read;
+
+    impl de::Visitor<'_> for Read {
+        type Value = Instant;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an instant such as 2027-01-31T00:00:00Z")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Instant, E> {
+            text.parse().or_else(|_| instant(text)).map_err(E::custom)
+        }
+
+        fn visit_i64<E: de::Error>(self, micros: i64) -> Result<Instant, E> {
+            Ok(from_micros(micros))
+        }
+
+        fn visit_u64<E: de::Error>(self, micros: u64) -> Result<Instant, E> {
+            i64::try_from(micros).map(from_micros).map_err(E::custom)
+        }
+    }
+
+    /// Writes an instant.
+    ///
+    /// # Errors
+    /// What the format answers.
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    pub fn serialize<S: Serializer>(at: &Instant, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            at.serialize(serializer)
+        } else {
+            serializer.serialize_i64(at.timestamp_micros())
+        }
+    }
+
+    /// Reads an instant.
+    ///
+    /// # Errors
+    /// What is no instant.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Instant, D::Error> {
+        deserializer.deserialize_any(Read)
+    }
+
+    /// The same for an instant that may be missing.
+    pub mod option {
+        use super::Instant;
+        use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+        struct Written(Instant);
+
+        impl Serialize for Written {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                super::serialize(&self.0, serializer)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for Written {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                super::deserialize(deserializer).map(Self)
+            }
+        }
+
+        /// Writes an instant or nothing.
+        ///
+        /// # Errors
+        /// What the format answers.
+        #[allow(clippy::ref_option, reason = "serde calls it so")]
+        pub fn serialize<S: Serializer>(at: &Option<Instant>, serializer: S) -> Result<S::Ok, S::Error> {
+            at.map(Written).serialize(serializer)
+        }
+
+        /// Reads an instant or nothing.
+        ///
+        /// # Errors
+        /// What is no instant.
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Instant>, D::Error> {
+            Ok(Option::<Written>::deserialize(deserializer)?.map(|written| written.0))
+        }
+    }
+}

@@ -139,6 +139,7 @@ pub enum Change {
     /// Renew at the end of the term; one per (subscription, term end).
     Renewal {
         /// The term end it is for: the first instant after the term.
+        #[serde(with = "crate::domain::calendar::wire")]
         term_end: Instant,
         /// What the next term has different; becomes `scheduledNextTermInstructions`.
         #[serde(default, skip_serializing_if = "Amendments::is_empty")]

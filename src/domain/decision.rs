@@ -55,6 +55,7 @@ pub struct Answer {
     pub roles: Vec<String>,
     /// When its review expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(with = "crate::domain::calendar::wire::option")]
     pub expires_at: Option<Instant>,
     /// What happens then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,6 +83,7 @@ pub struct Decision {
     /// The kind of change.
     pub kind: Kind,
     /// When it was decided.
+    #[serde(with = "crate::domain::calendar::wire")]
     pub at: Instant,
     /// The sequence number of the snapshot that was seen.
     pub seen: u64,

@@ -23,15 +23,18 @@ impl Guid {
     }
 }
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 impl fmt::Display for Guid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = [b'-'; 36];
         for (index, byte) in self.0.iter().enumerate() {
-            if matches!(index, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
-            }
-            write!(f, "{byte:02x}")?;
+            // Groups of 4, 2, 2, 2 and 6 bytes with a hyphen between them.
+            let at = index * 2 + index.saturating_sub(2).min(8) / 2;
+            text[at] = HEX[usize::from(byte >> 4)];
+            text[at + 1] = HEX[usize::from(byte & 15)];
         }
-        Ok(())
+        f.pad(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 
@@ -60,6 +63,29 @@ impl FromStr for Guid {
     }
 }
 
+/// Reads an identifier: text where people read, bytes in stored rows. What a format is for is not asked, because what
+/// was buffered on the way no longer knows.
+struct TextOrBytes<F> {
+    read: F,
+    expected: &'static str,
+}
+
+impl<T: FromStr<Err = Refusal>, F: Fn(&[u8]) -> Option<T>> serde::de::Visitor<'_> for TextOrBytes<F> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.expected)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<T, E> {
+        (self.read)(bytes).ok_or_else(|| E::invalid_length(bytes.len(), &self.expected))
+    }
+}
+
 macro_rules! guid_ids {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => { $(
         $(#[$doc])*
@@ -80,12 +106,14 @@ macro_rules! guid_ids {
             fn from_str(text: &str) -> Result<Self, Refusal> { Ok(Self(text.parse()?)) }
         }
         impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> { serializer.collect_str(self) }
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_bytes(&self.0.0) }
+            }
         }
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
+                let read = |bytes: &[u8]| bytes.try_into().ok().map(Self::from_bytes);
+                deserializer.deserialize_any(TextOrBytes { read, expected: "a GUID" })
             }
         }
     )* };
@@ -127,7 +155,7 @@ pub enum Noun {
 }
 
 impl Noun {
-    /// Every noun, for prefixes and tests.
+    /// Every noun. The places in this list are stored: append only.
     pub const ALL: [Noun; 6] = [Noun::Request, Noun::Run, Noun::Decision, Noun::Delivery, Noun::Message, Noun::Token];
 
     /// The text before the 26 characters.
@@ -209,13 +237,22 @@ impl FromStr for Id {
 
 impl Serialize for Id {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        if serializer.is_human_readable() {
+            return serializer.collect_str(self);
+        }
+        let place = Noun::ALL.iter().position(|noun| *noun == self.noun).and_then(|place| u8::try_from(place).ok());
+        let mut bytes = [place.unwrap_or(u8::MAX); 17];
+        bytes[1..].copy_from_slice(&self.bytes());
+        serializer.serialize_bytes(&bytes)
     }
 }
 
 impl<'de> Deserialize<'de> for Id {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        let read = |bytes: &[u8]| {
+            let (place, bits) = bytes.split_first()?;
+            Some(Self::from_bytes(*Noun::ALL.get(usize::from(*place))?, bits.try_into().ok()?))
+        };
+        deserializer.deserialize_any(TextOrBytes { read, expected: "an identifier" })
     }
 }

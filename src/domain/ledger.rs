@@ -77,6 +77,7 @@ pub struct Line {
     #[serde(default)]
     pub id: String,
     /// When.
+    #[serde(with = "crate::domain::calendar::wire")]
     pub at: Instant,
     /// Sequence number of its commit; zero until it is read back.
     #[serde(default)]
@@ -99,8 +100,10 @@ pub struct Line {
     /// The currency.
     pub currency: Currency,
     /// First instant of the span charged.
+    #[serde(with = "crate::domain::calendar::wire")]
     pub period_start: Instant,
     /// First instant after it.
+    #[serde(with = "crate::domain::calendar::wire")]
     pub period_end: Instant,
     /// The rule that computed it.
     pub rule: String,

@@ -21,6 +21,7 @@ pub enum DeliveryState {
 #[serde(rename_all = "camelCase")]
 pub struct Attempt {
     /// When.
+    #[serde(with = "crate::domain::calendar::wire")]
     pub at: Instant,
     /// The status answered; none when there was no answer.
     pub status: Option<u16>,
@@ -38,6 +39,7 @@ pub struct Addressee {
     pub state: DeliveryState,
     /// The next attempt, while pending.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(with = "crate::domain::calendar::wire::option")]
     pub next_attempt_at: Option<Instant>,
     /// What was tried.
     #[serde(default)]
@@ -53,6 +55,7 @@ pub struct Message {
     /// Dotted, `subscription.renewed`.
     pub topic: String,
     /// When it was written.
+    #[serde(with = "crate::domain::calendar::wire")]
     pub at: Instant,
     /// Whose, where it is about a tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -23,6 +23,7 @@ pub struct Quote {
     /// Whether the terms allow it as asked.
     pub allowed: bool,
     /// The first instant that is too late; none when no window bounds it.
+    #[serde(default, with = "crate::domain::calendar::wire::option")]
     pub allowed_until: Option<Instant>,
     /// What the customer would be charged now (positive); none when nothing is.
     pub charge: Option<Money>,
@@ -36,6 +37,7 @@ pub struct Quote {
     pub effect: Effect,
     /// The instant of the effect where it is `later`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(with = "crate::domain::calendar::wire::option")]
     pub effective_at: Option<Instant>,
     /// Why not, when not allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -82,6 +82,7 @@ pub struct Ruling {
     /// Who.
     pub by: Principal,
     /// When.
+    #[serde(with = "crate::domain::calendar::wire")]
     pub at: Instant,
     /// Whether it was approved.
     pub approved: bool,
@@ -132,6 +133,7 @@ pub struct Request {
     /// What caused it.
     pub cause: Cause,
     /// When.
+    #[serde(with = "crate::domain::calendar::wire")]
     pub proposed_at: Instant,
     /// What the terms said when it was last decided.
     pub quote: Quote,
@@ -147,18 +149,21 @@ pub struct Request {
     pub amendments: Amendments,
     /// When a waiting request stops waiting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(with = "crate::domain::calendar::wire::option")]
     pub expires_at: Option<Instant>,
     /// What happens then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub otherwise: Option<Otherwise>,
     /// When a scheduled request takes effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(with = "crate::domain::calendar::wire::option")]
     pub scheduled_for: Option<Instant>,
     /// Who answered it, when a person did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ruling: Option<Ruling>,
     /// When it reached its final state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(with = "crate::domain::calendar::wire::option")]
     pub closed_at: Option<Instant>,
     /// The refusal, where the terms refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -190,6 +190,7 @@ pub struct Profile {
     #[serde(default)]
     pub publisher_name: String,
     /// When it was bought: chooses the terms of its first term.
+    #[serde(with = "crate::domain::calendar::wire")]
     pub purchased_at: Instant,
     /// Length of a term; none for perpetual and usage.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,7 +2,11 @@
 
 use crate::domain::ids::Noun;
 use crate::domain::message::{Addressee, Attempt, DeliveryState, Message};
-use crate::domain::{Grant, Id, Instant, Refusal, Request, Span, Subscription, SubscriptionId, TenantId, calendar};
+use crate::domain::request::State;
+use crate::domain::subscription::Status;
+use crate::domain::{
+    Grant, Id, Instant, Kind, Refusal, Request, Span, Subscription, SubscriptionId, TenantId, calendar,
+};
 use crate::partner_center::upstream::UpstreamCall;
 use crate::store::records::{Page, messages as rows};
 
@@ -67,28 +71,50 @@ pub(super) fn tell(work: &mut Work, topic: &str, subscription: &Subscription) ->
 
 fn data_of(subscription: &Subscription, request: Option<&Request>, call: Option<&UpstreamCall>) -> String {
     let standing = &subscription.standing;
-    let mut data = serde_json::json!({
-        "tenantId": subscription.tenant,
-        "subscriptionId": subscription.id,
-        "friendlyName": subscription.profile.friendly_name,
-        "status": standing.status,
-        "quantity": standing.quantity,
-        "autoRenewEnabled": standing.auto_renew_enabled,
-        "termEnd": standing.term_end.map(calendar::show),
-    });
-    if let Some(request) = request {
-        data["request"] = serde_json::json!({
-            "id": request.id,
-            "kind": request.kind,
-            "state": request.state,
-            "why": request.why,
-            "reasons": request.reasons,
-        });
-    }
-    if let Some(call) = call {
-        data["upstream"] = serde_json::json!(call);
-    }
-    data.to_string()
+    let data = Data {
+        auto_renew_enabled: standing.auto_renew_enabled,
+        friendly_name: &subscription.profile.friendly_name,
+        quantity: standing.quantity,
+        request: request.map(|request| About {
+            id: request.id,
+            kind: request.kind,
+            reasons: &request.reasons,
+            state: request.state,
+            why: &request.why,
+        }),
+        status: standing.status,
+        subscription_id: subscription.id,
+        tenant_id: subscription.tenant,
+        term_end: standing.term_end.map(calendar::show),
+        upstream: call,
+    };
+    serde_json::to_string(&data).unwrap_or_default()
+}
+
+/// What a message of ours tells, in the order of the names.
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Data<'a> {
+    auto_renew_enabled: bool,
+    friendly_name: &'a str,
+    quantity: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<About<'a>>,
+    status: Status,
+    subscription_id: SubscriptionId,
+    tenant_id: TenantId,
+    term_end: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream: Option<&'a UpstreamCall>,
+}
+
+#[derive(serde::Serialize)]
+struct About<'a> {
+    id: Id,
+    kind: Kind,
+    reasons: &'a [String],
+    state: State,
+    why: &'a str,
 }
 
 /// Sends a script's own message: a topic and JSON text.

@@ -284,6 +284,10 @@ fn carry_out(
     work.owe(&applied.subscription, Some(request.id), applied.lines);
     let operation = if later { "request.scheduled" } else { applied.topic };
     work.note(operation, Some(&applied.subscription), Some(request.id), &request.reasons.join("; "));
+    if later && request.scheduled_for.is_some_and(|at| at <= work.now) {
+        // It happens now: what tells of that tells of this too.
+        return Ok(());
+    }
     let call =
         upstream::call(&request.change, &request.amendments, request.quote.effect, &applied.subscription, request.id);
     messages::tell_of(work, operation, &applied.subscription, request, Some(&call))

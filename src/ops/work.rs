@@ -366,9 +366,9 @@ impl Work {
     /// What the store answers.
     pub fn finish(&mut self) -> Result<Vec<Activity>> {
         self.tx.stamp_instant(self.now.timestamp_micros());
-        let record = std::mem::take(&mut self.record);
+        let mut record = std::mem::take(&mut self.record);
         if !record.is_empty() {
-            log::append(&mut self.tx, &record)?;
+            log::append(&mut self.tx, &mut record)?;
         }
         Ok(record.activity)
     }

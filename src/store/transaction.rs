@@ -13,7 +13,7 @@ use super::history;
 use super::prepared::{Prepared, ReadKey};
 use super::recent::{Recent, Write};
 use super::redb::Snapshot;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -100,6 +100,22 @@ impl std::fmt::Debug for Tx {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Tx").field("seq", &self.seq()).field("writes", &self.writes()).finish_non_exhaustive()
     }
+}
+
+/// What of a transaction goes into one buffer; the rest keeps its own.
+const BUFFER_BYTES_MAX: usize = 65_536;
+/// Payloads longer than this are not copied once more.
+const PACKED_BYTES_MAX: usize = 4_096;
+
+/// The same bytes in the buffer; clones of what it gives never allocate.
+fn packed(buffer: &mut BytesMut, bytes: Bytes) -> Bytes {
+    if bytes.len() > PACKED_BYTES_MAX || bytes.len() > buffer.capacity() {
+        // The first clone of bytes made from a vector allocates; this one does, so that none under the lock has to.
+        drop(bytes.clone());
+        return bytes;
+    }
+    buffer.extend_from_slice(&bytes);
+    buffer.split().freeze()
 }
 
 impl Tx {
@@ -357,9 +373,13 @@ impl Tx {
         self.count_bytes(key.len(), value.as_ref())?;
         let key = Bytes::copy_from_slice(key);
         let rows = self.overlay.entry(table.code).or_default();
-        // A fresh key written again in the same transaction is still fresh.
+        // A fresh key written again in the same transaction is still fresh, and deleted again it was never there.
         let is_fresh = rows.get(&key).map_or(is_fresh, |before| before.is_fresh);
-        let replaced = rows.insert(key.clone(), Pending { value, is_fresh });
+        let replaced = if is_fresh && value.is_none() {
+            rows.remove(&key)
+        } else {
+            rows.insert(key.clone(), Pending { value, is_fresh })
+        };
         if let Some(journal) = &mut self.journal {
             journal.push(Replaced { table: table.code, key, pending: replaced });
         }
@@ -447,8 +467,12 @@ impl Tx {
             is_additive: !self.judges_always,
             ..Prepared::default()
         };
+        // One buffer for all of them: one allocation to free, on another thread, once the window has passed.
+        let mut buffer = BytesMut::with_capacity(self.bytes.min(BUFFER_BYTES_MAX));
         for (table, rows) in std::mem::take(&mut self.overlay) {
             for (key, Pending { value, is_fresh }) in rows {
+                let key = packed(&mut buffer, key);
+                let value = value.map(|value| packed(&mut buffer, value));
                 if is_fresh {
                     prepared.fresh.push(prepared.writes.len());
                 } else {
@@ -456,14 +480,12 @@ impl Tx {
                 }
                 let key_hash = envelope::key_hash(table, &key);
                 let payload_hash = envelope::payload_hash(value.as_ref());
-                // The first clone of bytes made from a vector allocates; this one does, so that none under the lock has to.
-                drop((key.clone(), value.clone()));
                 prepared.writes.push(Write { table, key, value, key_hash, payload_hash });
             }
         }
         let hashed = |(table, payload): (u8, Bytes)| {
+            let payload = packed(&mut buffer, payload);
             let hash = envelope::payload_hash(Some(&payload));
-            drop(payload.clone());
             (table, payload, hash)
         };
         prepared.appends = std::mem::take(&mut self.appends).into_iter().map(hashed).collect();

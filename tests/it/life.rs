@@ -253,3 +253,39 @@ async fn retention_takes_old_occurrences_and_leaves_younger_ones_and_all_request
     let after = world.app.read(Rights::system(), |work| ledger::story(work, sub_id(1), 1_000)).unwrap().requests.len();
     assert_eq!(after, requests);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_racing_approvers_exactly_one_wins() {
+    let world = World::new("2027-02-01T12:00:00Z", &[("policies/cancel.rhai", REVIEWS)]);
+    world.import(book("2027-02-01T10:00:00Z", "2027-02-28T23:59:59Z")).await;
+    let id = sub_id(1);
+    let request =
+        world.propose("anna", id, Change::Cancellation { reason: Reason::CustomerRequest }).await.request.unwrap().id;
+    let mut racing = Vec::new();
+    for number in 0..16 {
+        let (app, cause) = (world.app.clone(), world.app.next_cause("race"));
+        racing.push(tokio::spawn(async move {
+            let who = person(&format!("approver{number}"));
+            app.act(who, cause, move |work| {
+                if number % 2 == 0 {
+                    requests::approve(work, request, None, "")
+                } else {
+                    requests::deny(work, request, None, "")
+                }
+            })
+            .await
+        }));
+    }
+    let mut won = 0;
+    for racer in racing {
+        match racer.await.unwrap() {
+            Ok(Answered::Done(_)) => won += 1,
+            Err(ops::Error::Refused(refusal)) => assert_eq!(refusal.code, "already_decided"),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(won, 1);
+    let status = world.sub(id).standing.status;
+    let credits = world.lines().iter().filter(|line| line.kind == ChargeType::CancelImmediate).count();
+    assert_eq!(credits, usize::from(status == Status::Deleted), "the effect is the winner's");
+}

@@ -16,10 +16,12 @@ use crate::store::{Error, Row};
 #[serde(rename_all = "camelCase")]
 pub struct Activity {
     /// When.
+    #[serde(with = "crate::domain::calendar::wire")]
     pub at: Instant,
     /// By whom.
     pub by: Principal,
-    /// What caused it.
+    /// What caused it; stored once for all of a record.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub cause: String,
     /// What was done (`subscription.renewed`, `request.denied`, `import`, ...).
     pub operation: String,
@@ -69,6 +71,11 @@ impl Record {
             line.seq = seq;
             line.id = format!("{seq}.{ordinal}");
         }
+        if let Some((first, others)) = self.activity.split_first_mut() {
+            for other in others.iter_mut().filter(|other| other.cause.is_empty()) {
+                other.cause.clone_from(&first.cause);
+            }
+        }
         self
     }
 }
@@ -77,7 +84,12 @@ impl Record {
 ///
 /// # Errors
 /// What the store answers.
-pub fn append(tx: &mut Tx, record: &Record) -> Result<()> {
+pub fn append(tx: &mut Tx, record: &mut Record) -> Result<()> {
+    if let Some((first, others)) = record.activity.split_first_mut() {
+        for other in others.iter_mut().filter(|other| other.cause == first.cause) {
+            other.cause.clear();
+        }
+    }
     for decision in &record.decisions {
         tx.put_new(&DECISIONS, &decision.id.bytes(), Vec::new())?;
     }

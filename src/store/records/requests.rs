@@ -65,7 +65,7 @@ pub fn save(tx: &mut Tx, before: Option<&Request>, after: &Request) -> Result<()
         }
         match is_open {
             Some(state) => {
-                tx.put(&REQUEST_STATES, &state_key(state, after.id), Vec::new())?;
+                tx.put_new(&REQUEST_STATES, &state_key(state, after.id), Vec::new())?;
                 tx.put(&OPEN_REQUESTS, &key, after.id.bytes().to_vec())?;
             }
             None => tx.delete(&OPEN_REQUESTS, &key)?,

@@ -1,5 +1,7 @@
 //! Subscriptions: a narrow fixed-width row that moves with every change and a wide row that hardly does.
 
+use bytes::Bytes;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -50,7 +52,20 @@ pub fn find(tx: &mut Tx, id: SubscriptionId) -> Result<Option<Stored<Subscriptio
 
 fn profile(tx: &mut Tx, key: &[u8; 32]) -> Result<Arc<Profile>> {
     let row = tx.get(&PROFILES, key)?.ok_or_else(|| Error::corrupt(PROFILES.name, key))?;
-    Ok(Arc::new(decode(&PROFILES, key, &row.bytes)?))
+    let known = LAST.with_borrow(|last| {
+        last.as_ref().filter(|(bytes, _)| *bytes == row.bytes).map(|(_, profile)| Arc::clone(profile))
+    });
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let profile = Arc::new(decode(&PROFILES, key, &row.bytes)?);
+    LAST.set(Some((row.bytes, Arc::clone(&profile))));
+    Ok(profile)
+}
+
+thread_local! {
+    // One transaction reads the same wide row several times; equal bytes are the same value.
+    static LAST: RefCell<Option<(Bytes, Arc<Profile>)>> = const { RefCell::new(None) };
 }
 
 /// A page of subscriptions in key order, of one tenant or of all; not validated at commit (a list is a list).

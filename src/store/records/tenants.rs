@@ -2,15 +2,31 @@
 
 use super::{Page, Result, Stored, Tx, decode, keys};
 use crate::domain::{Tenant, TenantId};
-use crate::store::Error;
 use crate::store::tables::{TENANT_NAMES, TENANTS};
+use crate::store::{Error, Row};
+use bytes::Bytes;
+use std::cell::RefCell;
 
 /// One tenant.
 ///
 /// # Errors
 /// What the store answers; a corrupt row by name.
 pub fn get(tx: &mut Tx, id: TenantId) -> Result<Option<Stored<Tenant>>> {
-    super::fetch(tx, &TENANTS, &id.bytes())
+    let key = id.bytes();
+    let Some(Row { seq, bytes }) = tx.get(&TENANTS, &key)? else { return Ok(None) };
+    let known =
+        LAST.with_borrow(|last| last.as_ref().filter(|(known, _)| *known == bytes).map(|(_, tenant)| tenant.clone()));
+    if let Some(value) = known {
+        return Ok(Some(Stored { value, seq }));
+    }
+    let value: Tenant = decode(&TENANTS, &key, &bytes)?;
+    LAST.set(Some((bytes, value.clone())));
+    Ok(Some(Stored { value, seq }))
+}
+
+thread_local! {
+    // Neighbours in a sweep share their tenant; equal bytes are the same value.
+    static LAST: RefCell<Option<(Bytes, Tenant)>> = const { RefCell::new(None) };
 }
 
 /// A page of tenants in id order.

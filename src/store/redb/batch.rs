@@ -84,11 +84,14 @@ fn remember(
     undo: &mut [UndoRecord],
 ) {
     let mut replaced = old;
-    for (index, write) in versions {
+    for (place, (index, write)) in versions.iter().enumerate() {
         let deleted = write.value.is_none();
-        let mut sealed = Vec::new();
-        seal_write(&mut sealed, write, batch[*index].seq);
-        let before = replaced.replace(Bytes::from(sealed));
+        let before = replaced.take();
+        if place + 1 < versions.len() {
+            let mut sealed = Vec::new();
+            seal_write(&mut sealed, write, batch[*index].seq);
+            replaced = Some(Bytes::from(sealed));
+        }
         undo[*index].entries.push(Entry { table: table.code, key: write.key.clone(), deleted, replaced: before });
     }
 }
