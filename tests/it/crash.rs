@@ -300,12 +300,32 @@ fn a_process_killed_fifty_times_keeps_what_it_answered_and_does_nothing_twice() 
         check(folder.path(), &told);
         told.settle(folder.path());
     }
+    goes_on(folder.path());
+    check(folder.path(), &Told::default().settled(folder.path()));
     assert!(opened >= KILLS * 4 / 5, "seed {seed}");
     assert!(told.done >= KILLS, "seed {seed}: only {} steps were answered", told.done);
     assert!(told.clock.is_some_and(|clock| clock > at("2027-04-01T00:00:00Z")), "seed {seed}: no term ended");
 }
 
+/// After the last kill nothing is stuck: two months later the schedule has marked every subscription on its day.
+fn goes_on(folder: &Path) {
+    let app = open(folder);
+    let later = app.now() + chrono::TimeDelta::days(62);
+    runtime().block_on(triggers::advance(&app, later)).unwrap();
+    let day = later.format("%Y-%m-01").to_string();
+    for number in 1..=SUBSCRIPTIONS {
+        let found = app.read(Rights::system(), |work| subscriptions::get(work, sub_id(number))).unwrap().value;
+        let marked = found.profile.labels.get("marked");
+        assert!(marked.is_some_and(|marked| marked.starts_with(&day)), "{number}: {marked:?}, not {day}");
+    }
+}
+
 impl Told {
+    fn settled(mut self, folder: &Path) -> Told {
+        self.settle(folder);
+        self
+    }
+
     /// What was found after a kill is what is known from then on.
     fn settle(&mut self, folder: &Path) {
         let app = open(folder);
