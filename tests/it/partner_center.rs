@@ -593,7 +593,7 @@ fn the_demo_is_a_whole_book_with_terms_that_end_at_once() {
         open_windows += usize::from(standing.window_end.is_some_and(|window| window > now));
         assert!(standing.attention.is_some() || standing.cycle_end.is_some_and(|cycle| cycle > now), "{standing:?}");
     }
-    assert_eq!((soon, marked), (11, 1));
+    assert_eq!((soon, marked), (7, 1));
     assert!(open_windows >= 4, "{open_windows} windows are open");
 }
 
