@@ -14,6 +14,7 @@ mod data;
 mod decision;
 mod disk;
 mod floor;
+mod http;
 mod sweep;
 mod table;
 
@@ -22,7 +23,7 @@ static METER: bursar::Meter = bursar::Meter;
 
 type Bench = fn(&mut Vec<table::Line>);
 
-const BENCHES: [(&str, Bench); 8] = [
+const BENCHES: [(&str, Bench); 9] = [
     ("decision", decision::decision),
     ("sweep", sweep::sweep),
     ("hot", sweep::hot),
@@ -31,6 +32,7 @@ const BENCHES: [(&str, Bench); 8] = [
     ("people", disk::people),
     ("growth", sweep::growth),
     ("start", disk::start),
+    ("http", http::http),
 ];
 
 fn main() {

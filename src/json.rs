@@ -239,6 +239,22 @@ impl Value {
     }
 }
 
+impl serde::Serialize for Value {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Value::Null => serializer.serialize_unit(),
+            Value::Bool(value) => serializer.serialize_bool(*value),
+            Value::String(text) => serializer.serialize_str(text),
+            Value::Number(number) => match serde_number(number) {
+                Some(number) => number.serialize(serializer),
+                None => Err(serde::ser::Error::custom("a number of the document cannot be carried over")),
+            },
+            Value::Array(items) => serializer.collect_seq(items),
+            Value::Object(members) => serializer.collect_map(members.iter().map(|(key, value)| (key, value))),
+        }
+    }
+}
+
 fn serde_number(number: &Number) -> Option<serde_json::Number> {
     if let Some(value) = number.as_i64() {
         return Some(value.into());

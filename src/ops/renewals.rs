@@ -80,7 +80,7 @@ fn propose_now(work: &mut Work, stored: &Stored<Subscription>, due: Instant) -> 
     let change = Change::Renewal { term_end: due, amendments: Default::default() };
     let id = stored.value.id;
     let tenant = stored.value.tenant;
-    let proposed = requests::propose(work, id, change, "the term ends")?;
+    let proposed = requests::propose_on(work, stored.clone(), change, "the term ends")?;
     let Some(stored) = subscription_rows::get(&mut work.tx, tenant, id)? else { return Ok(()) };
     match proposed.request {
         Some(request) if request.state == State::Scheduled => renew(work, &stored, &request),

@@ -34,6 +34,12 @@ pub struct Proposed {
 pub fn propose(work: &mut Work, id: SubscriptionId, change: Change, why: &str) -> Result<Proposed> {
     work.require(&Grant::Propose(Some(change.kind())))?;
     let stored = subscriptions::load(work, id)?;
+    propose_on(work, stored, change, why)
+}
+
+/// The same for a subscription that has been read and a right that has been checked.
+pub(super) fn propose_on(work: &mut Work, stored: Stored<Subscription>, change: Change, why: &str) -> Result<Proposed> {
+    let id = stored.value.id;
     if lifecycle::is_unchanged(&stored.value, &change) {
         return Ok(Proposed { outcome: Outcome::Unchanged, request: None, subscription: stored.value });
     }

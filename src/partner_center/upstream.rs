@@ -41,10 +41,7 @@ impl UpstreamCall {
 
 impl Serialize for UpstreamCall {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let value = self.to_value().to_serde();
-        value
-            .ok_or_else(|| serde::ser::Error::custom("a number of the call cannot be carried over"))?
-            .serialize(serializer)
+        self.to_value().serialize(serializer)
     }
 }
 
