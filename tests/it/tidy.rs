@@ -93,7 +93,7 @@ fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        if name == "target" || name.starts_with('.') && name != ".ci" {
+        if name.starts_with("target") || name.starts_with('.') && name != ".ci" {
             continue;
         }
         if path.is_dir() {
