@@ -37,10 +37,15 @@ impl Set {
 
 /// Every trigger of every switched-on file, by id.
 pub fn all(app: &App) -> Vec<Set> {
+    on_or_off(app).into_iter().filter(|set| set.file.manifest.enabled).collect()
+}
+
+/// Every trigger of every file, switched on or off, by id.
+pub fn on_or_off(app: &App) -> Vec<Set> {
     let library = app.library();
     let mut found = Vec::new();
     for file in &library.files {
-        if file.manifest.enabled && matches!(file.kind, FileKind::Policy | FileKind::Script) {
+        if matches!(file.kind, FileKind::Policy | FileKind::Script) {
             for index in 0..file.manifest.on.len() {
                 found.push(Set { file: std::sync::Arc::clone(file), index });
             }

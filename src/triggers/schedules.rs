@@ -1,4 +1,5 @@
-//! Schedules: calendar rules. Every due instant ends as one row: it ran, was coalesced into a later one, or was missed.
+//! Schedules: calendar rules. Every due instant ends as one row: it ran, was coalesced into a later one, was missed, or
+//! was skipped because its file is switched off.
 //! What is due is a function of the rule, the last due instant taken up, and the time.
 
 use std::sync::atomic::Ordering;
@@ -36,13 +37,17 @@ pub struct Scheduled {
 
 /// Every schedule of the library in force.
 pub fn all(app: &App) -> Vec<Scheduled> {
+    read(app, handlers::all(app))
+}
+
+fn read(app: &App, sets: Vec<Set>) -> Vec<Scheduled> {
     let zone = app.config().zone.name();
     let read = |set: Set| {
         let Source::Cron { cron, zone: own, .. } = &set.trigger().source else { return None };
         let schedule = Schedule::parse(cron, own.as_deref().unwrap_or(zone)).ok()?;
         Some(Scheduled { set, schedule })
     };
-    handlers::all(app).into_iter().filter_map(read).collect()
+    sets.into_iter().filter_map(read).collect()
 }
 
 fn says(schedule: &Schedule) -> String {
@@ -75,7 +80,7 @@ pub(super) fn save_place(app: &App, now: Instant, id: &str, place: &Place) -> Re
 /// The store's failure.
 pub fn next_due(app: &App) -> Result<Option<Instant>> {
     let mut earliest: Option<Instant> = None;
-    for scheduled in all(app) {
+    for scheduled in read(app, handlers::on_or_off(app)) {
         let place = place(app, &scheduled, app.now())?;
         let from = place.cursors.first().copied().unwrap_or(place.since);
         if let Some(next) = scheduled.schedule.next_after(from) {
@@ -91,11 +96,19 @@ pub fn next_due(app: &App) -> Result<Option<Instant>> {
 /// The store's failure.
 pub async fn run(app: &App, now: Instant) -> Result<(usize, usize)> {
     let (mut occurrences, mut subjects) = (0, 0);
-    for scheduled in all(app) {
-        let place = place(app, &scheduled, now)?;
+    for scheduled in read(app, handlers::on_or_off(app)) {
+        let mut place = place(app, &scheduled, now)?;
         let from = place.cursors.first().copied().unwrap_or(place.since);
         let due = scheduled.schedule.between(from, now, INSTANTS_MAX);
         if due.is_empty() {
+            continue;
+        }
+        if !scheduled.set.file.manifest.enabled {
+            for at in due {
+                place.cursors = vec![at];
+                settle(app, now, &scheduled.set.id(), &place, at, OccurrenceState::Skipped)?;
+                occurrences += 1;
+            }
             continue;
         }
         let (more_occurrences, more_subjects) = take_up(app, &scheduled, place, due, now).await?;

@@ -217,3 +217,14 @@ async fn a_relative_trigger_fires_once_an_offset_and_again_for_the_next_term() {
         assert_eq!(count(), want, "at {to}");
     }
 }
+
+#[tokio::test]
+async fn a_schedule_that_is_switched_off_leaves_a_row_that_says_so() {
+    let text = script("{ cron = \"0 6 * * *\", zone = \"UTC\" }", "fn run(event) { print(\"x\"); }");
+    let text = text.replace("//! on =", "//! enabled = false\n//! on =");
+    let world = World::new("2027-03-01T12:00:00Z", &[("scripts/off.rhai", &text)]);
+    triggers::tick(&world.app).await.unwrap();
+    triggers::advance(&world.app, at("2027-03-03T06:00:00Z")).await.unwrap();
+    let rows: Vec<_> = states(&world, "scripts/off.rhai#0").into_iter().map(|(state, _)| state).collect();
+    assert_eq!(rows, [OccurrenceState::Skipped, OccurrenceState::Skipped]);
+}
