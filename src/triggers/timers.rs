@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::app::{App, Result};
 use crate::domain::ids::Noun;
@@ -17,7 +17,7 @@ use crate::store::tables::TimerKind;
 /// Due timers taken in one go.
 const PAGE_TIMERS: usize = 10_000;
 /// Timers a script thread works through before somebody else's work may come between.
-const CHUNK_TIMERS: usize = 250;
+const CHUNK_TIMERS: usize = 64;
 /// Timers a kind may take in one tick, so that a flood of one kind does not starve the others for ever.
 const PAGES_MAX: usize = 1_000;
 
@@ -57,11 +57,14 @@ async fn sweep(app: &App, due: Vec<Timer>) -> usize {
     let done = Arc::new(AtomicUsize::new(0));
     let (finished, mut all_finished) = mpsc::unbounded_channel::<u64>();
     let chunk = if app.is_manual() { due.len().max(1) } else { CHUNK_TIMERS };
+    // A chunk holds its place until it is durable, so that people's commits never queue behind a whole sweep.
+    let places = Arc::new(Semaphore::new((app.config().limits.background_in_flight / CHUNK_TIMERS).max(1)));
     for timers in due.chunks(chunk) {
         let mut job = Some((app.clone(), timers.to_vec(), Arc::clone(&done), finished.clone()));
         // A full queue empties by itself; the sweep waits rather than drops.
         while let Some((app_of_job, timers, done, finished)) = job.take() {
             let retry = (app_of_job.clone(), timers.clone(), Arc::clone(&done), finished.clone());
+            let place = Arc::clone(&places).acquire_owned().await.ok();
             let submitted = app.inner.pool.submit(Priority::Background, move || {
                 let mut last = 0;
                 for timer in timers {
@@ -74,6 +77,7 @@ async fn sweep(app: &App, due: Vec<Timer>) -> usize {
                     }
                 }
                 let _ = finished.send(last);
+                app_of_job.store().on_durable(last, move |_| drop(place));
             });
             if let Err(refusal) = submitted {
                 if refusal.code != "busy" {
