@@ -1,6 +1,7 @@
 //! Calls from outside over loopback: `POST /hooks/x` until it is durable, and until what its script did is durable.
 //!
-//! A hook takes at most a thousand calls a second in the long run, so each connection calls a hook of its own.
+//! A hook takes at most a thousand calls a second in the long run, so the connections share many hooks: as
+//! many as one file may have triggers.
 
 use crate::data;
 use crate::sweep::{copied, generated, small};
@@ -23,6 +24,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const CONNECTIONS: usize = 64;
+/// A file has at most so many triggers.
+const HOOKS: usize = 32;
 const ROUNDS: usize = 3;
 const BODY_BYTES: usize = 1_024;
 
@@ -35,15 +38,15 @@ fn prepare(folder: &Path) -> Config {
     let mut config = data::config(folder);
     let path = folder.join("hook.secret");
     std::fs::write(&path, secret().reveal()).unwrap();
-    std::os::unix::fs::PermissionsExt::set_mode(&mut std::fs::metadata(&path).unwrap().permissions(), 0o600);
-    for number in 0..CONNECTIONS {
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&path, private).unwrap();
+    for number in 0..HOOKS {
         let hook =
             Hook { secret_file: Some(path.clone()), tolerance: Duration::from_secs(300), format: HookFormat::Standard };
         config.hooks.insert(format!("h{number}"), hook);
     }
-    let triggers: Vec<String> = (0..CONNECTIONS)
-        .map(|number| format!("{{ hook = \"h{number}\", types = [\"note\"], call = \"take\" }}"))
-        .collect();
+    let triggers: Vec<String> =
+        (0..HOOKS).map(|number| format!("{{ hook = \"h{number}\", types = [\"note\"], call = \"take\" }}")).collect();
     let script = format!(
         "//! Writes what it is told on a subscription.\n//! ---\n//! grants = [\"subscriptions.read\", \"labels.write\"]\n\
          //! on = [{}]\n//! ---\n\nfn take(event) {{\n    subscription(event.data.text(\"subscription\"))\
@@ -68,7 +71,7 @@ fn call(number: usize, at: i64) -> hyper::Request<Full<Bytes>> {
     let body = body(number);
     let id = format!("evt_{number:09}");
     let signed = signature::sign(&secret(), &id, at, body.as_bytes());
-    hyper::Request::post(format!("/hooks/h{}", number % CONNECTIONS))
+    hyper::Request::post(format!("/hooks/h{}", number % HOOKS))
         .header("host", "localhost")
         .header("content-type", "application/json")
         .header("webhook-id", id)
