@@ -11,7 +11,7 @@ pub mod transactions;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::config::Config;
 use crate::domain::terms::Terms;
@@ -108,6 +108,8 @@ pub(crate) struct Inner {
     pub(crate) ticking: tokio::sync::Mutex<()>,
     pub(crate) wake: tokio::sync::Notify,
     pub(crate) ticked: std::sync::Mutex<Option<std::time::Instant>>,
+    pub(crate) opened: std::time::Instant,
+    pub(crate) people_at_millis: AtomicU64,
     pub(crate) metrics: transactions::Counters,
 }
 
@@ -174,6 +176,8 @@ impl App {
                 ticking: tokio::sync::Mutex::new(()),
                 wake: tokio::sync::Notify::new(),
                 ticked: std::sync::Mutex::new(None),
+                opened: crate::clock::monotonic(),
+                people_at_millis: AtomicU64::new(u64::MAX),
                 metrics: Default::default(),
             }),
         };
@@ -215,6 +219,21 @@ impl App {
     pub fn since_tick(&self) -> Option<std::time::Duration> {
         let ticked = *self.inner.ticked.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         ticked.map(|at| crate::clock::monotonic().saturating_duration_since(at))
+    }
+
+    /// Whether somebody has asked for a change within the last second: then background work makes room.
+    pub(crate) fn people_at_work(&self) -> bool {
+        let at = self.inner.people_at_millis.load(Ordering::Relaxed);
+        at != u64::MAX && self.millis_open().saturating_sub(at) < 1_000
+    }
+
+    pub(crate) fn note_people(&self) {
+        self.inner.people_at_millis.store(self.millis_open(), Ordering::Relaxed);
+    }
+
+    fn millis_open(&self) -> u64 {
+        let open = crate::clock::monotonic().saturating_duration_since(self.inner.opened);
+        u64::try_from(open.as_millis()).unwrap_or(u64::MAX - 1)
     }
 
     /// Wakes the loop that ticks: something may be due.

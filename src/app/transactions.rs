@@ -130,24 +130,51 @@ impl App {
     ) -> ops::Result<T> {
         let (answer, answered) = oneshot::channel();
         let app = self.clone();
+        self.note_people();
         self.inner.pool.submit(Priority::People, move || {
             let now = app.now();
-            match app.transact(now, &rights, &cause, body) {
-                Err(error) => drop(answer.send(Err(error))),
-                Ok(Done { value, seq, ticket }) => {
-                    let tell = move |durable: store::Result<()>| {
-                        drop(answer.send(durable.map(|()| value).map_err(ops::Error::from)));
-                    };
-                    match ticket {
-                        Some(ticket) => ticket.on_durable(tell),
-                        None => app.inner.store.on_durable(seq, tell),
-                    }
-                }
-            }
+            app.answer_when_durable(app.transact(now, &rights, &cause, body), answer);
         })?;
         let outcome = answered.await.unwrap_or_else(|_| Err(stopped()));
         self.wake();
         outcome
+    }
+
+    /// Runs an operation that asks no policies, on this thread: for short work that is worth no change of threads, such
+    /// as taking a delivery in. Answers when it is durable.
+    ///
+    /// # Errors
+    /// What the operation answers; the storage's failure.
+    pub async fn act_at_once<T: Send + 'static>(
+        &self,
+        rights: &Rights,
+        cause: &str,
+        body: impl Fn(&mut Work) -> ops::Result<T>,
+    ) -> ops::Result<T> {
+        let (answer, answered) = oneshot::channel();
+        self.answer_when_durable(self.transact(self.now(), rights, cause, body), answer);
+        let outcome = answered.await.unwrap_or_else(|_| Err(stopped()));
+        self.wake();
+        outcome
+    }
+
+    fn answer_when_durable<T: Send + 'static>(
+        &self,
+        done: ops::Result<Done<T>>,
+        answer: oneshot::Sender<ops::Result<T>>,
+    ) {
+        match done {
+            Err(error) => drop(answer.send(Err(error))),
+            Ok(Done { value, seq, ticket }) => {
+                let tell = move |durable: store::Result<()>| {
+                    drop(answer.send(durable.map(|()| value).map_err(ops::Error::from)));
+                };
+                match ticket {
+                    Some(ticket) => ticket.on_durable(tell),
+                    None => self.inner.store.on_durable(seq, tell),
+                }
+            }
+        }
     }
 
     /// Runs an operation on a fork of the store, on a script thread, and forgets what it wrote.

@@ -43,7 +43,8 @@ pub struct Limits {
     pub stop_deadline: Duration,
     /// Runs that wait for a script thread before new work is turned away. 1,000: half a second of work each second.
     pub run_queue: usize,
-    /// Background transactions accepted but not yet durable. 1,000: what one commit of the store carries.
+    /// Background transactions accepted but not yet durable. 1,000: what one commit of the store carries. While people
+    /// are at work it is a quarter of that, because their changes wait for the commit before theirs.
     pub background_in_flight: usize,
     /// Messages being sent at once, over all endpoints. 32: one slow endpoint holds at most a quarter of them.
     pub messages_in_flight: usize,

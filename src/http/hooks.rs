@@ -106,7 +106,8 @@ pub(super) async fn take(
     }
     let (incoming, complaint) = read(&doors, &name, hook, &headers, &body, now).map_err(counted)?;
     let cause = format!("hook:{name}:{}", incoming.webhook_id);
-    let taken = doors.app.act(Rights::system(), cause, move |work| deliveries::accept(work, incoming.clone()));
+    let rights = Rights::system();
+    let taken = doors.app.act_at_once(&rights, &cause, |work| deliveries::accept(work, incoming.clone()));
     let taken = taken.await.map_err(|error| counted(error.into()))?;
     answer(&doors, taken, complaint)
 }

@@ -25,6 +25,9 @@ const ROUNDS_MAX: usize = 1_000;
 /// The longest the loop sleeps before it looks again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// How long the loop gathers after it was woken.
+const GATHER: Duration = Duration::from_millis(5);
+
 /// What a tick did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -149,7 +152,8 @@ pub async fn run_loop(app: App, stop: impl Future<Output = ()>) {
         let pause = if app.is_manual() { Duration::from_secs(3600) } else { LOOK_AGAIN };
         tokio::select! {
             () = &mut stop => return,
-            () = app.woken() => {}
+            // What comes right behind is taken along: a storm is worked off in batches.
+            () = app.woken() => tokio::time::sleep(GATHER).await,
             () = tokio::time::sleep(pause) => {}
         }
     }

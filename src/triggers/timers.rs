@@ -18,6 +18,8 @@ use crate::store::tables::TimerKind;
 const PAGE_TIMERS: usize = 10_000;
 /// Timers a script thread works through before somebody else's work may come between.
 const CHUNK_TIMERS: usize = 64;
+/// Places a chunk holds while people are at work: a quarter as many are in flight then.
+const PLACES_BESIDE_PEOPLE: usize = 4;
 /// Timers a kind may take in one tick, so that a flood of one kind does not starve the others for ever.
 const PAGES_MAX: usize = 1_000;
 
@@ -57,14 +59,18 @@ async fn sweep(app: &App, due: Vec<Timer>) -> usize {
     let done = Arc::new(AtomicUsize::new(0));
     let (finished, mut all_finished) = mpsc::unbounded_channel::<u64>();
     let chunk = if app.is_manual() { due.len().max(1) } else { CHUNK_TIMERS };
-    // A chunk holds its place until it is durable, so that people's commits never queue behind a whole sweep.
-    let places = Arc::new(Semaphore::new((app.config().limits.background_in_flight / CHUNK_TIMERS).max(1)));
+    // A chunk holds its place until it is durable, so that people's commits never queue behind a whole sweep; while
+    // people are at work it holds several.
+    let all_places = (app.config().limits.background_in_flight / CHUNK_TIMERS).max(1);
+    let places = Arc::new(Semaphore::new(all_places));
     for timers in due.chunks(chunk) {
         let mut job = Some((app.clone(), timers.to_vec(), Arc::clone(&done), finished.clone()));
         // A full queue empties by itself; the sweep waits rather than drops.
         while let Some((app_of_job, timers, done, finished)) = job.take() {
             let retry = (app_of_job.clone(), timers.clone(), Arc::clone(&done), finished.clone());
-            let place = Arc::clone(&places).acquire_owned().await.ok();
+            let held = if app.people_at_work() { PLACES_BESIDE_PEOPLE.min(all_places) } else { 1 };
+            let held = u32::try_from(held).unwrap_or(1);
+            let place = Arc::clone(&places).acquire_many_owned(held).await.ok();
             let submitted = app.inner.pool.submit(Priority::Background, move || {
                 let mut last = 0;
                 for timer in timers {
