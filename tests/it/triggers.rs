@@ -228,3 +228,28 @@ async fn a_schedule_that_is_switched_off_leaves_a_row_that_says_so() {
     let rows: Vec<_> = states(&world, "scripts/off.rhai#0").into_iter().map(|(state, _)| state).collect();
     assert_eq!(rows, [OccurrenceState::Skipped, OccurrenceState::Skipped]);
 }
+
+#[tokio::test]
+async fn an_event_that_comes_before_what_it_is_about_waits_for_it_and_invents_nothing() {
+    let text = "//! Cancels what the portal says is cancelled.\n//! ---\n//! grants = [\"subscriptions.read\", \"propose.cancellation\"]\n//! on = [{ hook = \"portal\", types = [\"subscription.cancelled\"] }]\n//! ---\nfn run(event) { subscription(event.data.text(\"id\")).request_cancellation(\"customer_request\", \"in the portal\"); }\n";
+    let world = World::new("2027-02-01T12:00:00Z", &[("scripts/portal.rhai", text)]);
+    let body = format!("{{\"data\":{{\"id\":\"{}\"}}}}", sub_id(1));
+    let Ok(Accepted::New(delivery)) = deliver(&world, "portal", "evt-1", "subscription.cancelled", &body).await else {
+        panic!("not accepted")
+    };
+    triggers::tick(&world.app).await.unwrap();
+    let look = || world.app.read(Rights::system(), |work| deliveries::get(work, delivery.id)).unwrap();
+    assert_eq!(look().state, DeliveryState::Pending);
+    assert!(look().taken[0].error.as_ref().is_some_and(|error| error.contains("not_found")), "{:?}", look().taken);
+    let found = world.app.read(Rights::system(), |work| ops::subscriptions::get(work, sub_id(1)));
+    assert!(
+        matches!(found, Err(ops::Error::Refused(ref refusal)) if refusal.code == "not_found"),
+        "nothing is invented"
+    );
+    world.import(book("2027-02-01T10:00:00Z", "2027-02-28T23:59:59Z")).await;
+    triggers::advance(&world.app, at("2027-02-01T12:00:10Z")).await.unwrap();
+    assert_eq!(look().state, DeliveryState::Processed);
+    let story = world.app.read(Rights::system(), |work| ops::ledger::story(work, sub_id(1), 10)).unwrap();
+    assert_eq!(story.requests.len(), 1);
+    assert_eq!(story.requests[0].state, State::Waiting, "a person decides: no policy answered");
+}
