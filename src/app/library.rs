@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::domain::terms::Terms;
 use crate::engine::Diagnostic;
 use crate::engine::library::{Kit, Library, Settings};
-use crate::store::records::meta;
+use crate::ops::upkeep;
 
 /// What is in force, and what is wrong with what lies in the folder.
 pub struct Current {
@@ -146,10 +146,10 @@ impl App {
         let current = self.inner.library.current();
         let mut tx = self.inner.store.begin()?;
         for file in &current.library.files {
-            meta::save_source(&mut tx, &file.hash, file.source.as_bytes())?;
+            upkeep::keep_source(&mut tx, &file.hash, file.source.as_bytes())?;
         }
         let terms: String = current.terms.files().iter().map(|(path, text)| format!("# {path}\n{text}\n")).collect();
-        meta::save_source(&mut tx, current.terms.hash(), terms.as_bytes())?;
+        upkeep::keep_source(&mut tx, current.terms.hash(), terms.as_bytes())?;
         if tx.is_empty() {
             return Ok(());
         }

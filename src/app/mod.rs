@@ -273,7 +273,7 @@ fn store_options(config: &Config) -> store::Options {
 fn set_clock(store: &Store, manual: Option<Instant>) -> Result<()> {
     let mut tx = store.begin()?;
     let kind = manual.map_or(ClockKind::System, |at| ClockKind::Manual { at });
-    meta::save_clock(&mut tx, &kind)?;
+    crate::ops::upkeep::set_clock(&mut tx, &kind)?;
     tx.commit()?.wait()?;
     Ok(())
 }

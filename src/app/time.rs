@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{App, Result};
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::domain::{Instant, Refusal};
-use crate::store::records::meta::{self, ClockKind};
+use crate::store::records::meta::ClockKind;
 
 /// What tells the time in a store.
 pub(crate) enum StoreClock {
@@ -49,7 +49,7 @@ impl App {
             return Err(crate::ops::Error::from(Refusal::new("clock_backwards", message)).into());
         }
         let mut tx = self.inner.store.begin()?;
-        meta::save_clock(&mut tx, &ClockKind::Manual { at: to })?;
+        crate::ops::upkeep::set_clock(&mut tx, &ClockKind::Manual { at: to })?;
         tx.commit()?.wait()?;
         clock.set(to);
         Ok(())

@@ -10,13 +10,12 @@ use super::script_thread::{self, lend};
 use crate::domain::ids::Noun;
 use crate::domain::run::{Ending, Run, RunError};
 use crate::domain::{Grants, Principal};
-use crate::ops::{self, Rights, Work};
-use crate::store::records::triggers;
+use crate::ops::{self, Rights, Work, triggers};
 
 /// What running a handler came to.
 #[derive(Debug)]
 pub struct Ran {
-    /// The record; already written when it completed.
+    /// The record; already written.
     pub run: Run,
     /// What the handler returned.
     pub returned: Dynamic,
@@ -30,8 +29,8 @@ pub fn rights_of(file: &File) -> Rights {
     }
 }
 
-/// Calls a handler inside the work's transaction, with the file's own rights inside the caller's reach. When it completes, its record is part
-/// of the transaction; when it fails, everything it did is undone and the record is the caller's to write elsewhere.
+/// Calls a handler inside the work's transaction, with the file's own rights inside the caller's reach. When it fails, everything
+/// it did is undone; its record is part of the transaction either way.
 ///
 /// # Errors
 /// Only the store's own failure; a handler that fails is a record.
@@ -68,17 +67,16 @@ pub fn handler(work: &mut Work, file: &str, name: &str, event: &Event, budget: &
         operations: spent.operations,
         wall_micros: 0,
     };
-    match ended {
-        Ok(returned) => {
-            triggers::save_run(&mut work.tx, &run)?;
-            Ok(Ran { run, returned })
-        }
+    let returned = match ended {
+        Ok(returned) => returned,
         Err(failure) => {
             work.undo(mark);
             fail(&mut run, &failure);
-            Ok(Ran { run, returned: Dynamic::UNIT })
+            Dynamic::UNIT
         }
-    }
+    };
+    triggers::keep_run(work, &run)?;
+    Ok(Ran { run, returned })
 }
 
 fn fail(run: &mut Run, failure: &Failure) {

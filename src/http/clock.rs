@@ -11,13 +11,12 @@ use super::refused::internal;
 use super::reply::{Call, Reply};
 use super::{Doors, json};
 use crate::app::App;
-use crate::domain::run::Ending;
 use crate::domain::{Grant, Refusal, Span, SubscriptionId, TenantId, calendar};
 use crate::engine::api::events::Event;
 use crate::engine::{run, values};
 use crate::json::Value;
 use crate::ops::imports::Options;
-use crate::ops::{self, Work, lists, subscriptions};
+use crate::ops::{self, Work, subscriptions};
 use crate::triggers;
 
 /// How far ahead `/v1/upcoming` looks, unless the caller says otherwise.
@@ -135,9 +134,6 @@ impl Given {
         work.rights.require_for_all(&Grant::StoreAdmin)?;
         let event = self.event(work)?;
         let ran = run::handler(work, &self.file, &self.handler, &event, &app.inner.budget)?;
-        if ran.run.ending != Ending::Completed {
-            lists::keep(work, &ran.run)?;
-        }
         Ok(Reply::ok(json::shown(&ran.run)))
     }
 }

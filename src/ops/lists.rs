@@ -76,11 +76,3 @@ pub fn place(work: &mut Work, trigger: &str) -> Result<Option<Place>> {
     work.require(&Grant::Read("schedules"))?;
     Ok(triggers::place(&mut work.tx, trigger)?)
 }
-
-/// Keeps the record of a run that failed: everything it did has been undone.
-///
-/// # Errors
-/// What the store answers.
-pub fn keep(work: &mut Work, run: &Run) -> Result<()> {
-    Ok(triggers::save_run(&mut work.tx, run)?)
-}

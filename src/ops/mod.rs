@@ -19,6 +19,8 @@ pub mod retention;
 pub mod subscriptions;
 pub mod tenants;
 pub mod tokens;
+pub mod triggers;
+pub mod upkeep;
 pub mod work;
 
 pub use work::{Ids, Judge, Judgement, Rights, Settings, Work};

@@ -55,17 +55,13 @@ fn scheduled(work: &mut Work, stored: &Stored<Subscription>, request: Request) -
     if same {
         return renew(work, stored, &request);
     }
-    let judge = std::sync::Arc::clone(&work.judge);
-    let judgement = judge.ask(work, &request, &stored.value)?;
-    let on = stored.value.standing.auto_renew_enabled;
+    let mut request = request;
+    let judgement = requests::judge(work, &mut request, stored)?;
     let yes = match judgement.verdict {
         Verdict::Approve => true,
-        Verdict::Abstain => on,
         Verdict::Review => matches!(judgement.otherwise, Some(Otherwise::Approve)),
-        Verdict::Deny => false,
+        Verdict::Deny | Verdict::Abstain => false,
     };
-    let mut request = request;
-    request.reasons = judgement.reasons;
     if yes { renew(work, stored, &request) } else { end(work, stored, Some(request)) }
 }
 
@@ -143,6 +139,7 @@ fn end(work: &mut Work, stored: &Stored<Subscription>, denied: Option<Request>) 
         };
         if let Some(denied) = denied.as_ref().filter(|denied| denied.id == open.id) {
             after.reasons.clone_from(&denied.reasons);
+            after.decisions.clone_from(&denied.decisions);
         }
         after.reasons.insert(0, "the term ended".to_owned());
         requests::close(work, Some(&open), &mut after, state)?;

@@ -127,7 +127,7 @@ fn decide(work: &mut Work, mut request: Request, stored: &Stored<Subscription>) 
     Ok(request)
 }
 
-fn judge(work: &mut Work, request: &mut Request, stored: &Stored<Subscription>) -> Result<Judgement> {
+pub(super) fn judge(work: &mut Work, request: &mut Request, stored: &Stored<Subscription>) -> Result<Judgement> {
     let asked = std::sync::Arc::clone(&work.judge);
     let mut judgement = asked.ask(work, request, &stored.value)?;
     let by_default = (judgement.verdict == Verdict::Abstain).then(|| default_of(request, &stored.value));

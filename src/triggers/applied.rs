@@ -99,13 +99,10 @@ fn tell(app: &App, set: &Set, place: &Place, seq: u64, request: Id, now: Instant
         let key = request.id.bytes();
         event.request = Some(request);
         let outcome = handlers::run(app, work, set, &event)?;
-        if let Some(run) = &outcome.run {
-            rows::save_run(&mut work.tx, run)?;
-        }
-        rows::mark_subject(&mut work.tx, &id, place.since, &key)?;
+        ops::triggers::mark_subject(work, &id, place.since, &key)?;
         let mut moved = place.clone();
         moved.seq = seq.saturating_sub(1);
-        rows::save_place(&mut work.tx, &id, &moved)?;
+        ops::triggers::move_to(work, &id, &moved)?;
         Ok(outcome.run)
     })?;
     handlers::count(app, done.value.as_ref());

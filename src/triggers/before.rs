@@ -155,10 +155,7 @@ fn subject(app: &App, relative: &Relative, timer: &Timer, by: Span, now: Instant
         }
         let Some(event) = event(work, relative, timer, by)? else { return Ok(None) };
         let outcome = handlers::run(app, work, &relative.set, &event)?;
-        if let Some(run) = &outcome.run {
-            rows::save_run(&mut work.tx, run)?;
-        }
-        rows::mark_subject(&mut work.tx, &id, timer.due, &key)?;
+        ops::triggers::mark_subject(work, &id, timer.due, &key)?;
         Ok(outcome.run)
     })?;
     handlers::count(app, done.value.as_ref());

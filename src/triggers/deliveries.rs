@@ -11,7 +11,6 @@ use crate::engine::values::json::Json;
 use crate::json;
 use crate::ops::{self, Rights};
 use crate::store::records::messages::{self, Attempt};
-use crate::store::records::triggers as rows;
 use crate::store::tables::AttemptKind;
 
 /// Attempts taken up in one go.
@@ -106,10 +105,7 @@ fn take(app: &App, attempt: &Attempt, now: Instant) -> ops::Result<u64> {
         let event = event(&delivery, &attempt.which);
         let outcome = handlers::run(app, work, set, &event)?;
         let run = match &outcome.run {
-            Some(run) => {
-                rows::save_run(&mut work.tx, run)?;
-                run.id
-            }
+            Some(run) => run.id,
             None => work.id(crate::domain::ids::Noun::Run),
         };
         let why = outcome.run.as_ref().and_then(|run| run.error.as_ref()).map(|error| error.message.clone());

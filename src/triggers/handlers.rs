@@ -5,14 +5,13 @@ use crate::app::App;
 use crate::domain::change::{Amendments, Reason};
 use crate::domain::run::{Ending, Run};
 use crate::domain::selection::{SUBSCRIPTIONS, Selection};
-use crate::domain::{Change, Instant, Kind, Subscription};
+use crate::domain::{Change, Kind, Subscription};
 use crate::engine::api::events::Event;
 use crate::engine::api::selected::Selected;
 use crate::engine::library::File;
 use crate::engine::manifest::{FileKind, Trigger};
 use crate::engine::run;
 use crate::ops::{self, Rights, Work, requests, subscriptions};
-use crate::store::records::triggers as rows;
 
 /// A trigger of a file of the library in force.
 #[derive(Debug, Clone)]
@@ -162,18 +161,6 @@ fn change_of(kind: Kind, subscription: &Subscription) -> Option<Change> {
 /// A selection of everything, for a trigger that names none.
 pub fn everything() -> Selection {
     Selection::everything(&SUBSCRIPTIONS)
-}
-
-/// Writes the record of a run that failed, in a transaction of its own.
-///
-/// # Errors
-/// The store's failure.
-pub fn keep_failure(app: &App, now: Instant, cause: &str, run: &Run) -> ops::Result<u64> {
-    let done = app.transact(now, &Rights::system(), &format!("{cause}:failed"), |work| {
-        rows::save_run(&mut work.tx, run)?;
-        Ok(())
-    })?;
-    Ok(done.seq)
 }
 
 /// Counts how a run ended.

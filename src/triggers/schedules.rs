@@ -68,9 +68,8 @@ fn place(app: &App, scheduled: &Scheduled, now: Instant) -> Result<Place> {
 }
 
 pub(super) fn save_place(app: &App, now: Instant, id: &str, place: &Place) -> Result<()> {
-    let done = app.transact(now, &Rights::system(), &format!("place:{id}"), |work| {
-        Ok(rows::save_place(&mut work.tx, id, place)?)
-    })?;
+    let done =
+        app.transact(now, &Rights::system(), &format!("place:{id}"), |work| ops::triggers::move_to(work, id, place))?;
     Ok(done.wait(app)?)
 }
 
@@ -178,8 +177,8 @@ fn occurrence(id: &str, due: Instant, at: Instant, state: OccurrenceState) -> Oc
 
 fn settle(app: &App, now: Instant, id: &str, place: &Place, due: Instant, state: OccurrenceState) -> Result<()> {
     app.transact(now, &Rights::system(), &cause(id, due), |work| {
-        rows::save_occurrence(&mut work.tx, &occurrence(id, due, now, state))?;
-        Ok(rows::save_place(&mut work.tx, id, place)?)
+        ops::triggers::keep_occurrence(work, &occurrence(id, due, now, state))?;
+        ops::triggers::move_to(work, id, place)
     })?;
     Ok(())
 }
@@ -198,11 +197,10 @@ async fn once(app: &App, scheduled: &Scheduled, place: &Place, due: Instant, now
             let outcome = handlers::run(app, work, &set, &Event::new("cron", due, &id))?;
             let mut row = occurrence(&id, due, now, OccurrenceState::Ran);
             if let Some(run) = &outcome.run {
-                rows::save_run(&mut work.tx, run)?;
                 row.run = Some(run.id);
             }
-            rows::save_occurrence(&mut work.tx, &row)?;
-            rows::save_place(&mut work.tx, &id, &place)?;
+            ops::triggers::keep_occurrence(work, &row)?;
+            ops::triggers::move_to(work, &id, &place)?;
             Ok(outcome)
         })?;
         handlers::count(app, done.value.run.as_ref());
@@ -225,10 +223,8 @@ async fn each_subject(
     let known = app.read(Rights::system(), |work| Ok(rows::occurrence(&mut work.tx, &id, due)?))?;
     if known.is_none() {
         let started = occurrence(&id, due, now, OccurrenceState::Running);
-        app.transact(now, &Rights::system(), &cause(&id, due), |work| {
-            Ok(rows::save_occurrence(&mut work.tx, &started)?)
-        })?
-        .wait(app)?;
+        app.transact(now, &Rights::system(), &cause(&id, due), |work| ops::triggers::keep_occurrence(work, &started))?
+            .wait(app)?;
     }
     let mut cursor: Option<Vec<u8>> = None;
     let mut total = 0;
@@ -256,8 +252,8 @@ async fn each_subject(
     let mut row = occurrence(&id, due, now, OccurrenceState::Ran);
     row.subjects = total as u64;
     app.transact(now, &Rights::system(), &cause(&id, due), |work| {
-        rows::save_occurrence(&mut work.tx, &row)?;
-        Ok(rows::save_place(&mut work.tx, &id, place)?)
+        ops::triggers::keep_occurrence(work, &row)?;
+        ops::triggers::move_to(work, &id, place)
     })?
     .wait(app)?;
     Ok(total)
@@ -273,10 +269,7 @@ fn one_subject(app: &App, set: &Set, due: Instant, now: Instant, subject: Subscr
         let mut event = Event::new("cron", due, &id);
         event.subscription = Some(subscriptions::get(work, subject)?.value);
         let outcome = handlers::run(app, work, set, &event)?;
-        if let Some(run) = &outcome.run {
-            rows::save_run(&mut work.tx, run)?;
-        }
-        rows::mark_subject(&mut work.tx, &id, due, &subject.bytes())?;
+        ops::triggers::mark_subject(work, &id, due, &subject.bytes())?;
         Ok(outcome.run)
     })?;
     handlers::count(app, done.value.as_ref());

@@ -150,5 +150,5 @@ fn fire(work: &mut Work, timer: &Timer) -> ops::Result<()> {
         TimerKind::WindowEnd | TimerKind::TrialEnd | TimerKind::Deletion => return Ok(()),
     }
     // Whatever it came to, this timer is over: a subject that has moved on left it behind.
-    Ok(timers::clear(&mut work.tx, timer)?)
+    ops::triggers::clear_timer(work, timer)
 }

@@ -289,3 +289,27 @@ async fn of_racing_approvers_exactly_one_wins() {
     let credits = world.lines().iter().filter(|line| line.kind == ChargeType::CancelImmediate).count();
     assert_eq!(credits, usize::from(status == Status::Deleted), "the effect is the winner's");
 }
+
+#[tokio::test]
+async fn a_scheduled_renewal_is_asked_about_again_when_something_moved_and_both_decisions_are_kept() {
+    for (label, status) in [(None, Status::Active), (Some("stop"), Status::Expired)] {
+        let policy = ROLLS
+            .replace("if request", "if request.subscription.has_label(\"stop\") { deny(\"stopped\"); } if request");
+        let world = World::new("2027-01-31T12:00:00Z", &[("policies/roll.rhai", &policy)]);
+        triggers::tick(&world.app).await.unwrap();
+        world.import(book("2027-01-31T00:00:00Z", "2027-02-27T23:59:59Z")).await;
+        triggers::advance(&world.app, at("2027-02-20T00:00:00Z")).await.unwrap();
+        let (id, cause) = (sub_id(1), world.app.next_cause("test"));
+        let name = label.unwrap_or("other");
+        world
+            .app
+            .act(person("carl"), cause, move |work| subscriptions::label(work, id, name, Some("yes")))
+            .await
+            .unwrap();
+        triggers::advance(&world.app, at("2027-02-28T00:00:00Z")).await.unwrap();
+        assert_eq!(world.sub(id).standing.status, status);
+        let story = world.app.read(Rights::system(), |work| ledger::story(work, id, 100)).unwrap();
+        assert_eq!(story.requests[0].decisions.len(), 2, "{:#?}", story.requests);
+        assert_eq!(story.decisions.len(), 2);
+    }
+}

@@ -417,7 +417,17 @@ fn whichever_operation_fails_nothing_acknowledged_is_lost_and_nothing_is_counted
         });
         failures += store.metrics().failures;
         let check = |store: &Store, label: &str| {
-            let rows = contents(store, &[&KEPT, &LOG]).unwrap();
+            // The last failure may come when everybody has finished: the store is then still reopening its file.
+            let begun = clock();
+            let rows = loop {
+                match contents(store, &[&KEPT, &LOG]) {
+                    Ok(rows) => break rows,
+                    Err(Error::Unavailable | Error::TooOld) if begun.elapsed() < Duration::from_secs(20) => {
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                    Err(error) => panic!("{label}, from operation {first}: {error}"),
+                }
+            };
             let counter = rows
                 .get(&(KEPT.code, b"counter".to_vec()))
                 .map(|bytes| u32::from_be_bytes(bytes[..].try_into().unwrap()));

@@ -294,6 +294,31 @@ fn a_layer_names_only_those_below_it() {
 }
 
 #[test]
+fn nothing_but_ops_writes_a_row() {
+    let writes = [
+        "::save_",
+        "rows::save(",
+        "rows::mark_",
+        "records::save(",
+        "timers::set(",
+        "timers::clear(",
+        "tx.put",
+        "tx.delete(",
+        "tx.append(",
+    ];
+    let mut findings = Vec::new();
+    for source in sources() {
+        if ["ops/", "store/"].iter().any(|home| source.path.starts_with(home)) {
+            continue;
+        }
+        for write in writes.iter().filter(|write| source.code.contains(**write)) {
+            findings.push(format!("src/{}: {write}", source.path));
+        }
+    }
+    report("rows written outside ops", &findings);
+}
+
+#[test]
 fn what_is_outside_is_named_in_one_place() {
     let rules: [(&str, &[&str]); 6] = [
         ("redb", &["store/redb"]),
