@@ -17,6 +17,7 @@ mod period;
 mod quote;
 mod term_end;
 
+pub use charges::at_price;
 pub use dues::{Due, dues};
 pub use period::{begin, open_window};
 pub use quote::{quote, terms_quote};

@@ -68,7 +68,7 @@ impl<'de> Deserialize<'de> for Principal {
 }
 
 /// The nouns that a `NOUN.read` grant names.
-pub const READ_NOUNS: [&str; 14] = [
+pub const READ_NOUNS: [&str; 16] = [
     "tenants",
     "products",
     "subscriptions",
@@ -83,6 +83,8 @@ pub const READ_NOUNS: [&str; 14] = [
     "tokens",
     "ledger",
     "activity",
+    "invoices",
+    "prices",
 ];
 
 /// One thing a principal may do.
@@ -100,6 +102,8 @@ pub enum Grant {
     MessagesResend,
     /// `tenants.account`: tell what the billing system knows of a tenant.
     TenantsAccount,
+    /// `prices.write`: what the partner asks its customers.
+    PricesWrite,
     /// `labels.write`.
     LabelsWrite,
     /// `deliveries.redrive`.
@@ -125,6 +129,7 @@ impl fmt::Display for Grant {
             Grant::MessagesSend => f.write_str("messages.send"),
             Grant::MessagesResend => f.write_str("messages.resend"),
             Grant::TenantsAccount => f.write_str("tenants.account"),
+            Grant::PricesWrite => f.write_str("prices.write"),
             Grant::LabelsWrite => f.write_str("labels.write"),
             Grant::DeliveriesRedrive => f.write_str("deliveries.redrive"),
             Grant::LibraryReload => f.write_str("library.reload"),
@@ -146,6 +151,7 @@ impl FromStr for Grant {
             "messages.send" => Grant::MessagesSend,
             "messages.resend" => Grant::MessagesResend,
             "tenants.account" => Grant::TenantsAccount,
+            "prices.write" => Grant::PricesWrite,
             "labels.write" => Grant::LabelsWrite,
             "deliveries.redrive" => Grant::DeliveriesRedrive,
             "library.reload" => Grant::LibraryReload,
@@ -174,6 +180,7 @@ pub fn every_grant() -> Vec<String> {
         Grant::MessagesSend,
         Grant::MessagesResend,
         Grant::TenantsAccount,
+        Grant::PricesWrite,
         Grant::LabelsWrite,
         Grant::DeliveriesRedrive,
         Grant::LibraryReload,

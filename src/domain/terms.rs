@@ -9,10 +9,13 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::change::{Kind, Reason};
-use super::ledger::ChargeType;
+use super::ledger::{BillingProvider, ChargeType};
+use super::tax::Tax;
 use super::{Instant, Span};
 
 mod read;
+
+pub(super) use read::{date as read_date, place};
 
 /// Where a rule is written in a terms file, for messages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -320,6 +323,8 @@ pub struct Family {
     pub after_term: Option<AfterTerm>,
     /// Rounding.
     pub rounding: RoundingRules,
+    /// Which invoice its lines stand on.
+    pub billing_provider: BillingProvider,
 }
 
 impl Family {
@@ -351,11 +356,12 @@ pub struct Terms {
     files: Vec<(String, String)>,
     families: BTreeMap<String, Family>,
     unknown: Family,
+    tax: Tax,
     hash: String,
 }
 
 /// Only their text: nothing in here knows one from another.
-const BUILTIN: [(&str, &str); 7] = [
+const BUILTIN: [(&str, &str); 8] = [
     ("terms/license_new.toml", include_str!("../../policies/terms/license_new.toml")),
     ("terms/linux_plan.toml", include_str!("../../policies/terms/linux_plan.toml")),
     ("terms/on_premises_software.toml", include_str!("../../policies/terms/on_premises_software.toml")),
@@ -363,6 +369,7 @@ const BUILTIN: [(&str, &str); 7] = [
     ("terms/software_perpetual.toml", include_str!("../../policies/terms/software_perpetual.toml")),
     ("terms/software_subscription.toml", include_str!("../../policies/terms/software_subscription.toml")),
     ("terms/unknown.toml", include_str!("../../policies/terms/unknown.toml")),
+    ("tax.toml", include_str!("../../policies/tax.toml")),
 ];
 
 impl Terms {
@@ -376,7 +383,7 @@ impl Terms {
     }
 
     /// These terms with a library's own files over them: a row replaces the row with the same rule id, a table the
-    /// whole table; a family of another name is added.
+    /// whole table; a family of another name is added. A file `tax.toml` outside `terms/` is the one on tax.
     ///
     /// # Errors
     /// Everything that is wrong with the files.
@@ -387,7 +394,7 @@ impl Terms {
     }
 
     fn assemble(files: Vec<(String, String)>) -> Result<Terms, Vec<TermsError>> {
-        let families = read::families(&files)?;
+        let (families, tax) = read::everything(&files)?;
         let unknown = families.get("unknown").cloned().ok_or_else(|| {
             let expected = "a family 'unknown' for what is not known".to_owned();
             vec![TermsError { place: Place::default(), expected }]
@@ -400,12 +407,17 @@ impl Terms {
             }
         }
         let hash = hasher.finalize().to_hex().to_string();
-        Ok(Terms { files, families, unknown, hash })
+        Ok(Terms { files, families, unknown, tax, hash })
     }
 
     /// The family of this name, or `unknown`.
     pub fn family(&self, name: &str) -> &Family {
         self.families.get(name).unwrap_or(&self.unknown)
+    }
+
+    /// The rates of tax.
+    pub fn tax(&self) -> &Tax {
+        &self.tax
     }
 
     /// Every family, by name.
@@ -429,6 +441,6 @@ pub(crate) fn midnight(at: Instant) -> Instant {
     at.date_naive().and_time(chrono::NaiveTime::MIN).and_utc()
 }
 
-fn dated(from: Option<Instant>, until: Option<Instant>, at: Instant) -> bool {
+pub(crate) fn dated(from: Option<Instant>, until: Option<Instant>, at: Instant) -> bool {
     from.is_none_or(|from| from <= at) && until.is_none_or(|until| at < until)
 }

@@ -5,13 +5,16 @@
 //! engine and never talks to the outside: what goes out is a row of the outbox.
 
 pub mod catalog;
+mod charging;
 pub mod deliveries;
 pub mod export;
 pub mod idempotency;
 pub mod imports;
+pub mod invoices;
 pub mod ledger;
 pub mod lists;
 pub mod messages;
+pub mod prices;
 pub mod rehearsal;
 pub mod renewals;
 pub mod requests;

@@ -66,9 +66,13 @@ pub const SOURCES: Table = Table { code: 25, name: "sources", history: false };
 pub const IDEMPOTENCY: Table = Table { code: 26, name: "idempotency", history: false };
 /// Lower-case names and domains to tenants.
 pub const TENANT_NAMES: Table = Table { code: 27, name: "tenant_names", history: false };
+/// What the partner asks a customer for a product, by tenant, lower-case product id, term and cycle.
+pub const CUSTOMER_PRICES: Table = Table { code: 33, name: "customer_prices", history: true };
+/// Invoices by the end of their month, type and currency. Their lines stay in the log.
+pub const INVOICES: Table = Table { code: 34, name: "invoices", history: false };
 
 /// All tables, for opening a store.
-pub static ALL: [&Table; 27] = [
+pub static ALL: [&Table; 29] = [
     &META,
     &TENANTS,
     &STANDINGS,
@@ -96,6 +100,8 @@ pub static ALL: [&Table; 27] = [
     &SOURCES,
     &IDEMPOTENCY,
     &TENANT_NAMES,
+    &CUSTOMER_PRICES,
+    &INVOICES,
 ];
 
 /// What a timer row is for. Codes are stored.

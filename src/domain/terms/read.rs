@@ -11,6 +11,8 @@ use super::{
 };
 use crate::domain::calendar::{self, Instant};
 use crate::domain::change::Kind;
+use crate::domain::ledger::BillingProvider;
+use crate::domain::tax::Tax;
 
 /// A file as written: everything but the name may be left to the file under it.
 #[derive(Deserialize)]
@@ -30,13 +32,21 @@ struct Sheet {
     quantity: Option<QuantityRule>,
     after_term: Option<AfterTerm>,
     rounding: Option<RoundingRules>,
+    billing_provider: Option<BillingProvider>,
 }
 
 /// Reads every file, later ones over earlier ones, and checks what came out.
-pub(super) fn families(files: &[(String, String)]) -> Result<BTreeMap<String, Family>, Vec<TermsError>> {
+pub(super) fn everything(
+    files: &[(String, String)],
+) -> Result<(BTreeMap<String, Family>, Tax), Vec<TermsError>> {
     let mut families = BTreeMap::new();
+    let mut tax = Tax::default();
     let mut wrong = Vec::new();
     for (path, text) in files {
+        if path.ends_with("tax.toml") && !path.contains("terms/") {
+            tax.lay(path, text, &mut wrong);
+            continue;
+        }
         match toml::from_str::<Sheet>(text) {
             Ok(sheet) => lay(&mut families, sheet, path, text, &mut wrong),
             Err(error) => {
@@ -49,7 +59,8 @@ pub(super) fn families(files: &[(String, String)]) -> Result<BTreeMap<String, Fa
     for family in families.values() {
         overlaps(family, &mut wrong);
     }
-    if wrong.is_empty() { Ok(families) } else { Err(wrong) }
+    tax.overlaps(&mut wrong);
+    if wrong.is_empty() { Ok((families, tax)) } else { Err(wrong) }
 }
 
 fn lay(families: &mut BTreeMap<String, Family>, sheet: Sheet, path: &str, text: &str, wrong: &mut Vec<TermsError>) {
@@ -86,6 +97,7 @@ fn lay(families: &mut BTreeMap<String, Family>, sheet: Sheet, path: &str, text: 
     if let Some(rounding) = sheet.rounding {
         family.rounding = rounding;
     }
+    family.billing_provider = sheet.billing_provider.unwrap_or(family.billing_provider);
 }
 
 fn blank(name: &str) -> Family {
@@ -102,6 +114,7 @@ fn blank(name: &str) -> Family {
         quantity: None,
         after_term: None,
         rounding: RoundingRules::default(),
+        billing_provider: BillingProvider::default(),
     }
 }
 
@@ -145,7 +158,8 @@ fn meet(one: Dates, other: Dates) -> bool {
     !before(one.1, other.0) && !before(other.1, one.0)
 }
 
-fn place(path: &str, text: &str, offset: usize) -> Place {
+/// Where an offset of a file's text is.
+pub(in crate::domain) fn place(path: &str, text: &str, offset: usize) -> Place {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().map_or(0, |tail| tail.chars().count()) + 1;
@@ -153,7 +167,7 @@ fn place(path: &str, text: &str, offset: usize) -> Place {
 }
 
 /// A date (midnight UTC) or an instant with its offset, as TOML writes them.
-pub(super) fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Instant>, D::Error> {
+pub(in crate::domain) fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Instant>, D::Error> {
     let value = toml::value::Datetime::deserialize(deserializer)?;
     let text = match (value.time, value.offset) {
         (None, None) => format!("{value}T00:00:00Z"),

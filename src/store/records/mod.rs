@@ -5,10 +5,12 @@
 
 pub mod catalog;
 pub mod deliveries;
+pub mod invoices;
 pub mod keys;
 pub mod log;
 pub mod messages;
 pub mod meta;
+pub mod prices;
 pub mod requests;
 pub mod subscriptions;
 pub mod tenants;
