@@ -4,7 +4,8 @@
 //! each row with the id of its rule and where it is written. Nothing here names a family: a new one is a new file and its golden cases.
 //! It never reads a file; the text comes in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::Instant;
 use super::change::Kind;
@@ -13,6 +14,7 @@ use super::ledger::ChargeType;
 mod billing;
 mod cancellation;
 mod keys;
+mod law;
 mod read;
 mod row;
 mod rules;
@@ -20,10 +22,11 @@ mod visibility;
 mod windows;
 
 pub use billing::{Cut, RoundingRules};
-pub use cancellation::CancellationRule;
+pub use cancellation::{Asking, CancellationRule, Need, Path, Tells, credited_in};
 pub use keys::{Delivery, KeyRule, Reader, Sight};
+pub use law::Law;
 pub use row::{DatedBy, Told};
-pub use rules::{AfterTerm, QuantityRule, RenewalRule, SuspensionRule, TermEnd, When};
+pub use rules::{AfterTerm, QuantityRule, RenewalRule, SeatCharge, SuspensionRule, TermEnd, When};
 pub use visibility::{List, Visibility, is_software, listed};
 pub use windows::{End, Late, Refund, Window};
 
@@ -79,6 +82,10 @@ pub struct Family {
     pub visibilities: Vec<Visibility>,
     /// Keys and downloads, by the date of the act.
     pub keys: Vec<KeyRule>,
+    /// How a cancellation is asked for, by the date of the act.
+    pub askings: Vec<Asking>,
+    /// What countries' laws require instead of the windows, by date of purchase or renewal.
+    pub laws: Vec<Law>,
 }
 
 impl Family {
@@ -92,12 +99,18 @@ impl Family {
         self.renewals.iter().find(|rule| row::dated(rule.from, rule.until, purchased))
     }
 
-    /// Every dated row, in the order of the tables, as it is told.
+    /// Every row and table, as it is told.
     pub fn told(&self) -> Vec<Told> {
         let mut told: Vec<Told> = self.windows.iter().map(Told::of).collect();
         told.extend(self.renewals.iter().map(Told::of));
         told.extend(self.visibilities.iter().map(Told::of));
         told.extend(self.keys.iter().map(Told::of));
+        told.extend(self.askings.iter().map(Told::of));
+        told.extend(self.laws.iter().map(Told::of));
+        told.extend(self.cancellation.iter().map(Told::of));
+        told.extend(self.suspension.iter().map(Told::of));
+        told.extend(self.quantity.iter().map(Told::of));
+        told.extend(self.after_term.iter().map(Told::of));
         told
     }
 
@@ -120,14 +133,18 @@ pub struct Terms {
     families: BTreeMap<String, Family>,
     unknown: Family,
     hash: String,
+    abroad: BTreeMap<String, Arc<Terms>>,
 }
 
 /// Only their text: nothing in here knows one from another.
-const BUILTIN: [(&str, &str); 7] = [
+const BUILTIN: [(&str, &str); 10] = [
+    ("terms/license_legacy.toml", include_str!("../../policies/terms/license_legacy.toml")),
     ("terms/license_new.toml", include_str!("../../policies/terms/license_new.toml")),
     ("terms/linux_plan.toml", include_str!("../../policies/terms/linux_plan.toml")),
     ("terms/on_premises_software.toml", include_str!("../../policies/terms/on_premises_software.toml")),
+    ("terms/reservation.toml", include_str!("../../policies/terms/reservation.toml")),
     ("terms/saas_license.toml", include_str!("../../policies/terms/saas_license.toml")),
+    ("terms/saas_metered.toml", include_str!("../../policies/terms/saas_metered.toml")),
     ("terms/software_perpetual.toml", include_str!("../../policies/terms/software_perpetual.toml")),
     ("terms/software_subscription.toml", include_str!("../../policies/terms/software_subscription.toml")),
     ("terms/unknown.toml", include_str!("../../policies/terms/unknown.toml")),
@@ -168,7 +185,26 @@ impl Terms {
             }
         }
         let hash = hasher.finalize().to_hex().to_string();
-        Ok(Terms { files, families, unknown, hash })
+        let countries: BTreeSet<String> =
+            families.values().flat_map(Family::law_countries).map(ToOwned::to_owned).collect();
+        let mut terms = Terms { files, families, unknown, hash, abroad: BTreeMap::new() };
+        for country in countries {
+            let families = terms.families.iter().map(|(name, family)| (name.clone(), family.in_country(&country)));
+            let there = Terms { families: families.collect(), ..terms.clone() };
+            terms.abroad.insert(country, Arc::new(Terms { abroad: BTreeMap::new(), ..there }));
+        }
+        Ok(terms)
+    }
+
+    /// The terms for customers billed in a country (ISO 3166, upper case), as its laws have them (XLAW).
+    #[must_use]
+    pub fn in_country(self: &Arc<Terms>, country: &str) -> Arc<Terms> {
+        Arc::clone(self.abroad.get(country).unwrap_or(self))
+    }
+
+    /// Whether any country has a law of its own here.
+    pub fn knows_laws(&self) -> bool {
+        !self.abroad.is_empty()
     }
 
     /// The family of this name, or `unknown`.

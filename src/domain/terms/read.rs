@@ -7,8 +7,8 @@ use toml::Spanned;
 
 use super::row::{Row, meet};
 use super::{
-    AfterTerm, CancellationRule, Family, KeyRule, Place, QuantityRule, RenewalRule, RoundingRules, SuspensionRule,
-    TermEnd, TermsError, Visibility, Window,
+    AfterTerm, Asking, CancellationRule, Family, KeyRule, Law, Place, QuantityRule, RenewalRule, RoundingRules,
+    SuspensionRule, TermEnd, TermsError, Visibility, Window,
 };
 use crate::domain::calendar::{self, Instant};
 use crate::domain::change::Kind;
@@ -26,15 +26,19 @@ struct Sheet {
     window: Vec<Spanned<Window>>,
     #[serde(default)]
     renewal: Vec<Spanned<RenewalRule>>,
-    cancellation: Option<CancellationRule>,
-    suspension: Option<SuspensionRule>,
-    quantity: Option<QuantityRule>,
-    after_term: Option<AfterTerm>,
+    cancellation: Option<Spanned<CancellationRule>>,
+    suspension: Option<Spanned<SuspensionRule>>,
+    quantity: Option<Spanned<QuantityRule>>,
+    after_term: Option<Spanned<AfterTerm>>,
     rounding: Option<RoundingRules>,
     #[serde(default)]
     visibility: Vec<Spanned<Visibility>>,
     #[serde(default)]
     key: Vec<Spanned<KeyRule>>,
+    #[serde(default)]
+    asking: Vec<Spanned<Asking>>,
+    #[serde(default)]
+    law: Vec<Spanned<Law>>,
 }
 
 /// Reads every file, later ones over earlier ones, and checks what came out.
@@ -79,10 +83,12 @@ fn lay(families: &mut BTreeMap<String, Family>, sheet: Sheet, path: &str, text: 
     file.rows(&mut family.renewals, sheet.renewal);
     file.rows(&mut family.visibilities, sheet.visibility);
     file.rows(&mut family.keys, sheet.key);
-    family.cancellation = sheet.cancellation.or(family.cancellation.take());
-    family.suspension = sheet.suspension.or(family.suspension.take());
-    family.quantity = sheet.quantity.or(family.quantity.take());
-    family.after_term = sheet.after_term.or(family.after_term.take());
+    file.rows(&mut family.askings, sheet.asking);
+    file.rows(&mut family.laws, sheet.law);
+    file.table(&mut family.cancellation, sheet.cancellation);
+    file.table(&mut family.suspension, sheet.suspension);
+    file.table(&mut family.quantity, sheet.quantity);
+    file.table(&mut family.after_term, sheet.after_term);
     if let Some(rounding) = sheet.rounding {
         family.rounding = rounding;
     }
@@ -104,6 +110,8 @@ fn blank(name: &str) -> Family {
         rounding: RoundingRules::default(),
         visibilities: Vec::new(),
         keys: Vec::new(),
+        askings: Vec::new(),
+        laws: Vec::new(),
     }
 }
 
@@ -129,12 +137,29 @@ impl File<'_> {
     }
 }
 
+impl File<'_> {
+    /// A table of a later file replaces the whole table.
+    fn table<T: Row>(self, known: &mut Option<T>, fresh: Option<Spanned<T>>) {
+        if let Some(spanned) = fresh {
+            let place = place(self.path, self.text, spanned.span().start);
+            let mut row = spanned.into_inner();
+            row.put(place);
+            *known = Some(row);
+        }
+    }
+}
+
 /// Two rows that hold for the same dates would make the file's order a rule nobody wrote down.
 fn overlaps(family: &Family, wrong: &mut Vec<TermsError>) {
     overlap(&family.windows, wrong);
     overlap(&family.renewals, wrong);
     overlap(&family.visibilities, wrong);
     overlap(&family.keys, wrong);
+    overlap(&family.askings, wrong);
+    overlap(&family.laws, wrong);
+    for law in &family.laws {
+        wrong.extend(law.wrong(family).map(|expected| TermsError { place: law.place.clone(), expected }));
+    }
 }
 
 fn overlap<T: Row>(rows: &[T], wrong: &mut Vec<TermsError>) {
