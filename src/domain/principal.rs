@@ -68,7 +68,7 @@ impl<'de> Deserialize<'de> for Principal {
 }
 
 /// The nouns that a `NOUN.read` grant names.
-pub const READ_NOUNS: [&str; 14] = [
+pub const READ_NOUNS: [&str; 16] = [
     "tenants",
     "products",
     "subscriptions",
@@ -83,6 +83,8 @@ pub const READ_NOUNS: [&str; 14] = [
     "tokens",
     "ledger",
     "activity",
+    "software",
+    "activations",
 ];
 
 /// One thing a principal may do.
@@ -102,6 +104,14 @@ pub enum Grant {
     TenantsAccount,
     /// `labels.write`.
     LabelsWrite,
+    /// `keys.read`: see keys and links of software, as the Admin agent does. Nothing but `*` implies it.
+    KeysRead,
+    /// `keys.own`: see one's own software, keys and links, as the customer's Global admin does; bound to one tenant.
+    KeysOwn,
+    /// `keys.manage`: record keys and links, and what products come with.
+    KeysManage,
+    /// `activations.write`: record KMS activations and that a device has been moved.
+    ActivationsWrite,
     /// `deliveries.redrive`.
     DeliveriesRedrive,
     /// `library.reload`.
@@ -126,6 +136,10 @@ impl fmt::Display for Grant {
             Grant::MessagesResend => f.write_str("messages.resend"),
             Grant::TenantsAccount => f.write_str("tenants.account"),
             Grant::LabelsWrite => f.write_str("labels.write"),
+            Grant::KeysRead => f.write_str("keys.read"),
+            Grant::KeysOwn => f.write_str("keys.own"),
+            Grant::KeysManage => f.write_str("keys.manage"),
+            Grant::ActivationsWrite => f.write_str("activations.write"),
             Grant::DeliveriesRedrive => f.write_str("deliveries.redrive"),
             Grant::LibraryReload => f.write_str("library.reload"),
             Grant::TokensManage => f.write_str("tokens.manage"),
@@ -147,6 +161,10 @@ impl FromStr for Grant {
             "messages.resend" => Grant::MessagesResend,
             "tenants.account" => Grant::TenantsAccount,
             "labels.write" => Grant::LabelsWrite,
+            "keys.read" => Grant::KeysRead,
+            "keys.own" => Grant::KeysOwn,
+            "keys.manage" => Grant::KeysManage,
+            "activations.write" => Grant::ActivationsWrite,
             "deliveries.redrive" => Grant::DeliveriesRedrive,
             "library.reload" => Grant::LibraryReload,
             "tokens.manage" => Grant::TokensManage,
@@ -175,6 +193,10 @@ pub fn every_grant() -> Vec<String> {
         Grant::MessagesResend,
         Grant::TenantsAccount,
         Grant::LabelsWrite,
+        Grant::KeysRead,
+        Grant::KeysOwn,
+        Grant::KeysManage,
+        Grant::ActivationsWrite,
         Grant::DeliveriesRedrive,
         Grant::LibraryReload,
         Grant::TokensManage,
