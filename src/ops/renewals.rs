@@ -97,7 +97,8 @@ fn refused(work: &mut Work, stored: &Stored<Subscription>, request: &Request) ->
 
 fn renew(work: &mut Work, stored: &Stored<Subscription>, request: &Request) -> Result<()> {
     let price = requests::price_of(work, &stored.value)?;
-    let applied = match lifecycle::renew(&work.terms, &stored.value, &request.amendments, price, work.now) {
+    let terms = tenants::terms_for(work, stored.value.tenant)?;
+    let applied = match lifecycle::renew(&terms, &stored.value, &request.amendments, price, work.now) {
         Ok(applied) => applied,
         Err(refusal) => {
             let mut after = request.clone();
