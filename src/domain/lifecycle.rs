@@ -18,6 +18,7 @@ mod quote;
 mod seats;
 mod term_end;
 
+pub use charges::at_price;
 pub use dues::{Due, dues};
 pub use period::{begin, open_window};
 pub use quote::{quote, terms_quote};

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use super::Instant;
 use super::change::Kind;
-use super::ledger::ChargeType;
+use super::ledger::{BillingProvider, ChargeType};
+use super::tax::Tax;
 
 mod billing;
 mod cancellation;
@@ -29,6 +30,9 @@ pub use row::{DatedBy, Told};
 pub use rules::{AfterTerm, QuantityRule, RenewalRule, SeatCharge, SuspensionRule, TermEnd, When};
 pub use visibility::{List, Visibility, is_software, listed};
 pub use windows::{End, Late, Refund, Window};
+
+pub(super) use read::{date as read_date, place};
+pub(super) use row::dated;
 
 /// Where a rule is written in a terms file, for messages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -78,6 +82,8 @@ pub struct Family {
     pub after_term: Option<AfterTerm>,
     /// Rounding.
     pub rounding: RoundingRules,
+    /// Which invoice its lines stand on.
+    pub billing_provider: BillingProvider,
     /// In which lists a purchase is shown, by its date.
     pub visibilities: Vec<Visibility>,
     /// Keys and downloads, by the date of the act.
@@ -96,7 +102,7 @@ impl Family {
 
     /// The renewal rule for a purchase of then.
     pub fn renewal(&self, purchased: Instant) -> Option<&RenewalRule> {
-        self.renewals.iter().find(|rule| row::dated(rule.from, rule.until, purchased))
+        self.renewals.iter().find(|rule| dated(rule.from, rule.until, purchased))
     }
 
     /// Every row and table, as it is told.
@@ -132,12 +138,13 @@ pub struct Terms {
     files: Vec<(String, String)>,
     families: BTreeMap<String, Family>,
     unknown: Family,
+    tax: Tax,
     hash: String,
     abroad: BTreeMap<String, Arc<Terms>>,
 }
 
 /// Only their text: nothing in here knows one from another.
-const BUILTIN: [(&str, &str); 10] = [
+const BUILTIN: [(&str, &str); 11] = [
     ("terms/license_legacy.toml", include_str!("../../policies/terms/license_legacy.toml")),
     ("terms/license_new.toml", include_str!("../../policies/terms/license_new.toml")),
     ("terms/linux_plan.toml", include_str!("../../policies/terms/linux_plan.toml")),
@@ -148,6 +155,7 @@ const BUILTIN: [(&str, &str); 10] = [
     ("terms/software_perpetual.toml", include_str!("../../policies/terms/software_perpetual.toml")),
     ("terms/software_subscription.toml", include_str!("../../policies/terms/software_subscription.toml")),
     ("terms/unknown.toml", include_str!("../../policies/terms/unknown.toml")),
+    ("tax.toml", include_str!("../../policies/tax.toml")),
 ];
 
 impl Terms {
@@ -161,7 +169,7 @@ impl Terms {
     }
 
     /// These terms with a library's own files over them: a row replaces the row with the same rule id, a table the
-    /// whole table; a family of another name is added.
+    /// whole table; a family of another name is added. A file `tax.toml` outside `terms/` is the one on tax.
     ///
     /// # Errors
     /// Everything that is wrong with the files.
@@ -172,7 +180,7 @@ impl Terms {
     }
 
     fn assemble(files: Vec<(String, String)>) -> Result<Terms, Vec<TermsError>> {
-        let families = read::families(&files)?;
+        let (families, tax) = read::everything(&files)?;
         let unknown = families.get("unknown").cloned().ok_or_else(|| {
             let expected = "a family 'unknown' for what is not known".to_owned();
             vec![TermsError { place: Place::default(), expected }]
@@ -187,7 +195,7 @@ impl Terms {
         let hash = hasher.finalize().to_hex().to_string();
         let countries: BTreeSet<String> =
             families.values().flat_map(Family::law_countries).map(ToOwned::to_owned).collect();
-        let mut terms = Terms { files, families, unknown, hash, abroad: BTreeMap::new() };
+        let mut terms = Terms { files, families, unknown, tax, hash, abroad: BTreeMap::new() };
         for country in countries {
             let families = terms.families.iter().map(|(name, family)| (name.clone(), family.in_country(&country)));
             let there = Terms { families: families.collect(), ..terms.clone() };
@@ -210,6 +218,11 @@ impl Terms {
     /// The family of this name, or `unknown`.
     pub fn family(&self, name: &str) -> &Family {
         self.families.get(name).unwrap_or(&self.unknown)
+    }
+
+    /// The rates of tax.
+    pub fn tax(&self) -> &Tax {
+        &self.tax
     }
 
     /// Every family, by name.

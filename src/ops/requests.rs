@@ -289,7 +289,7 @@ fn carry_out(
         reopen_renewal(work, &applied.subscription)?;
     }
     close_moot(work, &applied.subscription, request.id)?;
-    work.owe(&applied.subscription, Some(request.id), applied.lines);
+    work.owe(&applied.subscription, Some(request.id), applied.lines)?;
     let operation = if later { "request.scheduled" } else { applied.topic };
     work.note(operation, Some(&applied.subscription), Some(request.id), &request.reasons.join("; "));
     if later && request.scheduled_for.is_some_and(|at| at <= work.now) {

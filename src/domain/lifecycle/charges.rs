@@ -8,7 +8,7 @@ use super::Asked;
 use super::period::{cycle_months, days, window_opened};
 use crate::domain::ledger::{ChargeType, Draft};
 use crate::domain::money::Rounding;
-use crate::domain::terms::{Cut, Family, Refund, Window};
+use crate::domain::terms::{Cut, Family, Refund, Terms, Window};
 use crate::domain::{Instant, Money, Quote, Refusal, Subscription};
 
 /// How many days of how many are billed.
@@ -69,6 +69,36 @@ pub(super) fn last_instalment(family: &Family, sub: &Subscription, price: Money)
     }
     let term = whole(family, ChargeType::CycleCharge, price.times(Decimal::from(cycles))?, sub.standing.quantity)?;
     term.minus(cycle.times(Decimal::from(cycles - 1))?)
+}
+
+/// What a line would come to at another price of a seat, such as the customer's: by the formula that explains its cost,
+/// else the same share of the price, to the nearest. `sub` is as it stands after the change.
+///
+/// # Errors
+/// `amount_overflow`.
+pub fn at_price(terms: &Terms, sub: &Subscription, draft: &Draft, price: Money) -> Result<Money, Refusal> {
+    let family = terms.family(&sub.profile.family);
+    let quantity = draft.quantity.saturating_abs();
+    let own = Money::new(draft.unit_price, draft.currency);
+    let days = match (sub.standing.cycle_start, sub.standing.cycle_end) {
+        (Some(start), Some(end)) => {
+            let cycle = days(start, end).max(1);
+            Days { billed: days(draft.period_start, draft.period_end).clamp(0, cycle), cycle }
+        }
+        _ => Days::WHOLE,
+    };
+    let signed = |money: Money| if draft.amount.is_sign_negative() { money.negated() } else { money };
+    for days in [days, Days::WHOLE] {
+        if amount(family, draft.kind, own, quantity, days)?.amount == draft.amount.abs() {
+            return Ok(signed(amount(family, draft.kind, price, quantity, days)?));
+        }
+    }
+    if draft.kind == ChargeType::CycleCharge && last_instalment(family, sub, own)?.amount == draft.amount {
+        return last_instalment(family, sub, price);
+    }
+    let share = price.times(draft.amount)?;
+    let share = share.amount.checked_div(draft.unit_price).unwrap_or_default();
+    Ok(Money { amount: share, ..price }.rounded(Rounding::HalfUp))
 }
 
 /// The price, or the refusal that there is none.

@@ -12,6 +12,8 @@ use super::{
 };
 use crate::domain::calendar::{self, Instant};
 use crate::domain::change::Kind;
+use crate::domain::ledger::BillingProvider;
+use crate::domain::tax::Tax;
 
 /// A file as written: everything but the name may be left to the file under it.
 #[derive(Deserialize)]
@@ -31,6 +33,7 @@ struct Sheet {
     quantity: Option<Spanned<QuantityRule>>,
     after_term: Option<Spanned<AfterTerm>>,
     rounding: Option<RoundingRules>,
+    billing_provider: Option<BillingProvider>,
     #[serde(default)]
     visibility: Vec<Spanned<Visibility>>,
     #[serde(default)]
@@ -42,10 +45,17 @@ struct Sheet {
 }
 
 /// Reads every file, later ones over earlier ones, and checks what came out.
-pub(super) fn families(files: &[(String, String)]) -> Result<BTreeMap<String, Family>, Vec<TermsError>> {
+pub(super) fn everything(
+    files: &[(String, String)],
+) -> Result<(BTreeMap<String, Family>, Tax), Vec<TermsError>> {
     let mut families = BTreeMap::new();
+    let mut tax = Tax::default();
     let mut wrong = Vec::new();
     for (path, text) in files {
+        if path.ends_with("tax.toml") && !path.contains("terms/") {
+            tax.lay(path, text, &mut wrong);
+            continue;
+        }
         match toml::from_str::<Sheet>(text) {
             Ok(sheet) => lay(&mut families, sheet, path, text, &mut wrong),
             Err(error) => {
@@ -58,7 +68,8 @@ pub(super) fn families(files: &[(String, String)]) -> Result<BTreeMap<String, Fa
     for family in families.values() {
         overlaps(family, &mut wrong);
     }
-    if wrong.is_empty() { Ok(families) } else { Err(wrong) }
+    tax.overlaps(&mut wrong);
+    if wrong.is_empty() { Ok((families, tax)) } else { Err(wrong) }
 }
 
 fn lay(families: &mut BTreeMap<String, Family>, sheet: Sheet, path: &str, text: &str, wrong: &mut Vec<TermsError>) {
@@ -92,6 +103,7 @@ fn lay(families: &mut BTreeMap<String, Family>, sheet: Sheet, path: &str, text: 
     if let Some(rounding) = sheet.rounding {
         family.rounding = rounding;
     }
+    family.billing_provider = sheet.billing_provider.unwrap_or(family.billing_provider);
 }
 
 fn blank(name: &str) -> Family {
@@ -108,6 +120,7 @@ fn blank(name: &str) -> Family {
         quantity: None,
         after_term: None,
         rounding: RoundingRules::default(),
+        billing_provider: BillingProvider::default(),
         visibilities: Vec::new(),
         keys: Vec::new(),
         askings: Vec::new(),
@@ -174,7 +187,8 @@ fn overlap<T: Row>(rows: &[T], wrong: &mut Vec<TermsError>) {
     }
 }
 
-fn place(path: &str, text: &str, offset: usize) -> Place {
+/// Where an offset of a file's text is.
+pub(in crate::domain) fn place(path: &str, text: &str, offset: usize) -> Place {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().map_or(0, |tail| tail.chars().count()) + 1;
@@ -182,7 +196,7 @@ fn place(path: &str, text: &str, offset: usize) -> Place {
 }
 
 /// A date (midnight UTC) or an instant with its offset, as TOML writes them.
-pub(super) fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Instant>, D::Error> {
+pub(in crate::domain) fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Instant>, D::Error> {
     let value = toml::value::Datetime::deserialize(deserializer)?;
     let text = match (value.time, value.offset) {
         (None, None) => format!("{value}T00:00:00Z"),

@@ -6,10 +6,12 @@
 pub mod activations;
 pub mod catalog;
 pub mod deliveries;
+pub mod invoices;
 pub mod keys;
 pub mod log;
 pub mod messages;
 pub mod meta;
+pub mod prices;
 pub mod requests;
 pub mod software;
 pub mod subscriptions;
