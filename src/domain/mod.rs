@@ -3,6 +3,7 @@
 //! It never reads a clock, never does input or output, names no module of the crate but its own, and never fails
 //! except by [`Refusal`]. Time comes in as an argument; identifiers come in from above.
 
+pub mod ask;
 pub mod calendar;
 pub mod change;
 pub mod decision;

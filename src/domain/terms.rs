@@ -12,6 +12,8 @@ use super::change::{Kind, Reason};
 use super::ledger::ChargeType;
 use super::{Instant, Span};
 
+pub mod begin;
+pub mod change;
 mod read;
 
 /// Where a rule is written in a terms file, for messages.
@@ -162,6 +164,9 @@ pub struct RenewalRule {
     pub until: Option<Instant>,
     /// Whether it renews, unless auto-renew is switched off.
     pub renews: bool,
+    /// Whether the partner may switch auto-renew.
+    #[serde(default = "read::yes")]
+    pub switchable: bool,
     /// Partner Center's code when it does not.
     #[serde(default)]
     pub partner_center_code: Option<u32>,
@@ -208,9 +213,29 @@ pub struct SuspensionRule {
     /// Data is deleted at the end of this day after the suspension (counted in whole UTC days); none: at the term's end.
     #[serde(default)]
     pub delete_after: Option<Span>,
+    /// The most days of that with the days from opening the account to the first billing period added (S-ret); none:
+    /// nothing is added.
+    #[serde(default)]
+    pub delete_after_max: Option<Span>,
+    /// Whether it stays suspended when its term ends; else it is disabled then.
+    #[serde(default)]
+    pub outlasts_term: bool,
+    /// What comes back of the billing cycle, where billing stops.
+    #[serde(default)]
+    pub refund: Option<SuspensionRefund>,
     /// Partner Center's code where it is not possible.
     #[serde(default)]
     pub partner_center_code: Option<u32>,
+}
+
+/// What a suspension that stops billing gives back.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SuspensionRefund {
+    /// The rule's id.
+    pub rule: String,
+    /// Everything comes back when suspended within this time of the purchase; later the rest of the cycle.
+    pub full_within: Span,
 }
 
 /// When seats may change.
@@ -258,6 +283,9 @@ pub struct AfterTerm {
     /// Where it is written.
     #[serde(default)]
     pub source: String,
+    /// Whether a term that is not renewed leaves it suspended and not expired.
+    #[serde(default)]
+    pub suspends: bool,
     /// How long it is expired before it is disabled.
     pub expired_for: Span,
     /// How much longer it is disabled when it was suspended at the term's end.
@@ -320,6 +348,20 @@ pub struct Family {
     pub after_term: Option<AfterTerm>,
     /// Rounding.
     pub rounding: RoundingRules,
+    /// Waiting for the publisher; none: what is bought is active at once.
+    pub activation: Option<begin::ActivationRule>,
+    /// Trials; none: there are none.
+    pub trial: Option<begin::TrialRule>,
+    /// Add-ons of a base; none: nothing follows a base.
+    pub add_on: Option<begin::AddOnRule>,
+    /// First terms aligned to another date; none: never.
+    pub coterm: Option<begin::CotermRule>,
+    /// Instructions for the next term; none: never.
+    pub schedule: Option<change::ScheduleRule>,
+    /// Changes of the billing plan inside a term.
+    pub billing_plans: Vec<change::BillingPlanRule>,
+    /// The end of what is paid by use; none: it is cancelled instead.
+    pub deprovision: Option<change::DeprovisionRule>,
 }
 
 impl Family {

@@ -12,6 +12,8 @@ pub mod imports;
 pub mod ledger;
 pub mod lists;
 pub mod messages;
+mod purchases;
+pub mod quotes;
 pub mod rehearsal;
 pub mod renewals;
 pub mod requests;

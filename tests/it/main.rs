@@ -23,6 +23,7 @@ mod http_hooks;
 mod http_requests;
 mod http_world;
 mod life;
+mod life_purchase;
 mod outbox;
 mod partner_center;
 mod raw;

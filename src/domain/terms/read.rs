@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::{
     AfterTerm, CancellationRule, Family, Place, QuantityRule, RenewalRule, RoundingRules, SuspensionRule, TermEnd,
-    TermsError, Window,
+    TermsError, Window, begin, change,
 };
 use crate::domain::calendar::{self, Instant};
 use crate::domain::change::Kind;
@@ -30,6 +30,14 @@ struct Sheet {
     quantity: Option<QuantityRule>,
     after_term: Option<AfterTerm>,
     rounding: Option<RoundingRules>,
+    activation: Option<begin::ActivationRule>,
+    trial: Option<begin::TrialRule>,
+    add_on: Option<begin::AddOnRule>,
+    coterm: Option<begin::CotermRule>,
+    schedule: Option<change::ScheduleRule>,
+    #[serde(default)]
+    billing_plan: Vec<change::BillingPlanRule>,
+    deprovision: Option<change::DeprovisionRule>,
 }
 
 /// Reads every file, later ones over earlier ones, and checks what came out.
@@ -86,6 +94,16 @@ fn lay(families: &mut BTreeMap<String, Family>, sheet: Sheet, path: &str, text: 
     if let Some(rounding) = sheet.rounding {
         family.rounding = rounding;
     }
+    family.activation = sheet.activation.or(family.activation.take());
+    family.trial = sheet.trial.or(family.trial.take());
+    family.add_on = sheet.add_on.or(family.add_on.take());
+    family.coterm = sheet.coterm.or(family.coterm.take());
+    family.schedule = sheet.schedule.or(family.schedule.take());
+    family.deprovision = sheet.deprovision.or(family.deprovision.take());
+    // Rows of one rule are laid over it together.
+    let told: Vec<String> = sheet.billing_plan.iter().map(|row| row.rule.clone()).collect();
+    family.billing_plans.retain(|row| !told.contains(&row.rule));
+    family.billing_plans.extend(sheet.billing_plan);
 }
 
 fn blank(name: &str) -> Family {
@@ -102,6 +120,13 @@ fn blank(name: &str) -> Family {
         quantity: None,
         after_term: None,
         rounding: RoundingRules::default(),
+        activation: None,
+        trial: None,
+        add_on: None,
+        coterm: None,
+        schedule: None,
+        billing_plans: Vec::new(),
+        deprovision: None,
     }
 }
 
@@ -166,6 +191,10 @@ pub(super) fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
 
 pub(super) fn cancellation() -> Vec<Kind> {
     vec![Kind::Cancellation]
+}
+
+pub(super) fn yes() -> bool {
+    true
 }
 
 pub(super) fn one() -> i64 {
