@@ -202,12 +202,7 @@ impl Plan {
                 None => "look",
             };
             let part = |name: &str| plain(cell(&step, name));
-            context.out.text(&format!(
-                "{}. [{done}] {}\n         {}\n",
-                part("number"),
-                part("what"),
-                part("why")
-            ))?;
+            context.out.text(&format!("{}. [{done}] {}\n         {}\n", part("number"), part("what"), part("why")))?;
         }
         let left = list("left");
         context.out.text(&format!(
