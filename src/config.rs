@@ -295,8 +295,7 @@ impl Config {
 }
 
 fn read_config(root: &Section<'_>, folder: &Path) -> Result<Config, Mistake> {
-    let sections =
-        ["serve", "hooks", "endpoints", "params", "secrets", "approvals", "invoices", "limits", "retention"];
+    let sections = ["serve", "hooks", "endpoints", "params", "secrets", "approvals", "invoices", "limits", "retention"];
     root.only(&[&["store", "library", "zone"], &sections[..]].concat())?;
     let base = Config::default();
     let serve = root.section("serve")?;

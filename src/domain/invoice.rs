@@ -31,11 +31,7 @@ impl Month {
     /// The month after it.
     #[must_use]
     pub fn next(self) -> Month {
-        if self.month == 12 {
-            Month { year: self.year + 1, month: 1 }
-        } else {
-            Month { month: self.month + 1, ..self }
-        }
+        if self.month == 12 { Month { year: self.year + 1, month: 1 } } else { Month { month: self.month + 1, ..self } }
     }
 
     /// Its first instant.
@@ -118,7 +114,8 @@ pub struct InvoiceId {
 impl fmt::Display for InvoiceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Month { year, month } = self.month;
-        let number = iso_currency::Currency::from_code(self.currency.code()).map_or(999, iso_currency::Currency::numeric);
+        let number =
+            iso_currency::Currency::from_code(self.currency.code()).map_or(999, iso_currency::Currency::numeric);
         write!(f, "{}{year:04}{month:02}{number:03}", self.kind.letter())
     }
 }
@@ -138,7 +135,8 @@ impl FromStr for InvoiceId {
         };
         let digits = bare.get(1..).filter(|rest| rest.len() == 9 && rest.bytes().all(|byte| byte.is_ascii_digit()));
         let digits = digits.ok_or_else(bad)?;
-        let part = |from: usize, to: usize| digits.get(from..to).and_then(|part| part.parse::<u32>().ok()).ok_or_else(bad);
+        let part =
+            |from: usize, to: usize| digits.get(from..to).and_then(|part| part.parse::<u32>().ok()).ok_or_else(bad);
         let year = i32::try_from(part(0, 4)?).map_err(|_| bad())?;
         let month = Month { year, month: part(4, 6)? };
         if !(1..=12).contains(&month.month) || year == 0 {

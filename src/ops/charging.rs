@@ -5,7 +5,9 @@ use rust_decimal::Decimal;
 
 use crate::domain::ledger::{ChargeType, CustomerCharge, Draft, Item, Line};
 use crate::domain::{Id, Money, Subscription, invoice, lifecycle};
-use crate::store::records::{invoices as invoice_rows, log, subscriptions as subscription_rows, tenants as tenant_rows};
+use crate::store::records::{
+    invoices as invoice_rows, log, subscriptions as subscription_rows, tenants as tenant_rows,
+};
 
 use super::work::Work;
 use super::{Result, prices};
@@ -84,13 +86,7 @@ fn item(work: &mut Work, subscription: &Subscription) -> Result<Item> {
     })
 }
 
-fn line(
-    work: &mut Work,
-    subscription: &Subscription,
-    request: Option<Id>,
-    item: &Item,
-    draft: Draft,
-) -> Result<Line> {
+fn line(work: &mut Work, subscription: &Subscription, request: Option<Id>, item: &Item, draft: Draft) -> Result<Line> {
     let takes_back = draft.amount.is_sign_negative() && !draft.amount.is_zero();
     let charged = if takes_back { charged(work, subscription)? } else { Charged::default() };
     let draft = capped(draft, &charged);
@@ -142,7 +138,8 @@ fn tax(work: &Work, line: &mut Line, charged: &Charged) -> Result<()> {
                 let mut taxed = rates.mirror(told, of, work.now, &line.item.country)?;
                 let everything = charged.paid() == Some(-line.amount);
                 if let Some(tax) = taxed.tax.as_mut().filter(|_| everything) {
-                    tax.amount = -charged.lines.iter().map(Line::tax_amount).fold(Decimal::ZERO, Decimal::saturating_add);
+                    tax.amount =
+                        -charged.lines.iter().map(Line::tax_amount).fold(Decimal::ZERO, Decimal::saturating_add);
                     let inside = if tax.is_included { tax.amount } else { Decimal::ZERO };
                     taxed.amount.amount = line.amount.saturating_sub(inside);
                 }

@@ -81,12 +81,7 @@ pub fn remove(
 ///
 /// # Errors
 /// `forbidden`, `not_found`.
-pub fn list(
-    work: &mut Work,
-    tenant: TenantId,
-    after: Option<&[u8]>,
-    limit: usize,
-) -> Result<Page<CustomerPrice>> {
+pub fn list(work: &mut Work, tenant: TenantId, after: Option<&[u8]>, limit: usize) -> Result<Page<CustomerPrice>> {
     work.require(&Grant::Read("prices"))?;
     reached(work, tenant)?;
     Ok(rows::page(&mut work.tx, Some(tenant), after, limit)?)

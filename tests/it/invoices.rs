@@ -43,7 +43,10 @@ fn lines_of(app: &App, id: InvoiceId, wanted: Wanted, size: usize) -> Vec<Line> 
 }
 
 fn told(invoices: &[Invoice]) -> Vec<String> {
-    invoices.iter().map(|invoice| format!("{} {} lines {}", invoice.id, invoice.totals.lines, invoice.total())).collect()
+    invoices
+        .iter()
+        .map(|invoice| format!("{} {} lines {}", invoice.id, invoice.totals.lines, invoice.total()))
+        .collect()
 }
 
 /// Perpetual software, bought for a thousand dollars, cancelled on the last day of its sixty.
@@ -129,11 +132,8 @@ fn a_late_line_stands_on_the_next_invoice_and_on_no_other() {
     let line = |seq: u64, day: &str| Line { seq, at: at(day), ..sample() };
     let february = Billing::begins(Month::of(at("2027-02-14T00:00:00Z")));
     let first = february.reach(100);
-    let (inside, after, late) = (
-        line(40, "2027-02-28T23:59:59Z"),
-        line(41, "2027-03-01T00:00:00Z"),
-        line(101, "2027-02-28T23:59:58Z"),
-    );
+    let (inside, after, late) =
+        (line(40, "2027-02-28T23:59:59Z"), line(41, "2027-03-01T00:00:00Z"), line(101, "2027-02-28T23:59:58Z"));
     let mut tally = Tally::default();
     for line in [&inside, &after] {
         tally.add(&first, line).unwrap();
@@ -221,7 +221,8 @@ fn an_id_is_the_type_the_month_and_the_currency() {
         assert_eq!(id.parse::<InvoiceId>().unwrap().to_string(), id);
         assert_eq!(format!("OneTime-{}", id.to_lowercase()).parse::<InvoiceId>().unwrap().to_string(), id);
     }
-    for wrong in ["", "G", "G202113840", "G202100840", "G20210384", "G2021038400", "X202103840", "G202103000", "G2021-3840"]
+    for wrong in
+        ["", "G", "G202113840", "G202100840", "G20210384", "G2021038400", "X202103840", "G202103000", "G2021-3840"]
     {
         assert_eq!(wrong.parse::<InvoiceId>().unwrap_err().code, "bad_id", "{wrong}");
     }
@@ -250,7 +251,10 @@ async fn invoices_are_for_whoever_may_see_every_customer_and_lines_are_within_re
     assert_eq!(code(get(rights(&["invoices.read"], Some(TENANT))).unwrap_err()), "forbidden");
     assert!(get(rights(&["invoices.read"], None)).is_ok());
     let lines = |rights| {
-        world.app.read(rights, |work| invoices::lines(work, id, Wanted::default(), None, 10)).map(|page| page.items.len())
+        world
+            .app
+            .read(rights, |work| invoices::lines(work, id, Wanted::default(), None, 10))
+            .map(|page| page.items.len())
     };
     assert_eq!(lines(rights(&["invoices.read"], Some(TENANT))).unwrap(), 3);
     assert_eq!(lines(rights(&["invoices.read"], Some(other))).unwrap(), 0);
@@ -283,7 +287,8 @@ fn row(dice: &mut Dice, number: u8) -> [serde_json::Value; 2] {
         ("annual", "P1Y", "2027-03-14T23:59:59Z"),
     ][usize::try_from(dice.roll(3)).unwrap()];
     let currency = ["EUR", "USD", "AUD", "JPY"][usize::try_from(dice.roll(4)).unwrap()];
-    let price = if currency == "JPY" { "133".to_owned() } else { format!("{}.{:02}", dice.roll(90) + 1, dice.roll(100)) };
+    let price =
+        if currency == "JPY" { "133".to_owned() } else { format!("{}.{:02}", dice.roll(90) + 1, dice.roll(100)) };
     let id = sub_id(number);
     let family = if dice.roll(4) == 0 { "SaaS" } else { "OnlineServicesNCE" };
     let start = if end.starts_with("2027-02") { "2027-01-10T00:00:00Z" } else { "2026-03-15T00:00:00Z" };
@@ -399,8 +404,9 @@ fn paid_before_it_is_refunded(lines: &[Line], seed: u64) {
             let own = line.subscription == base.subscription && line.seq >= base.seq;
             own && (base.period_start..base.period_end).contains(&line.period_start)
         });
-        let (amount, tax) = inside
-            .fold((Decimal::ZERO, Decimal::ZERO), |(amount, tax), line| (amount + line.amount, tax + line.tax_amount()));
+        let (amount, tax) = inside.fold((Decimal::ZERO, Decimal::ZERO), |(amount, tax), line| {
+            (amount + line.amount, tax + line.tax_amount())
+        });
         assert!(amount >= Decimal::ZERO, "seed {seed}: {amount} is left of {}", base.id);
         assert!(tax >= Decimal::new(-5, 2), "seed {seed}: {tax} tax is left of {}", base.id);
     }

@@ -27,7 +27,11 @@ fn every_choice_the_product_has_is_made_and_no_other() {
     let cases = [
         (Choice::default(), "choice_needed", "2019, 2022"),
         (Choice { version: some("2016"), ..Choice::default() }, "choice_not_offered", "2019, 2022"),
-        (Choice { version: some("2019"), bit: some("64"), ..Choice::default() }, "choice_not_offered", "no choice of bit"),
+        (
+            Choice { version: some("2019"), bit: some("64"), ..Choice::default() },
+            "choice_not_offered",
+            "no choice of bit",
+        ),
     ];
     for (asked, code, told) in cases {
         let refusal = options().settle(&asked).unwrap_err();
@@ -46,7 +50,10 @@ fn what_is_recorded_for_some_options_covers_every_one_of_the_kinds_it_does_not_n
     assert!(narrow.covers(&chosen("2019")) && !narrow.covers(&chosen("2022")));
     assert!(Choice::default().covers(&chosen("2022")));
     assert!(narrow.named() > Choice::default().named());
-    assert_eq!(options().narrow(&Choice { bit: some("64"), ..Choice::default() }).unwrap_err().code, "choice_not_offered");
+    assert_eq!(
+        options().narrow(&Choice { bit: some("64"), ..Choice::default() }).unwrap_err().code,
+        "choice_not_offered"
+    );
 }
 
 #[test]
@@ -69,7 +76,9 @@ fn a_key_state_says_what_the_product_has_and_whether_the_purchase_stands() {
         deep_link: None,
         revoked_at: None,
     };
-    let of = |has_keys, entitlement, status| KeyState::of(has_keys, entitlement, status).as_str();
+    fn of(has_keys: bool, entitlement: Option<&Entitlement>, status: Status) -> &'static str {
+        KeyState::of(has_keys, entitlement, status).as_str()
+    }
     assert_eq!(of(true, None, Status::Active), "awaited");
     assert_eq!(of(true, Some(&entitlement), Status::Active), "available");
     assert_eq!(of(true, Some(&entitlement), Status::Expired), "available");

@@ -80,12 +80,7 @@ pub fn remove(tx: &mut Tx, price: &CustomerPrice) -> Result<()> {
 ///
 /// # Errors
 /// What the store answers; a corrupt row by name.
-pub fn page(
-    tx: &mut Tx,
-    tenant: Option<TenantId>,
-    after: Option<&[u8]>,
-    limit: usize,
-) -> Result<Page<CustomerPrice>> {
+pub fn page(tx: &mut Tx, tenant: Option<TenantId>, after: Option<&[u8]>, limit: usize) -> Result<Page<CustomerPrice>> {
     let prefix = tenant.map(|tenant| tenant.bytes().to_vec()).unwrap_or_default();
     let rows = tx.scan(&CUSTOMER_PRICES, keys::prefix_range(&prefix, after), limit, false)?;
     let next = (rows.len() == limit).then(|| rows.last().map(|(key, _)| key.to_vec())).flatten();
