@@ -19,9 +19,10 @@ fn prepare() {
     facts.auto_renew_enabled = true;
     let rolling = given(facts);
     decide("renewal", rolling);
-    advance("P20D");
-    given(facts + #{ term_end: "2027-02-10", auto_renew_enabled: true });
-    given(facts + #{ term_end: "2027-02-15", status: "suspended", labels: #{ seen: "yes" } });
+    decide("renewal", given(facts + #{ term_end: "2027-02-08" }));
+    advance("P40D");
+    given(facts + #{ term_end: "2027-03-02", auto_renew_enabled: true });
+    given(facts + #{ term_end: "2027-03-07", status: "suspended", labels: #{ seen: "yes" } });
     decide("quantity", given(facts + #{ term_end: (), purchased_at: now() }), #{ quantity: 12 });
 }
 "#;

@@ -20,6 +20,7 @@ mod engine_values;
 mod http_doors;
 mod http_hardening;
 mod http_hooks;
+mod http_invoices;
 mod http_requests;
 mod http_world;
 mod invoices;

@@ -4,6 +4,7 @@
 //! To add a function: register it in its noun's file and describe it in that file's `PART`, with an example that runs.
 
 pub mod events;
+pub mod invoices;
 pub mod ledger;
 pub mod messages;
 pub mod requests;
@@ -26,8 +27,16 @@ use crate::domain::{Instant, Money};
 use crate::ops::subscriptions as subscriptions_ops;
 
 /// Every part, in the order of the reference.
-pub const PARTS: [Part; 7] =
-    [events::PART, subscriptions::PART, tenants::PART, requests::PART, ledger::PART, messages::PART, rows::PART];
+pub const PARTS: [Part; 8] = [
+    events::PART,
+    subscriptions::PART,
+    tenants::PART,
+    requests::PART,
+    ledger::PART,
+    invoices::PART,
+    messages::PART,
+    rows::PART,
+];
 
 /// Everything the program gives to scripts: for a library to be loaded with.
 pub fn kit() -> Kit {
@@ -52,6 +61,7 @@ fn register(engine: &mut Engine) {
     tenants::register(engine);
     requests::register(engine);
     ledger::register(engine);
+    invoices::register(engine);
     messages::register(engine);
     rows::register(engine);
 }

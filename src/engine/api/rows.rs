@@ -3,17 +3,19 @@
 
 use rhai::{Dynamic, Engine, EvalAltResult};
 
+use super::invoices::InvoiceValue;
 use super::ledger::LineValue;
 use super::requests::RequestValue;
 use super::subscriptions::Sub;
 use super::tenants::TenantValue;
+use crate::domain::invoice::InvoiceId;
 use crate::domain::request::State;
 use crate::domain::selection::{Scalar, Selection};
 use crate::domain::{Id, SubscriptionId, TenantId};
 use crate::engine::failure::{Api, over_limit};
 use crate::engine::reference::{Function, Part};
 use crate::engine::script_thread::with;
-use crate::ops::{Work, ledger, requests, subscriptions, tenants};
+use crate::ops::{Work, invoices, ledger, requests, subscriptions, tenants};
 use crate::store::records::requests as request_rows;
 
 const PAGE_ROWS: usize = 500;
@@ -23,6 +25,7 @@ enum Key {
     Subscription(SubscriptionId),
     Tenant(TenantId),
     Request(Id),
+    Invoice(InvoiceId),
 }
 
 /// What a query gives: something to go over, or to count.
@@ -95,6 +98,31 @@ impl Rows {
         })
     }
 
+    /// Invoices of a selection.
+    pub(super) fn invoices(selection: &Selection) -> Api<Self> {
+        Self::collect(|work, after| {
+            let page = invoices::list(work, selection, after, PAGE_ROWS)?;
+            Ok((page.items.iter().map(|invoice| Key::Invoice(invoice.id)).collect(), page.next))
+        })
+    }
+
+    /// Lines of an invoice, of one customer or of all.
+    pub(super) fn billed(id: InvoiceId, tenant: Option<TenantId>) -> Api<Self> {
+        let mut values = Vec::new();
+        with(|work| {
+            let wanted = invoices::Wanted { tenant, skip: 0 };
+            let mut after = None;
+            loop {
+                let page = invoices::lines(work, id, wanted, after, PAGE_ROWS)?;
+                values.extend(page.items.into_iter().map(LineValue));
+                let Some(next) = page.next.filter(|_| values.len() <= work.settings.rows) else { return Ok(()) };
+                after = Some(invoices::read_cursor(&next)?);
+            }
+        })?;
+        bounded(values.len())?;
+        Ok(Self { keys: Vec::new(), values })
+    }
+
     /// Ledger lines of a selection.
     pub(super) fn lines(selection: &Selection) -> Api<Self> {
         let mut values = Vec::new();
@@ -143,6 +171,7 @@ impl Rows {
             Ok(match *key {
                 Key::Subscription(id) => Some(Dynamic::from(Sub(subscriptions::get(work, id)?.value))),
                 Key::Tenant(id) => Some(Dynamic::from(TenantValue(tenants::get(work, id)?))),
+                Key::Invoice(id) => Some(Dynamic::from(InvoiceValue(invoices::get(work, id)?))),
                 Key::Request(id) => Some(Dynamic::from(RequestValue::of(requests::get(work, id)?))),
             })
         })
