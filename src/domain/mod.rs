@@ -4,6 +4,8 @@
 //! except by [`Refusal`]. Time comes in as an argument; identifiers come in from above.
 
 pub mod calendar;
+pub mod cart;
+pub mod catalog;
 pub mod change;
 pub mod decision;
 pub mod ids;

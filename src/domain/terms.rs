@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::catalog::selling::Selling;
 use super::change::{Kind, Reason};
 use super::ledger::ChargeType;
 use super::{Instant, Span};
@@ -349,6 +350,7 @@ impl Family {
 #[derive(Debug, Clone)]
 pub struct Terms {
     files: Vec<(String, String)>,
+    selling: Selling,
     families: BTreeMap<String, Family>,
     unknown: Family,
     hash: String,
@@ -371,7 +373,8 @@ impl Terms {
     /// # Errors
     /// Where a file that is compiled in does not hold together: the first thing wrong.
     pub fn builtin() -> Result<Terms, TermsError> {
-        let files = BUILTIN.map(|(path, text)| (path.to_owned(), text.to_owned())).to_vec();
+        let mut files = BUILTIN.map(|(path, text)| (path.to_owned(), text.to_owned())).to_vec();
+        files.push(("terms/selling.toml".to_owned(), Selling::SHIPPED.to_owned()));
         Terms::assemble(files).map_err(|mut wrong| wrong.swap_remove(0))
     }
 
@@ -387,7 +390,9 @@ impl Terms {
     }
 
     fn assemble(files: Vec<(String, String)>) -> Result<Terms, Vec<TermsError>> {
-        let families = read::families(&files)?;
+        let (rules, sheets): (Vec<_>, Vec<_>) = files.iter().cloned().partition(|(path, _)| Selling::is_file(path));
+        let families = read::families(&sheets)?;
+        let selling = read::selling(&rules)?;
         let unknown = families.get("unknown").cloned().ok_or_else(|| {
             let expected = "a family 'unknown' for what is not known".to_owned();
             vec![TermsError { place: Place::default(), expected }]
@@ -400,7 +405,7 @@ impl Terms {
             }
         }
         let hash = hasher.finalize().to_hex().to_string();
-        Ok(Terms { files, families, unknown, hash })
+        Ok(Terms { files, selling, families, unknown, hash })
     }
 
     /// The family of this name, or `unknown`.
@@ -411,6 +416,11 @@ impl Terms {
     /// Every family, by name.
     pub fn families(&self) -> impl Iterator<Item = &Family> {
         self.families.values()
+    }
+
+    /// The rules of selling: markets, tax, segments, plans, scope, channel.
+    pub fn selling(&self) -> &Selling {
+        &self.selling
     }
 
     /// BLAKE3 of every file's path and text, hexadecimal.

@@ -3,13 +3,14 @@
 use crate::domain::decision::{Decision, Verdict};
 use crate::domain::ids::Noun;
 use crate::domain::lifecycle;
+use crate::domain::product::Segment;
 use crate::domain::quote::Effect;
 use crate::domain::request::{Otherwise, Outcome, Ruling, State, Upstream};
 use crate::domain::subscription::{Renewal, Status};
 use crate::domain::{Change, Grant, Id, Instant, Kind, Money, Refusal, Request, Subscription, SubscriptionId};
 use crate::partner_center::upstream;
 use crate::store::records::timers::{self, Timer};
-use crate::store::records::{Stored, catalog, requests as rows, subscriptions as subscription_rows};
+use crate::store::records::{Stored, prices, requests as rows, subscriptions as subscription_rows};
 use crate::store::tables::TimerKind;
 
 use super::work::{Judgement, Work};
@@ -112,8 +113,16 @@ pub fn price_of(work: &mut Work, subscription: &Subscription) -> Result<Option<M
     if profile.unit_price.is_some() {
         return Ok(profile.unit_price);
     }
-    let listed = catalog::price(&mut work.tx, &profile.offer_id, profile.term_duration, &profile.billing_cycle)?;
-    Ok(listed.map(|price| price.unit_price))
+    let tenant = tenants::load_any(work, subscription.tenant)?;
+    let wanted = prices::Wanted {
+        product: &profile.offer_id,
+        term: profile.term_duration,
+        cycle: &profile.billing_cycle,
+        market: tenant.as_ref().map_or("", |tenant| tenant.country.as_str()),
+        segment: Segment::of_qualification(tenant.as_ref().map_or("", |tenant| tenant.qualification.as_str())),
+        currency: None,
+    };
+    Ok(prices::listed(&mut work.tx, &wanted)?.map(|price| price.unit_price))
 }
 
 /// Asks the policies about a fresh request and settles it; refused ones are kept too.

@@ -66,9 +66,13 @@ pub const SOURCES: Table = Table { code: 25, name: "sources", history: false };
 pub const IDEMPOTENCY: Table = Table { code: 26, name: "idempotency", history: false };
 /// Lower-case names and domains to tenants.
 pub const TENANT_NAMES: Table = Table { code: 27, name: "tenant_names", history: false };
+/// Carts by tenant and id.
+pub const CARTS: Table = Table { code: 28, name: "carts", history: false };
+/// What customers are asked for: tenant, lower-case product id, term and cycle.
+pub const CUSTOMER_PRICES: Table = Table { code: 29, name: "customer_prices", history: true };
 
 /// All tables, for opening a store.
-pub static ALL: [&Table; 27] = [
+pub static ALL: [&Table; 29] = [
     &META,
     &TENANTS,
     &STANDINGS,
@@ -96,6 +100,8 @@ pub static ALL: [&Table; 27] = [
     &SOURCES,
     &IDEMPOTENCY,
     &TENANT_NAMES,
+    &CARTS,
+    &CUSTOMER_PRICES,
 ];
 
 /// What a timer row is for. Codes are stored.

@@ -10,6 +10,7 @@ use super::{
     TermsError, Window,
 };
 use crate::domain::calendar::{self, Instant};
+use crate::domain::catalog::selling::Selling;
 use crate::domain::change::Kind;
 
 /// A file as written: everything but the name may be left to the file under it.
@@ -50,6 +51,18 @@ pub(super) fn families(files: &[(String, String)]) -> Result<BTreeMap<String, Fa
         overlaps(family, &mut wrong);
     }
     if wrong.is_empty() { Ok(families) } else { Err(wrong) }
+}
+
+/// Reads the rules of selling, later files over earlier ones.
+pub(super) fn selling(files: &[(String, String)]) -> Result<Selling, Vec<TermsError>> {
+    let mut selling = Selling::default();
+    let mut wrong = Vec::new();
+    for (path, text) in files {
+        if let Err((offset, expected)) = selling.lay(text) {
+            wrong.push(TermsError { place: place(path, text, offset), expected });
+        }
+    }
+    if wrong.is_empty() { Ok(selling) } else { Err(wrong) }
 }
 
 fn lay(families: &mut BTreeMap<String, Family>, sheet: Sheet, path: &str, text: &str, wrong: &mut Vec<TermsError>) {
