@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 
 use crate::domain::product::{PartnerType, Product, Segment};
 use crate::domain::{Instant, Span, calendar};
