@@ -1,5 +1,4 @@
-//! Price lists: what a seat costs the partner, by product, term, cycle, currency, market and segment; and what one
-//! customer is asked for (PRICE).
+//! Price lists: what a seat costs the partner, by product, term, cycle, currency, market and segment.
 
 use rust_decimal::Decimal;
 
@@ -15,8 +14,7 @@ pub struct PriceFact {
     pub price: Price,
 }
 
-/// Reads a row of a price list: the names of Partner Center's price sheets, as JSON; with a `customerId` it is the price
-/// of that customer.
+/// Reads a row of a price list: the names of Partner Center's price sheets, as JSON.
 pub(super) fn read(fields: &mut Fields<'_>) -> Result<PriceFact, Refusal> {
     let bad = |what: &str| Refusal::new("bad_price", format!("the price has no {what}"));
     let offer = fields.filled("offerId").or_else(|| fields.filled("product"));
@@ -30,7 +28,6 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Result<PriceFact, Refusal> {
     let billing_cycle = fields.word("billingCycle", &CYCLES).or_else(|| fields.word("billingPlan", &CYCLES));
     let market = fields.filled("market").or_else(|| fields.filled("country")).map(|code| code.to_ascii_uppercase());
     let segment = fields.filled("segment").map(|word| word.parse()).transpose()?;
-    let tenant = fields.filled("customerId").or_else(|| fields.filled("tenant"));
     Ok(PriceFact {
         price: Price {
             product,
@@ -39,7 +36,6 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Result<PriceFact, Refusal> {
             unit_price: Money::new(amount, currency),
             market,
             segment,
-            tenant: tenant.map(|text| field::tenant(&text)),
         },
     })
 }

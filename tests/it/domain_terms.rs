@@ -62,6 +62,9 @@ struct Case {
     want: String,
     #[serde(default)]
     lines: Option<Vec<String>>,
+    /// The sentence for people, where a case is about it.
+    #[serde(default)]
+    reason: Option<String>,
 }
 
 fn one() -> i64 {
@@ -183,6 +186,9 @@ fn check(name: &str, text: &str) {
                     case.want,
                     said(&answer)
                 ));
+            }
+            if case.reason.as_ref().is_some_and(|reason| *reason != answer.reason) {
+                wrong.push(format!("{}: at {} it says {}", group.what, case.asked, answer.reason));
             }
             let made = apply(&terms, &sub, &asked, &Amendments::default(), price, now);
             let may = answer.allowed || answer.effect == Effect::StopRenewal;

@@ -1,4 +1,4 @@
-//! The rules of selling as dated data: markets, tax, segments, billing plans with their start, scope, channel.
+//! The rules of selling as dated data: markets, segments, billing plans with their start, scope, channel.
 //!
 //! Read from TOML; a row of the same rule id in a later file replaces the row. It never reads a file.
 
@@ -86,14 +86,6 @@ row! {
     MarketRule {
         /// Names of the markets as the list gives them, and their ISO 3166 codes; several names may share a code.
         unavailable: BTreeMap<String, String>,
-    }
-}
-
-row! {
-    /// Countries whose prices include tax (TAX).
-    TaxRule {
-        /// ISO codes.
-        included_in: Vec<String>,
     }
 }
 
@@ -205,8 +197,6 @@ struct Sheet {
     #[serde(default)]
     market: Vec<MarketRule>,
     #[serde(default)]
-    tax: Vec<TaxRule>,
-    #[serde(default)]
     segment: Vec<SegmentRule>,
     #[serde(default)]
     plan: Vec<PlanRule>,
@@ -233,8 +223,6 @@ struct Sheet {
 pub struct Selling {
     /// Where something is not sold.
     pub markets: Vec<MarketRule>,
-    /// Where prices include tax.
-    pub taxes: Vec<TaxRule>,
     /// To whom something is sold.
     pub segments: Vec<SegmentRule>,
     /// Since when plans are offered.
@@ -276,7 +264,6 @@ impl Selling {
             (error.span().map_or(0, |span| span.start), expected)
         })?;
         over(&mut self.markets, sheet.market);
-        over(&mut self.taxes, sheet.tax);
         over(&mut self.segments, sheet.segment);
         over(&mut self.plans, sheet.plan);
         over(&mut self.scopes, sheet.scope);
@@ -296,12 +283,6 @@ impl Selling {
             let (name, _) = row.unavailable.iter().find(|(_, code)| code.eq_ignore_ascii_case(country))?;
             Some((row, name.as_str()))
         })
-    }
-
-    /// The row by which prices of this product in this country include tax; none: they exclude it.
-    pub fn tax_included(&self, product: &Product, country: &str) -> Option<&TaxRule> {
-        let listed = |row: &&TaxRule| row.included_in.iter().any(|code| code.eq_ignore_ascii_case(country));
-        self.taxes.iter().filter(|row| row.what.is(product, None)).find(listed)
     }
 
     /// What a product's licence gives beside itself.

@@ -66,6 +66,9 @@ pub struct SuspensionRule {
     /// Partner Center's code where it is not possible.
     #[serde(default)]
     pub partner_center_code: Option<u32>,
+    /// Where it stands in its file.
+    #[serde(skip)]
+    pub place: Place,
 }
 
 /// When seats may change.
@@ -78,6 +81,17 @@ pub enum When {
     Window,
     /// Not at all.
     Never,
+}
+
+/// What a change of seats wipes and charges anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SeatCharge {
+    /// The rest of the billing cycle, from the day of the change.
+    #[default]
+    RestOfCycle,
+    /// Everything since the last change inside the cycle: the days before with the old seats, the rest with the new.
+    WholeCycle,
 }
 
 /// Seats.
@@ -93,6 +107,9 @@ pub struct QuantityRule {
     pub increase: When,
     /// When there may be fewer.
     pub decrease: When,
+    /// What a change of seats charges anew.
+    #[serde(default)]
+    pub charged: SeatCharge,
     /// Least seats.
     #[serde(default = "super::read::one")]
     pub minimum: i64,
@@ -102,6 +119,9 @@ pub struct QuantityRule {
     /// Partner Center's code when refused.
     #[serde(default)]
     pub partner_center_code: Option<u32>,
+    /// Where it stands in its file.
+    #[serde(skip)]
+    pub place: Place,
 }
 
 /// What follows a term that was not renewed.
@@ -119,8 +139,38 @@ pub struct AfterTerm {
     pub suspended_for: Span,
     /// How long it is disabled before it is deleted.
     pub disabled_for: Span,
+    /// Where it stands in its file.
+    #[serde(skip)]
+    pub place: Place,
 }
 
 row!(RenewalRule, "renewal", Purchase, |_, _| true, |row| {
     if row.renews { "renews unless auto-renew is switched off" } else { "does not renew" }.to_owned()
+});
+
+row!(table SuspensionRule, "suspension", |row| {
+    if !row.allowed {
+        return "not possible".to_owned();
+    }
+    let billing = if row.billing_continues { "billing goes on" } else { "billing stops" };
+    let kept = row.delete_after.map_or_else(
+        || "data is kept to the end of the term and after".to_owned(),
+        |span| format!("data is deleted {span} later"),
+    );
+    format!("access is off, {billing}, {kept}")
+});
+
+row!(table QuantityRule, "quantity", |row| {
+    let when = |when: When| match when {
+        When::AnyTime => "at any time",
+        When::Window => "while their window is open",
+        When::Never => "never",
+    };
+    let (more, fewer) = (when(row.increase), when(row.decrease));
+    format!("more seats {more}, fewer {fewer}; {} to {}", row.minimum, row.maximum)
+});
+
+row!(table AfterTerm, "after_term", |row| {
+    let (expired, disabled) = (row.expired_for, row.disabled_for);
+    format!("expired for {expired} (disabled for {} if suspended), disabled for {disabled}, then deleted", row.suspended_for)
 });

@@ -1,145 +1,84 @@
-//! The price list, and what single customers are asked for.
+//! What the partner asks its customers for products.
 
-use super::{Result, Tx, decode, keys};
-use crate::domain::money::Currency;
-use crate::domain::product::{Price, Segment};
+use super::{Page, Result, Tx, decode, keys};
+use crate::domain::product::CustomerPrice;
 use crate::domain::{Span, TenantId};
-use crate::store::tables::{CUSTOMER_PRICES, PRICES};
+use crate::store::tables::CUSTOMER_PRICES;
 
-/// Rows of one product, term and cycle that are looked at: every currency, market and segment of them.
-const ROWS_MAX: usize = 1000;
+/// Prices of one product for one customer looked at, at most: every term and cycle there could be.
+const OF_PRODUCT_MAX: usize = 64;
 
-/// What a price is looked for by.
-#[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
-    /// The item.
-    pub product: &'a str,
-    /// Length of the term.
-    pub term: Option<Span>,
-    /// Billing cycle.
-    pub cycle: &'a str,
-    /// ISO code of the customer's market; empty: not known.
-    pub market: &'a str,
-    /// The customer's segment.
-    pub segment: Segment,
-    /// The currency that is asked for; none: any.
-    pub currency: Option<Currency>,
-}
-
-fn place(product: &str, term: Option<Span>, cycle: Option<&str>) -> Vec<u8> {
-    let term = term.map(|span| span.to_string()).unwrap_or_default();
-    keys::text(&[&product.to_lowercase(), &term, cycle.unwrap_or_default()], &[])
-}
-
-fn key(price: &Price) -> Vec<u8> {
-    let mut key = place(&price.product, price.term_duration, price.billing_cycle.as_deref());
-    // The row for any market and segment lies before those for some, in whatever currency it is.
-    if price.market.is_some() || price.segment.is_some() {
-        let market = price.market.as_deref().unwrap_or_default();
-        let segment = price.segment.map_or("", Segment::as_str);
-        key.extend(keys::text(&[price.unit_price.currency.code(), market, segment], &[]));
-    }
-    key
-}
-
-fn customer_key(tenant: TenantId, product: &str, term: Option<Span>, cycle: Option<&str>) -> Vec<u8> {
+fn product_key(tenant: TenantId, product: &str) -> Vec<u8> {
     let mut key = tenant.bytes().to_vec();
-    key.extend(place(product, term, cycle));
+    key.extend(keys::text(&[&product.to_lowercase()], &[]));
     key
 }
 
-/// The terms and cycles a price may stand under, the most exact first.
-fn places(term: Option<Span>, cycle: &str) -> [(Option<Span>, Option<&str>); 4] {
-    [(term, Some(cycle)), (term, None), (None, Some(cycle)), (None, None)]
+/// The key of a price: tenant, product, term, cycle.
+pub fn key_of(price: &CustomerPrice) -> Vec<u8> {
+    let term = price.term_duration.map(|span| span.to_string()).unwrap_or_default();
+    let mut key = product_key(price.tenant, &price.product);
+    key.extend(keys::text(&[&term, price.billing_cycle.as_deref().unwrap_or_default()], &[]));
+    key
 }
 
-/// What a seat costs: for this term and cycle, or the one listed for any; for this market and segment before any.
+/// The price that fits a term and a cycle best.
 ///
 /// # Errors
 /// What the store answers; a corrupt row by name.
-pub fn listed(tx: &mut Tx, wanted: &Wanted<'_>) -> Result<Option<Price>> {
-    for (term, cycle) in places(wanted.term, wanted.cycle) {
-        let prefix = place(wanted.product, term, cycle);
-        let rows = tx.scan(&PRICES, keys::prefix_range(&prefix, None), ROWS_MAX, false)?;
-        let mut best: Option<(u8, Price)> = None;
-        for (key, row) in rows {
-            let price: Price = decode(&PRICES, &key, &row.bytes)?;
-            if let Some(fit) = fits(&price, wanted)
-                && best.as_ref().is_none_or(|(known, _)| fit > *known)
-            {
-                best = Some((fit, price));
-            }
-        }
-        if let Some((_, price)) = best {
-            return Ok(Some(price));
-        }
-    }
-    Ok(None)
-}
-
-/// How exactly a price is the one looked for; none: it is for others.
-fn fits(price: &Price, wanted: &Wanted<'_>) -> Option<u8> {
-    let mut fit = 0;
-    if let Some(market) = &price.market {
-        if !market.eq_ignore_ascii_case(wanted.market) {
-            return None;
-        }
-        fit += 2;
-    }
-    if let Some(segment) = price.segment {
-        if segment != wanted.segment {
-            return None;
-        }
-        fit += 1;
-    }
-    wanted.currency.is_none_or(|currency| currency == price.unit_price.currency).then_some(fit)
-}
-
-/// The price kept under exactly these: for the importer, which tells whether it is news.
-///
-/// # Errors
-/// What the store answers; a corrupt row by name.
-pub fn same_place(tx: &mut Tx, price: &Price) -> Result<Option<Price>> {
-    let found = match price.tenant {
-        Some(tenant) => {
-            let key = customer_key(tenant, &price.product, price.term_duration, price.billing_cycle.as_deref());
-            super::fetch(tx, &CUSTOMER_PRICES, &key)?
-        }
-        None => super::fetch(tx, &PRICES, &key(price))?,
-    };
-    Ok(found.map(|stored| stored.value))
-}
-
-/// Writes a price: into the list, or for its customer.
-///
-/// # Errors
-/// What the store answers.
-pub fn save_price(tx: &mut Tx, price: &Price) -> Result<()> {
-    match price.tenant {
-        Some(tenant) => {
-            let key = customer_key(tenant, &price.product, price.term_duration, price.billing_cycle.as_deref());
-            super::save(tx, &CUSTOMER_PRICES, &key, price)
-        }
-        None => super::save(tx, &PRICES, &key(price), price),
-    }
-}
-
-/// What a customer is asked for a seat, where the partner set it (PRICE).
-///
-/// # Errors
-/// What the store answers; a corrupt row by name.
-pub fn of_customer(
+pub fn find(
     tx: &mut Tx,
     tenant: TenantId,
     product: &str,
     term: Option<Span>,
     cycle: &str,
-) -> Result<Option<Price>> {
-    for (term, cycle) in places(term, cycle) {
-        let key = customer_key(tenant, product, term, cycle);
-        if let Some(found) = super::fetch::<Price>(tx, &CUSTOMER_PRICES, &key)? {
-            return Ok(Some(found.value));
+) -> Result<Option<CustomerPrice>> {
+    let prefix = product_key(tenant, product);
+    let rows = tx.scan(&CUSTOMER_PRICES, keys::prefix_range(&prefix, None), OF_PRODUCT_MAX, false)?;
+    let mut best: Option<(u8, CustomerPrice)> = None;
+    for (key, row) in rows {
+        let price: CustomerPrice = decode(&CUSTOMER_PRICES, &key, &row.bytes)?;
+        if let Some(fit) = price.fits(term, cycle)
+            && best.as_ref().is_none_or(|(known, _)| *known < fit)
+        {
+            best = Some((fit, price));
         }
     }
-    Ok(None)
+    Ok(best.map(|(_, price)| price))
+}
+
+/// The price of exactly this product, term and cycle.
+///
+/// # Errors
+/// What the store answers; a corrupt row by name.
+pub fn get(tx: &mut Tx, like: &CustomerPrice) -> Result<Option<CustomerPrice>> {
+    Ok(super::fetch(tx, &CUSTOMER_PRICES, &key_of(like))?.map(|stored| stored.value))
+}
+
+/// Writes a price.
+///
+/// # Errors
+/// What the store answers.
+pub fn save(tx: &mut Tx, price: &CustomerPrice) -> Result<()> {
+    super::save(tx, &CUSTOMER_PRICES, &key_of(price), price)
+}
+
+/// Takes a price away.
+///
+/// # Errors
+/// What the store answers.
+pub fn remove(tx: &mut Tx, price: &CustomerPrice) -> Result<()> {
+    tx.delete(&CUSTOMER_PRICES, &key_of(price))
+}
+
+/// A page of prices, of one customer or of all, by product.
+///
+/// # Errors
+/// What the store answers; a corrupt row by name.
+pub fn page(tx: &mut Tx, tenant: Option<TenantId>, after: Option<&[u8]>, limit: usize) -> Result<Page<CustomerPrice>> {
+    let prefix = tenant.map(|tenant| tenant.bytes().to_vec()).unwrap_or_default();
+    let rows = tx.scan(&CUSTOMER_PRICES, keys::prefix_range(&prefix, after), limit, false)?;
+    let next = (rows.len() == limit).then(|| rows.last().map(|(key, _)| key.to_vec())).flatten();
+    let items = rows.iter().map(|(key, row)| decode(&CUSTOMER_PRICES, key, &row.bytes)).collect::<Result<_>>()?;
+    Ok(Page { items, next })
 }
