@@ -56,3 +56,11 @@ pub struct Tenant {
     #[serde(default)]
     pub extra: BTreeMap<String, String>,
 }
+
+impl Tenant {
+    /// Whole days from the opening of its account to its first billing period; zero while either is not known (S-ret).
+    pub fn opening_days(&self) -> i64 {
+        let days = |(opened, billed): (Instant, Instant)| (billed.date_naive() - opened.date_naive()).num_days();
+        self.opened_at.zip(self.first_billing_at).map_or(0, days).max(0)
+    }
+}

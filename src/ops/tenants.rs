@@ -18,11 +18,6 @@ fn load(work: &mut Work, id: TenantId) -> Result<Stored<Tenant>> {
     found.ok_or_else(|| not_found("tenant", &id))
 }
 
-/// A tenant, for what has been checked already.
-pub(super) fn load_any(work: &mut Work, id: TenantId) -> Result<Option<Tenant>> {
-    Ok(rows::get(&mut work.tx, id)?.map(|stored| stored.value))
-}
-
 /// The tenant's generation; zero for one that is not known.
 pub(super) fn generation(work: &mut Work, id: TenantId) -> Result<u64> {
     Ok(rows::get(&mut work.tx, id)?.map_or(0, |stored| stored.value.generation))

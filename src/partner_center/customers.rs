@@ -73,7 +73,7 @@ pub(super) fn read(row: &Value, fields: &mut Fields<'_>, context: &Context) -> R
     fact.company_name = fact.company_name.or(fields.filled("companyName"));
     fact.domain = fact.domain.or(fields.filled("domain"));
     fact.opened_at = fields.instant("openedAt");
-    fact.first_billing_at = fields.instant("firstBillingPeriodStartDate").or_else(|| fields.instant("firstBillingAt"));
+    fact.first_billing_at = fields.instant("firstBillingAt").or_else(|| fields.instant("firstBillingPeriodStartDate"));
     fact.qualification = qualification(row, fields);
     fact.agreed_at = fields.instant("agreedAt").or_else(|| agreement(fields.take("agreements")?));
     fact.account = fields.take("account").map(account);
@@ -170,7 +170,7 @@ pub fn merge(existing: Option<&Tenant>, fact: &CustomerFact, import: &Import) ->
     diff.set("country", &mut tenant.country, fact.country.clone());
     diff.set("account", &mut tenant.account, fact.account.clone());
     diff.set("openedAt", &mut tenant.opened_at, fact.opened_at.map(Some));
-    diff.set("firstBillingPeriodStartDate", &mut tenant.first_billing_at, fact.first_billing_at.map(Some));
+    diff.set("firstBillingAt", &mut tenant.first_billing_at, fact.first_billing_at.map(Some));
     diff.set("qualification", &mut tenant.qualification, fact.qualification.clone());
     diff.set("agreements", &mut tenant.agreed_at, fact.agreed_at.map(Some));
     diff.extras(&mut tenant.extra, &fact.extra);
@@ -197,7 +197,7 @@ pub fn customer(tenant: &Tenant) -> Value {
     billing.value("attributes", write::attributes("CustomerBillingProfile", None));
     out.value("billingProfile", billing.finish());
     out.instant("openedAt", tenant.opened_at);
-    out.instant("firstBillingPeriodStartDate", tenant.first_billing_at);
+    out.instant("firstBillingAt", tenant.first_billing_at);
     out.filled("qualification", &tenant.qualification);
     if tenant.agreed_at.is_some() {
         out.value("agreements", Value::Array(vec![customer_agreement(tenant)]));
