@@ -66,6 +66,8 @@ pub const SOURCES: Table = Table { code: 25, name: "sources", history: false };
 pub const IDEMPOTENCY: Table = Table { code: 26, name: "idempotency", history: false };
 /// Lower-case names and domains to tenants.
 pub const TENANT_NAMES: Table = Table { code: 27, name: "tenant_names", history: false };
+/// Carts by tenant and id.
+pub const CARTS: Table = Table { code: 28, name: "carts", history: false };
 /// What the partner asks a customer for a product, by tenant, lower-case product id, term and cycle.
 pub const CUSTOMER_PRICES: Table = Table { code: 33, name: "customer_prices", history: true };
 /// Invoices by the end of their month, type and currency. Their lines stay in the log.
@@ -82,7 +84,7 @@ pub const ACTIVATION_DEADLINES: Table = Table { code: 40, name: "activation_dead
 pub const SOFTWARE_SHEETS: Table = Table { code: 41, name: "software_sheets", history: true };
 
 /// All tables, for opening a store.
-pub static ALL: [&Table; 34] = [
+pub static ALL: [&Table; 35] = [
     &META,
     &TENANTS,
     &STANDINGS,
@@ -110,6 +112,7 @@ pub static ALL: [&Table; 34] = [
     &SOURCES,
     &IDEMPOTENCY,
     &TENANT_NAMES,
+    &CARTS,
     &CUSTOMER_PRICES,
     &INVOICES,
     &ENTITLEMENTS,
