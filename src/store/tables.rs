@@ -48,7 +48,7 @@ pub const OCCURRENCE_SUBJECTS: Table = Table { code: 16, name: "occurrence_subje
 pub const TRIGGERS: Table = Table { code: 17, name: "triggers", history: false };
 /// Inbound deliveries by id.
 pub const DELIVERIES: Table = Table { code: 18, name: "deliveries", history: false };
-/// Hook and sender's id to delivery: what makes a delivery unique.
+/// Sender's id and hook to delivery: what makes a delivery unique.
 pub const DELIVERY_KEYS: Table = Table { code: 19, name: "delivery_keys", history: false };
 /// One packed record a transaction: decisions, ledger lines, activity.
 pub const LOG: Table = Table { code: 20, name: "log", history: false };
