@@ -6,6 +6,8 @@
 pub mod activation;
 pub mod ask;
 pub mod calendar;
+pub mod cart;
+pub mod catalog;
 pub mod change;
 pub mod decision;
 pub mod ids;

@@ -16,6 +16,7 @@ pub mod keys;
 pub mod ledger;
 pub mod lists;
 pub mod messages;
+mod price_list;
 pub mod prices;
 mod purchases;
 pub mod quotes;
