@@ -24,6 +24,7 @@ mod run;
 mod serve;
 mod store;
 mod subscriptions;
+mod support;
 mod terms;
 mod test;
 mod tokens;
@@ -138,6 +139,9 @@ enum Verb {
     /// Who did what
     #[command(subcommand)]
     Activity(Reading),
+    /// Support requests: refunds and deployment help that no change does
+    #[command(subcommand)]
+    Support(support::Verb),
     /// Make and revoke access tokens
     #[command(subcommand)]
     Token(tokens::Verb),
@@ -245,6 +249,7 @@ async fn dispatch(context: &Context, verb: Verb) -> Outcome {
         Verb::Tokens(verb) => verb.run(context, nouns::TOKENS).await,
         Verb::Ledger(verb) => verb.run(context, nouns::LEDGER).await,
         Verb::Activity(verb) => verb.run(context, nouns::ACTIVITY).await,
+        Verb::Support(verb) => verb.run(context).await,
         Verb::Token(verb) => verb.run(context).await,
         Verb::Library(verb) => verb.run(context).await,
         Verb::Clock(verb) => verb.run(context).await,

@@ -194,10 +194,23 @@ pub(crate) const ACTIVITY: Noun = listed(
         Column("NOTE", "note"),
     ],
 );
+pub(crate) const SUPPORT: Noun = noun(
+    "support",
+    &[
+        Column("ID", "id"),
+        Column("STATUS", "status"),
+        Column("SEVERITY", "form.severity"),
+        Column("CUSTOMER", "organization|tenant"),
+        Column("TITLE", "form.title"),
+        Column("AMOUNT", "form.amount"),
+        Column("REQUEST", "request"),
+        Column("OPENED", "createdAt"),
+    ],
+);
 
 /// Every noun.
 #[cfg(test)]
-pub(crate) const ALL: [Noun; 15] = [
+pub(crate) const ALL: [Noun; 16] = [
     TENANTS,
     PRODUCTS,
     SUBSCRIPTIONS,
@@ -213,6 +226,7 @@ pub(crate) const ALL: [Noun; 15] = [
     TOKENS,
     LEDGER,
     ACTIVITY,
+    SUPPORT,
 ];
 
 /// Looking at records.

@@ -20,6 +20,7 @@ pub mod request;
 pub mod run;
 pub mod selection;
 pub mod subscription;
+pub mod support;
 pub mod tenant;
 pub mod terms;
 pub mod trigger;

@@ -68,7 +68,7 @@ impl<'de> Deserialize<'de> for Principal {
 }
 
 /// The nouns that a `NOUN.read` grant names.
-pub const READ_NOUNS: [&str; 14] = [
+pub const READ_NOUNS: [&str; 15] = [
     "tenants",
     "products",
     "subscriptions",
@@ -83,6 +83,7 @@ pub const READ_NOUNS: [&str; 14] = [
     "tokens",
     "ledger",
     "activity",
+    "support",
 ];
 
 /// One thing a principal may do.
@@ -102,6 +103,8 @@ pub enum Grant {
     TenantsAccount,
     /// `labels.write`.
     LabelsWrite,
+    /// `support.write`: open support requests, answer them, close them.
+    SupportWrite,
     /// `deliveries.redrive`.
     DeliveriesRedrive,
     /// `library.reload`.
@@ -126,6 +129,7 @@ impl fmt::Display for Grant {
             Grant::MessagesResend => f.write_str("messages.resend"),
             Grant::TenantsAccount => f.write_str("tenants.account"),
             Grant::LabelsWrite => f.write_str("labels.write"),
+            Grant::SupportWrite => f.write_str("support.write"),
             Grant::DeliveriesRedrive => f.write_str("deliveries.redrive"),
             Grant::LibraryReload => f.write_str("library.reload"),
             Grant::TokensManage => f.write_str("tokens.manage"),
@@ -147,6 +151,7 @@ impl FromStr for Grant {
             "messages.resend" => Grant::MessagesResend,
             "tenants.account" => Grant::TenantsAccount,
             "labels.write" => Grant::LabelsWrite,
+            "support.write" => Grant::SupportWrite,
             "deliveries.redrive" => Grant::DeliveriesRedrive,
             "library.reload" => Grant::LibraryReload,
             "tokens.manage" => Grant::TokensManage,
@@ -175,6 +180,7 @@ pub fn every_grant() -> Vec<String> {
         Grant::MessagesResend,
         Grant::TenantsAccount,
         Grant::LabelsWrite,
+        Grant::SupportWrite,
         Grant::DeliveriesRedrive,
         Grant::LibraryReload,
         Grant::TokensManage,

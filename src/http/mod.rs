@@ -35,6 +35,7 @@ mod reply;
 mod requests;
 pub mod routes;
 mod subscriptions;
+mod support;
 mod tenants;
 mod terms;
 mod tokens;
@@ -52,6 +53,7 @@ pub fn router(app: App) -> Router {
     let limit = app.config().limits.import_body_bytes;
     let doors = Doors { app, hooks: Arc::default() };
     commerce()
+        .merge(support_requests())
         .merge(records())
         .merge(machinery())
         .route_layer(from_fn_with_state(doors.clone(), auth::authenticate))
@@ -85,6 +87,19 @@ fn commerce() -> Router<Doors> {
         .route("/v1/customers/{tenant}/subscriptions/{id}", get(customers::show_subscription).patch(customers::patch))
         .route("/v1/customers/{tenant}/orders", get(customers::list_orders))
         .route("/v1/customers/{tenant}/orders/{id}", get(customers::show_order))
+}
+
+/// Support requests, in our own JSON and in Partner Center's.
+fn support_requests() -> Router<Doors> {
+    Router::new()
+        .route("/v1/support", get(support::list).post(support::open))
+        .route("/v1/support/{id}", get(support::show).patch(support::update))
+        .route("/v1/support/{id}/note", post(support::note))
+        .route("/v1/support/{id}/close", post(support::close))
+        .route("/v1/servicerequests", get(support::theirs::list).post(support::theirs::open))
+        .route("/v1/servicerequests/supporttopics", get(support::theirs::topics))
+        .route("/v1/servicerequests/{id}", get(support::theirs::show).patch(support::theirs::patch))
+        .route("/v1/customers/{tenant}/servicerequests", get(support::theirs::of_customer))
 }
 
 /// What happened and what came and went.

@@ -17,6 +17,7 @@ pub mod renewals;
 pub mod requests;
 pub mod retention;
 pub mod subscriptions;
+pub mod support;
 pub mod tenants;
 pub mod tokens;
 pub mod triggers;

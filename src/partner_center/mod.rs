@@ -12,6 +12,7 @@ pub mod offers;
 pub mod orders;
 pub mod read;
 pub mod relative;
+pub mod service_requests;
 pub mod subscriptions;
 pub mod subscriptions_merge;
 pub mod subscriptions_write;

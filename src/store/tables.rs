@@ -4,7 +4,7 @@
 //! | kept by | tables |
 //! |---|---|
 //! | tenant first | tenants, standings (hot), profiles (wide), orders, open requests |
-//! | own id (sorts by time) | requests, runs, deliveries, messages, tokens |
+//! | own id (sorts by time) | requests, runs, deliveries, messages, tokens, support requests |
 //! | due instant | timers, attempts |
 //! | sequence | log (the store keeps its undo records beside it) |
 //!
@@ -66,9 +66,13 @@ pub const SOURCES: Table = Table { code: 25, name: "sources", history: false };
 pub const IDEMPOTENCY: Table = Table { code: 26, name: "idempotency", history: false };
 /// Lower-case names and domains to tenants.
 pub const TENANT_NAMES: Table = Table { code: 27, name: "tenant_names", history: false };
+/// Support requests by id.
+pub const SUPPORT_REQUESTS: Table = Table { code: 42, name: "support_requests", history: true };
+/// Support requests of a tenant: tenant, id.
+pub const SUPPORT_TENANTS: Table = Table { code: 43, name: "support_tenants", history: false };
 
 /// All tables, for opening a store.
-pub static ALL: [&Table; 27] = [
+pub static ALL: [&Table; 29] = [
     &META,
     &TENANTS,
     &STANDINGS,
@@ -96,6 +100,8 @@ pub static ALL: [&Table; 27] = [
     &SOURCES,
     &IDEMPOTENCY,
     &TENANT_NAMES,
+    &SUPPORT_REQUESTS,
+    &SUPPORT_TENANTS,
 ];
 
 /// What a timer row is for. Codes are stored.

@@ -33,6 +33,7 @@ mod store_files;
 mod store_history;
 mod store_load;
 mod store_serial;
+mod support;
 mod testing;
 mod tidy;
 mod triggers;

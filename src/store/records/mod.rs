@@ -11,6 +11,7 @@ pub mod messages;
 pub mod meta;
 pub mod requests;
 pub mod subscriptions;
+pub mod support;
 pub mod tenants;
 pub mod timers;
 pub mod tokens;
