@@ -21,6 +21,7 @@ use read::{Section, Source};
 
 mod limits;
 mod read;
+mod ring;
 
 const FILE_NAME: &str = "bursar.toml";
 /// Bytes of a configuration file, at most: a thousand hooks fit.
@@ -48,6 +49,8 @@ pub struct Config {
     pub endpoints: BTreeMap<String, Endpoint>,
     /// What a policy or script gets as `params`, by its path without `.rhai`. `[params."policies/renewal"]`
     pub params: BTreeMap<String, toml::Table>,
+    /// The file with the master keys that software keys and links are sealed with. `[secrets] key_file`
+    pub key_file: Option<PathBuf>,
     /// Nobody approves what they asked for themselves. `[approvals] four_eyes = true`
     pub four_eyes: bool,
     /// `[limits]`
@@ -119,6 +122,7 @@ impl Default for Config {
             hooks: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             params: BTreeMap::new(),
+            key_file: None,
             four_eyes: true,
             limits: Limits::default(),
             retention: Retention::default(),
@@ -174,6 +178,15 @@ pub enum ConfigError {
         #[source]
         source: signature::SecretError,
     },
+    /// A file of master keys that holds none.
+    #[error("master keys in {path}")]
+    MasterKey {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: crate::seal::RingError,
+    },
 }
 
 impl ConfigError {
@@ -185,6 +198,7 @@ impl ConfigError {
                 "config_invalid"
             }
             ConfigError::SecretExposed { .. } => "weak_secret",
+            ConfigError::MasterKey { .. } => "invalid_secret",
             ConfigError::Secret { source, .. } => source.code(),
         }
     }
@@ -261,13 +275,15 @@ impl Config {
 }
 
 fn read_config(root: &Section<'_>, folder: &Path) -> Result<Config, Mistake> {
-    let sections = ["serve", "hooks", "endpoints", "params", "approvals", "limits", "retention"];
+    let sections = ["serve", "hooks", "endpoints", "params", "secrets", "approvals", "limits", "retention"];
     root.only(&[&["store", "library", "zone"], &sections[..]].concat())?;
     let base = Config::default();
     let serve = root.section("serve")?;
     serve.only(&["listen"])?;
     let approvals = root.section("approvals")?;
     approvals.only(&["four_eyes"])?;
+    let secrets = root.section("secrets")?;
+    secrets.only(&["key_file"])?;
     Ok(Config {
         file: None,
         store: folder.join(root.text("store")?.map_or(base.store, PathBuf::from)),
@@ -277,6 +293,7 @@ fn read_config(root: &Section<'_>, folder: &Path) -> Result<Config, Mistake> {
         hooks: read_named(&root.section("hooks")?, |hook| read_hook(hook, folder))?,
         endpoints: read_named(&root.section("endpoints")?, |endpoint| read_endpoint(endpoint, folder))?,
         params: root.section("params")?.free_tables()?.into_iter().collect(),
+        key_file: secrets.text("key_file")?.map(|file| folder.join(file)),
         four_eyes: approvals.flag("four_eyes")?.unwrap_or(base.four_eyes),
         limits: read_limits(&root.section("limits")?)?,
         retention: read_retention(&root.section("retention")?)?,

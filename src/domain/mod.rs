@@ -3,6 +3,7 @@
 //! It never reads a clock, never does input or output, names no module of the crate but its own, and never fails
 //! except by [`Refusal`]. Time comes in as an argument; identifiers come in from above.
 
+pub mod activation;
 pub mod calendar;
 pub mod change;
 pub mod decision;
@@ -19,6 +20,7 @@ pub mod refusal;
 pub mod request;
 pub mod run;
 pub mod selection;
+pub mod software;
 pub mod subscription;
 pub mod support;
 pub mod tenant;

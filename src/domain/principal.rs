@@ -68,7 +68,7 @@ impl<'de> Deserialize<'de> for Principal {
 }
 
 /// The nouns that a `NOUN.read` grant names.
-pub const READ_NOUNS: [&str; 15] = [
+pub const READ_NOUNS: [&str; 17] = [
     "tenants",
     "products",
     "subscriptions",
@@ -83,6 +83,8 @@ pub const READ_NOUNS: [&str; 15] = [
     "tokens",
     "ledger",
     "activity",
+    "software",
+    "activations",
     "support",
 ];
 
@@ -103,6 +105,14 @@ pub enum Grant {
     TenantsAccount,
     /// `labels.write`.
     LabelsWrite,
+    /// `keys.read`: see keys and links of software, as the Admin agent does. Nothing but `*` implies it.
+    KeysRead,
+    /// `keys.own`: see one's own software, keys and links, as the customer's Global admin does; bound to one tenant.
+    KeysOwn,
+    /// `keys.manage`: record keys and links, and what products come with.
+    KeysManage,
+    /// `activations.write`: record KMS activations and that a device has been moved.
+    ActivationsWrite,
     /// `support.write`: open support requests, answer them, close them.
     SupportWrite,
     /// `deliveries.redrive`.
@@ -129,6 +139,10 @@ impl fmt::Display for Grant {
             Grant::MessagesResend => f.write_str("messages.resend"),
             Grant::TenantsAccount => f.write_str("tenants.account"),
             Grant::LabelsWrite => f.write_str("labels.write"),
+            Grant::KeysRead => f.write_str("keys.read"),
+            Grant::KeysOwn => f.write_str("keys.own"),
+            Grant::KeysManage => f.write_str("keys.manage"),
+            Grant::ActivationsWrite => f.write_str("activations.write"),
             Grant::SupportWrite => f.write_str("support.write"),
             Grant::DeliveriesRedrive => f.write_str("deliveries.redrive"),
             Grant::LibraryReload => f.write_str("library.reload"),
@@ -151,6 +165,10 @@ impl FromStr for Grant {
             "messages.resend" => Grant::MessagesResend,
             "tenants.account" => Grant::TenantsAccount,
             "labels.write" => Grant::LabelsWrite,
+            "keys.read" => Grant::KeysRead,
+            "keys.own" => Grant::KeysOwn,
+            "keys.manage" => Grant::KeysManage,
+            "activations.write" => Grant::ActivationsWrite,
             "support.write" => Grant::SupportWrite,
             "deliveries.redrive" => Grant::DeliveriesRedrive,
             "library.reload" => Grant::LibraryReload,
@@ -180,6 +198,10 @@ pub fn every_grant() -> Vec<String> {
         Grant::MessagesResend,
         Grant::TenantsAccount,
         Grant::LabelsWrite,
+        Grant::KeysRead,
+        Grant::KeysOwn,
+        Grant::KeysManage,
+        Grant::ActivationsWrite,
         Grant::SupportWrite,
         Grant::DeliveriesRedrive,
         Grant::LibraryReload,

@@ -8,18 +8,20 @@ use crate::domain::ids::Noun;
 use crate::domain::ledger::{Draft, Line};
 use crate::domain::lifecycle::{self, Due};
 use crate::domain::request::Otherwise;
+use crate::domain::subscription::Status;
 use crate::domain::support::Form;
 use crate::domain::terms::Terms;
 use crate::domain::{
     Grant, Grants, Id, Instant, Principal, Refusal, Request, Span, Subscription, SubscriptionId, TenantId,
 };
+use crate::seal::Ring;
 use crate::store::Tx;
 use crate::store::records::log::{Activity, Record};
 use crate::store::records::timers::{self, Timer};
 use crate::store::records::{Stored, log, subscriptions};
 use crate::store::tables::TimerKind;
 
-use super::{Error, Result};
+use super::{Error, Result, keys};
 
 /// Who acts, and what they may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,11 +127,13 @@ pub struct Settings {
     pub endpoints: Vec<Endpoint>,
     /// The most rows one read of a script or a list may give.
     pub rows: usize,
+    /// The master keys that keys and links of software are sealed with.
+    pub ring: Ring,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { four_eyes: true, waits: Span::days(7), endpoints: Vec::new(), rows: 10_000 }
+        Self { four_eyes: true, waits: Span::days(7), endpoints: Vec::new(), rows: 10_000, ring: Ring::default() }
     }
 }
 
@@ -147,7 +151,8 @@ impl Ids {
         Self { store, cause: cause.to_owned(), ordinal: 0 }
     }
 
-    fn seed(&mut self) -> Vec<u8> {
+    /// Bytes that no other call in this store gets: store, cause, ordinal.
+    pub(super) fn seed(&mut self) -> Vec<u8> {
         let mut seed = self.store.to_vec();
         seed.extend(self.cause.bytes());
         seed.push(0);
@@ -304,6 +309,11 @@ impl Work {
             timers::set(&mut self.tx, timer)?;
         }
         subscriptions::save(&mut self.tx, before.map(|stored| &stored.value), after)?;
+        let stood = before.is_some_and(|stored| stored.value.standing.status != Status::Deleted);
+        if stood && after.standing.status == Status::Deleted {
+            // C-rev: whatever ended the purchase, its keys and links end in the same commit.
+            keys::revoke(self, after)?;
+        }
         let seq = before.map_or(0, |stored| stored.seq);
         let chained = self.record.before.iter().any(|(id, _)| *id == after.id);
         if !chained && seq != u64::MAX {

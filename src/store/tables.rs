@@ -66,13 +66,24 @@ pub const SOURCES: Table = Table { code: 25, name: "sources", history: false };
 pub const IDEMPOTENCY: Table = Table { code: 26, name: "idempotency", history: false };
 /// Lower-case names and domains to tenants.
 pub const TENANT_NAMES: Table = Table { code: 27, name: "tenant_names", history: false };
+/// What is recorded of the keys and links of a holding, by subscription.
+pub const ENTITLEMENTS: Table = Table { code: 37, name: "entitlements", history: true };
+/// Sealed keys and links by subscription, kind and choice. Without history: what is revoked is gone.
+pub const SOFTWARE_SECRETS: Table = Table { code: 38, name: "software_secrets", history: false };
+/// KMS activations by tenant, device and product.
+pub const ACTIVATIONS: Table = Table { code: 39, name: "activations", history: true };
+/// Activations that have not been moved, by deadline.
+pub const ACTIVATION_DEADLINES: Table = Table { code: 40, name: "activation_deadlines", history: false };
+/// What products come with, by lower-case product id.
+pub const SOFTWARE_SHEETS: Table = Table { code: 41, name: "software_sheets", history: true };
+
 /// Support requests by id.
 pub const SUPPORT_REQUESTS: Table = Table { code: 42, name: "support_requests", history: true };
 /// Support requests of a tenant: tenant, id.
 pub const SUPPORT_TENANTS: Table = Table { code: 43, name: "support_tenants", history: false };
 
 /// All tables, for opening a store.
-pub static ALL: [&Table; 29] = [
+pub static ALL: [&Table; 34] = [
     &META,
     &TENANTS,
     &STANDINGS,
@@ -100,6 +111,11 @@ pub static ALL: [&Table; 29] = [
     &SOURCES,
     &IDEMPOTENCY,
     &TENANT_NAMES,
+    &ENTITLEMENTS,
+    &SOFTWARE_SECRETS,
+    &ACTIVATIONS,
+    &ACTIVATION_DEADLINES,
+    &SOFTWARE_SHEETS,
     &SUPPORT_REQUESTS,
     &SUPPORT_TENANTS,
 ];

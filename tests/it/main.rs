@@ -34,6 +34,7 @@ mod store_history;
 mod store_load;
 mod store_serial;
 mod support;
+mod terms_rows;
 mod testing;
 mod tidy;
 mod triggers;

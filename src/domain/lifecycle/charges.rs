@@ -19,10 +19,10 @@ pub(super) struct Days {
 }
 
 impl Days {
-    const WHOLE: Days = Days { billed: 1, cycle: 1 };
+    pub(super) const WHOLE: Days = Days { billed: 1, cycle: 1 };
 
     /// From an event to the end of the subscription's cycle, both counted.
-    fn left(sub: &Subscription, event: Instant) -> Days {
+    pub(super) fn left(sub: &Subscription, event: Instant) -> Days {
         let (Some(start), Some(end)) = (sub.standing.cycle_start, sub.standing.cycle_end) else {
             return Days::WHOLE;
         };
@@ -88,6 +88,9 @@ pub(super) fn known(price: Option<Money>) -> Result<Money, Refusal> {
 impl Asked<'_> {
     /// What the present cycle was charged: its seats at the start, and each batch from the day it was added.
     pub(super) fn cycle_cost(&self, price: Money) -> Result<Money, Refusal> {
+        if self.charges_whole_cycles() {
+            return self.whole_cycle_cost(price);
+        }
         let sub = self.sub;
         let added: i64 = self.added_in_cycle().map(|(quantity, _)| quantity).sum();
         let mut seats = sub.standing.quantity.saturating_sub(added);
@@ -102,7 +105,7 @@ impl Asked<'_> {
         Ok(cost)
     }
 
-    fn added_in_cycle(&self) -> impl Iterator<Item = (i64, Instant)> {
+    pub(super) fn added_in_cycle(&self) -> impl Iterator<Item = (i64, Instant)> {
         let start = self.sub.standing.cycle_start;
         let batches = self.sub.profile.seat_batches.iter();
         batches
@@ -143,6 +146,9 @@ impl Asked<'_> {
         if self.sub.standing.cycle_start.is_none() {
             return Ok(Vec::new());
         }
+        if self.charges_whole_cycles() {
+            return self.whole_cycle_lines(quantity, rule);
+        }
         let price = known(self.price)?;
         let before = self.sub.standing.quantity;
         let kind = if quantity > before { ChargeType::AddQuantity } else { ChargeType::RemoveQuantity };
@@ -153,7 +159,7 @@ impl Asked<'_> {
     }
 
     /// A line from now to the cycle's end.
-    fn draft(&self, kind: ChargeType, quantity: i64, price: Money, amount: Money, rule: &str) -> Draft {
+    pub(super) fn draft(&self, kind: ChargeType, quantity: i64, price: Money, amount: Money, rule: &str) -> Draft {
         Draft {
             kind,
             quantity,

@@ -3,6 +3,7 @@
 //! A row is read as a value; saving is the only way to change it. A row that does not decode is a corrupt row and is
 //! named, never served. No rule of the business stands here: what may change is decided in `domain`.
 
+pub mod activations;
 pub mod catalog;
 pub mod deliveries;
 pub mod keys;
@@ -10,6 +11,7 @@ pub mod log;
 pub mod messages;
 pub mod meta;
 pub mod requests;
+pub mod software;
 pub mod subscriptions;
 pub mod support;
 pub mod tenants;
