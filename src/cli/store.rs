@@ -22,6 +22,9 @@ pub(crate) struct Backup {
 pub(crate) struct Verify {
     /// A store's file; else the configured one
     file: Option<PathBuf>,
+    /// A checkpoint kept from before, as `activity checkpoint` told it: nothing up to it may have been rewritten
+    #[arg(long, value_name = "SEQUENCE:HASH")]
+    checkpoint: Option<String>,
 }
 
 /// Shows that something goes on; nothing is drawn where nobody looks.
@@ -67,6 +70,7 @@ impl Verify {
         let verified = Store::verify_file(&path, &tables::ALL, &mut |rows| bar.set_position(rows));
         bar.finish_and_clear();
         let verified = verified?;
+        let chained = verified.chained;
         let corrupt: Vec<_> =
             verified.corrupt.iter().map(|(table, key)| json!({ "table": table, "key": key })).collect();
         context.out.record(&json!({
@@ -74,11 +78,47 @@ impl Verify {
             "rows": verified.rows,
             "pagesSound": verified.pages_sound,
             "corrupt": corrupt,
+            "log": {
+                "since": chained.start,
+                "records": chained.records,
+                "checkpoint": chained.checkpoint(),
+                "broken": chained.broken.map(|broken| json!({ "sequence": broken.seq, "fault": broken.fault.as_str() })),
+            },
         }))?;
-        if verified.is_sound() {
-            return Ok(Exit::Done);
+        let restore = "put the last backup in its place, and keep this file";
+        if let Some(broken) = chained.broken {
+            let told = format!("the log was changed: sequence {} is {}", broken.seq, broken.fault.as_str());
+            return Err(Failure::new(Exit::Failed, told).mend(restore));
         }
-        let told = format!("{} damaged rows in {}", verified.corrupt.len(), path.display());
-        Err(Failure::new(Exit::Failed, told).mend("put the last backup in its place, and keep this file"))
+        if !verified.is_sound() {
+            let told = format!("{} damaged rows in {}", verified.corrupt.len(), path.display());
+            return Err(Failure::new(Exit::Failed, told).mend(restore));
+        }
+        if let Some(checkpoint) = &self.checkpoint {
+            holds(&path, checkpoint)?;
+        }
+        Ok(Exit::Done)
     }
+}
+
+/// Whether the chain of a store still goes through a checkpoint kept elsewhere.
+fn holds(path: &std::path::Path, checkpoint: &str) -> Result<(), Failure> {
+    let read = checkpoint.trim().split_once(':').and_then(|(seq, hash)| Some((seq.parse::<u64>().ok()?, hash)));
+    let Some((seq, hash)) = read else {
+        let told = format!("--checkpoint {checkpoint:?} is no SEQUENCE:HASH");
+        return Err(Failure::usage(told).mend("`bursar activity checkpoint` tells the present one"));
+    };
+    let store = Store::open(path, &tables::ALL, Options::default())?;
+    let known = store.chained_at(seq);
+    store.close();
+    let same = known?.is_some_and(|known| hex(&known).eq_ignore_ascii_case(hash));
+    if same {
+        return Ok(());
+    }
+    let told = format!("the log was rewritten: it does not go through the checkpoint of sequence {seq}");
+    Err(Failure::new(Exit::Failed, told).mend("what was written since the backup before it cannot be trusted"))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -27,6 +27,7 @@ mod outbox;
 mod partner_center;
 mod raw;
 mod shipped;
+mod store_chain;
 mod store_contract;
 mod store_crash;
 mod store_files;
