@@ -10,6 +10,7 @@ pub mod requests;
 pub mod rows;
 pub mod selected;
 pub mod subscriptions;
+pub mod support;
 pub mod tenants;
 pub mod testing;
 
@@ -26,8 +27,16 @@ use crate::domain::{Instant, Money};
 use crate::ops::subscriptions as subscriptions_ops;
 
 /// Every part, in the order of the reference.
-pub const PARTS: [Part; 7] =
-    [events::PART, subscriptions::PART, tenants::PART, requests::PART, ledger::PART, messages::PART, rows::PART];
+pub const PARTS: [Part; 8] = [
+    events::PART,
+    subscriptions::PART,
+    tenants::PART,
+    requests::PART,
+    ledger::PART,
+    messages::PART,
+    support::PART,
+    rows::PART,
+];
 
 /// Everything the program gives to scripts: for a library to be loaded with.
 pub fn kit() -> Kit {
@@ -53,6 +62,7 @@ fn register(engine: &mut Engine) {
     requests::register(engine);
     ledger::register(engine);
     messages::register(engine);
+    support::register(engine);
     rows::register(engine);
 }
 
