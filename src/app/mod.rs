@@ -13,7 +13,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::config::Config;
+use crate::config::{self, Config};
+use crate::domain::partner::PartnerType;
 use crate::domain::terms::Terms;
 use crate::domain::{Instant, Span};
 use crate::engine::budget::Budget;
@@ -281,6 +282,11 @@ fn set_clock(store: &Store, manual: Option<Instant>) -> Result<()> {
 fn settings_of(config: &Config) -> Settings {
     Settings {
         four_eyes: config.four_eyes,
+        partner: match config.partner {
+            config::Partner::DirectBill => PartnerType::DirectBill,
+            config::Partner::IndirectProvider => PartnerType::IndirectProvider,
+            config::Partner::IndirectReseller => PartnerType::IndirectReseller,
+        },
         waits: Span::days(7),
         endpoints: config
             .endpoints

@@ -29,9 +29,27 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("messages resend", &["bursar messages resend MESSAGE"]),
     (
         "token create",
-        &["bursar token create console --grant '*.read' --grant decide.cancellation --expires 2028-01-01T00:00:00Z"],
+        &[
+            "bursar token create console --grant '*.read' --grant decide.cancellation --expires 2028-01-01T00:00:00Z",
+            "bursar token create --user anna",
+        ],
     ),
     ("token revoke", &["bursar token revoke TOKEN"]),
+    (
+        "users create",
+        &[
+            "bursar users create anna --email anna@partner.example --role admin_agent --role sales_agent",
+            "bursar users create ivo --email ivo@customer.example --role customer_global_admin --customer TENANT",
+        ],
+    ),
+    (
+        "users roles",
+        &["bursar users roles anna --add billing_admin --remove sales_agent", "bursar users roles ben --assign TENANT"],
+    ),
+    ("users disable", &["bursar users disable anna"]),
+    ("users enable", &["bursar users enable anna"]),
+    ("roles", &["bursar roles", "bursar -o csv roles"]),
+    ("whoami", &["bursar whoami", "bursar --as anna whoami"]),
     ("library reload", &["bursar library reload"]),
     ("clock show", &["bursar clock show"]),
     ("clock advance", &["bursar clock advance P30D", "bursar clock advance --to 2027-06-01T00:00:00Z"]),

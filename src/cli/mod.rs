@@ -20,6 +20,7 @@ mod library;
 mod logging;
 mod nouns;
 mod output;
+mod roles;
 mod run;
 mod serve;
 mod store;
@@ -27,6 +28,7 @@ mod subscriptions;
 mod terms;
 mod test;
 mod tokens;
+mod users;
 mod watch;
 
 use std::path::PathBuf;
@@ -132,6 +134,13 @@ enum Verb {
     /// Access tokens
     #[command(subcommand)]
     Tokens(Reading),
+    /// The partner's people and customers' Global admins, with their roles
+    #[command(subcommand)]
+    Users(users::Verb),
+    /// What each role may do
+    Roles(roles::Roles),
+    /// Who you are here, and what you may do
+    Whoami(roles::Whoami),
     /// Charges and credits
     #[command(subcommand)]
     Ledger(Reading),
@@ -243,6 +252,9 @@ async fn dispatch(context: &Context, verb: Verb) -> Outcome {
         Verb::Deliveries(verb) => verb.run(context).await,
         Verb::Messages(verb) => verb.run(context).await,
         Verb::Tokens(verb) => verb.run(context, nouns::TOKENS).await,
+        Verb::Users(verb) => verb.run(context).await,
+        Verb::Roles(verb) => verb.run(context).await,
+        Verb::Whoami(verb) => verb.run(context).await,
         Verb::Ledger(verb) => verb.run(context, nouns::LEDGER).await,
         Verb::Activity(verb) => verb.run(context, nouns::ACTIVITY).await,
         Verb::Token(verb) => verb.run(context).await,

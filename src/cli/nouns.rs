@@ -159,10 +159,22 @@ pub(crate) const TOKENS: Noun = noun(
     &[
         Column("ID", "id"),
         Column("NAME", "name"),
+        Column("USER", "user"),
         Column("GRANTS", "grants"),
         Column("TENANTS", "tenants"),
         Column("EXPIRES", "expiresAt"),
         Column("REVOKED", "revokedAt"),
+    ],
+);
+pub(crate) const USERS: Noun = noun(
+    "users",
+    &[
+        Column("ID", "id"),
+        Column("NAME", "name"),
+        Column("EMAIL", "email"),
+        Column("ROLES", "roles"),
+        Column("CUSTOMER", "customer"),
+        Column("STATE", "state"),
     ],
 );
 pub(crate) const LEDGER: Noun = listed(
@@ -197,7 +209,7 @@ pub(crate) const ACTIVITY: Noun = listed(
 
 /// Every noun.
 #[cfg(test)]
-pub(crate) const ALL: [Noun; 15] = [
+pub(crate) const ALL: [Noun; 16] = [
     TENANTS,
     PRODUCTS,
     SUBSCRIPTIONS,
@@ -211,6 +223,7 @@ pub(crate) const ALL: [Noun; 15] = [
     DELIVERIES,
     MESSAGES,
     TOKENS,
+    USERS,
     LEDGER,
     ACTIVITY,
 ];

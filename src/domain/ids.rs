@@ -152,11 +152,14 @@ pub enum Noun {
     Message,
     /// `tok_`: an access token.
     Token,
+    /// `usr_`: a user, of the partner or of a customer.
+    User,
 }
 
 impl Noun {
     /// Every noun. The places in this list are stored: append only.
-    pub const ALL: [Noun; 6] = [Noun::Request, Noun::Run, Noun::Decision, Noun::Delivery, Noun::Message, Noun::Token];
+    pub const ALL: [Noun; 7] =
+        [Noun::Request, Noun::Run, Noun::Decision, Noun::Delivery, Noun::Message, Noun::Token, Noun::User];
 
     /// The text before the 26 characters.
     pub fn prefix(self) -> &'static str {
@@ -167,6 +170,7 @@ impl Noun {
             Noun::Delivery => "dlv_",
             Noun::Message => "msg_",
             Noun::Token => "tok_",
+            Noun::User => "usr_",
         }
     }
 }

@@ -302,6 +302,8 @@ pub struct Family {
     pub title: String,
     /// The code that every change is refused with, where the family takes none.
     pub refuses: Option<String>,
+    /// Whether what is sold is software: who may buy, manage and cancel it differs (ROLE).
+    pub software: bool,
     /// How a term's end is counted.
     pub term_end: TermEnd,
     /// The billing cycles a next term may have; empty: any known one.

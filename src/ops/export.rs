@@ -8,7 +8,7 @@ use crate::domain::order::Order;
 use crate::domain::product::{Price, Product};
 use crate::domain::run::Run;
 use crate::domain::trigger::{Delivery, Occurrence};
-use crate::domain::{Grant, Request, Tenant};
+use crate::domain::{Grant, Request, Tenant, User};
 use crate::store::Table;
 use crate::store::records::log::Record;
 use crate::store::records::tokens::Token;
@@ -22,7 +22,7 @@ use super::work::Work;
 const PAGE_ROWS: usize = 500;
 
 /// The nouns, in the order they are written.
-pub const NOUNS: [&str; 14] = [
+pub const NOUNS: [&str; 15] = [
     "tenants",
     "products",
     "prices",
@@ -36,6 +36,7 @@ pub const NOUNS: [&str; 14] = [
     "occurrences",
     "deliveries",
     "messages",
+    "users",
     "tokens",
 ];
 
@@ -69,6 +70,7 @@ pub fn page(
         "occurrences" => table::<Occurrence>(work, &tables::OCCURRENCES, after),
         "deliveries" => table::<Delivery>(work, &tables::DELIVERIES, after),
         "messages" => table::<Message>(work, &tables::MESSAGES, after),
+        "users" => table::<User>(work, &tables::USERS, after),
         "tokens" => table::<Token>(work, &tables::TOKENS, after),
         "decisions" => log(work, after, |record| record.decisions.iter().map(value).collect()),
         "ledger" => log(work, after, |record| record.lines.iter().map(value).collect()),

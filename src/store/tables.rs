@@ -4,7 +4,7 @@
 //! | kept by | tables |
 //! |---|---|
 //! | tenant first | tenants, standings (hot), profiles (wide), orders, open requests |
-//! | own id (sorts by time) | requests, runs, deliveries, messages, tokens |
+//! | own id (sorts by time) | requests, runs, deliveries, messages, tokens, users |
 //! | due instant | timers, attempts |
 //! | sequence | log (the store keeps its undo records beside it) |
 //!
@@ -67,8 +67,13 @@ pub const IDEMPOTENCY: Table = Table { code: 26, name: "idempotency", history: f
 /// Lower-case names and domains to tenants.
 pub const TENANT_NAMES: Table = Table { code: 27, name: "tenant_names", history: false };
 
+/// Users by id.
+pub const USERS: Table = Table { code: 46, name: "users", history: true };
+/// Lower-case names and addresses to users.
+pub const USER_NAMES: Table = Table { code: 47, name: "user_names", history: false };
+
 /// All tables, for opening a store.
-pub static ALL: [&Table; 27] = [
+pub static ALL: [&Table; 29] = [
     &META,
     &TENANTS,
     &STANDINGS,
@@ -96,6 +101,8 @@ pub static ALL: [&Table; 27] = [
     &SOURCES,
     &IDEMPOTENCY,
     &TENANT_NAMES,
+    &USERS,
+    &USER_NAMES,
 ];
 
 /// What a timer row is for. Codes are stored.

@@ -325,7 +325,7 @@ fn wrong_terms_say_file_line_column_and_what_was_expected() {
         terms/own.toml:4:10: 'seven days' is no ISO-8601 duration such as P1M, P30D or PT12H (bad_duration)"#]]
     .assert_eq(&wrong(&row("\"seven days\"")));
     expect_test::expect![[r#"
-        terms/own.toml:2:1: unknown field `windows`, expected one of `family`, `title`, `refuses`, `term_end`, `billing_cycles`, `window`, `renewal`, `cancellation`, `suspension`, `quantity`, `after_term`, `rounding`"#]]
+        terms/own.toml:2:1: unknown field `windows`, expected one of `family`, `title`, `refuses`, `software`, `term_end`, `billing_cycles`, `window`, `renewal`, `cancellation`, `suspension`, `quantity`, `after_term`, `rounding`"#]]
     .assert_eq(&wrong("family = \"x\"\nwindows = 1\n"));
     expect_test::expect![[r#"
         terms/own.toml:1:10: a family's name in lower case with underscores, not 'Not Good'"#]]

@@ -37,7 +37,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
 const LEAVES: [&str; 6] = ["clock", "config", "json", "schedule", "signature", "suggest"];
 
 /// The codes of the tables, for ever: they are part of every checksum. Append; never change, never reuse.
-const TABLE_CODES: [(u8, &str); 27] = [
+const TABLE_CODES: [(u8, &str); 29] = [
     (1, "meta"),
     (2, "tenants"),
     (3, "standings"),
@@ -65,6 +65,8 @@ const TABLE_CODES: [(u8, &str); 27] = [
     (25, "sources"),
     (26, "idempotency"),
     (27, "tenant_names"),
+    (46, "users"),
+    (47, "user_names"),
 ];
 
 /// One file of `src`: its path below `src`, its text, and its text with comments, literals and tests blanked out.

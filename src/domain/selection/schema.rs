@@ -52,7 +52,7 @@ pub struct Schema {
 
 impl Schema {
     /// Every schema.
-    pub const ALL: [&'static Schema; 13] = [
+    pub const ALL: [&'static Schema; 14] = [
         &TENANTS,
         &SUBSCRIPTIONS,
         &ORDERS,
@@ -66,6 +66,7 @@ impl Schema {
         &SCHEDULES,
         &POLICIES,
         &TOKENS,
+        &USERS,
     ];
 
     /// The schema of a noun.
@@ -373,6 +374,23 @@ pub static TOKENS: Schema = Schema {
         ("revoked", Type::Bool),
     ],
     aliases: &[],
+    labels: false,
+};
+
+/// Users.
+pub static USERS: Schema = Schema {
+    noun: "users",
+    fields: &[
+        ("id", Type::Id),
+        ("name", Type::Text),
+        ("email", Type::Text),
+        ("role", Type::Text),
+        ("assigned", Type::Id),
+        ("customer", Type::Id),
+        ("state", Type::Word(&["active", "disabled"])),
+        ("created_at", Type::Instant),
+    ],
+    aliases: &[("roles", "role"), ("tenant", "customer")],
     labels: false,
 };
 

@@ -19,6 +19,7 @@ struct Sheet {
     family: Spanned<String>,
     title: Option<String>,
     refuses: Option<String>,
+    software: Option<bool>,
     term_end: Option<TermEnd>,
     billing_cycles: Option<Vec<String>>,
     #[serde(default)]
@@ -65,6 +66,7 @@ fn lay(families: &mut BTreeMap<String, Family>, sheet: Sheet, path: &str, text: 
         family.title = title;
     }
     family.refuses = sheet.refuses.or(family.refuses.take());
+    family.software = sheet.software.unwrap_or(family.software);
     family.term_end = sheet.term_end.unwrap_or(family.term_end);
     if let Some(cycles) = sheet.billing_cycles {
         family.billing_cycles = cycles;
@@ -93,6 +95,7 @@ fn blank(name: &str) -> Family {
         name: name.to_owned(),
         title: name.to_owned(),
         refuses: None,
+        software: false,
         term_end: TermEnd::default(),
         billing_cycles: Vec::new(),
         windows: Vec::new(),
