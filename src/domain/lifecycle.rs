@@ -15,8 +15,10 @@ mod charges;
 mod dues;
 mod period;
 mod quote;
+mod seats;
 mod term_end;
 
+pub use charges::at_price;
 pub use dues::{Due, dues};
 pub use period::{begin, open_window};
 pub use quote::{quote, terms_quote};
@@ -185,6 +187,13 @@ fn change_seats(sub: &mut Subscription, family: &Family, quantity: i64, now: Ins
         .window(Kind::Quantity, &sub.profile.billing_cycle, now)
         .and_then(|window| window.closes(now))
         .filter(|_| difference > 0);
+    if seats::whole_cycle(family) {
+        let mut batches = sub.profile.seat_batches.clone();
+        seats::note_change(sub, &mut batches, quantity, now);
+        sub.standing.quantity = quantity;
+        forget_next_term(sub);
+        return edit(sub, |profile| profile.seat_batches = batches);
+    }
     sub.standing.quantity = quantity;
     forget_next_term(sub);
     edit(sub, |profile| {

@@ -69,7 +69,7 @@ impl<'de> Deserialize<'de> for Principal {
 }
 
 /// The nouns that a `NOUN.read` grant names.
-pub const READ_NOUNS: [&str; 16] = [
+pub const READ_NOUNS: [&str; 20] = [
     "tenants",
     "products",
     "subscriptions",
@@ -86,6 +86,10 @@ pub const READ_NOUNS: [&str; 16] = [
     "activity",
     "users",
     "roles",
+    "invoices",
+    "prices",
+    "software",
+    "activations",
 ];
 
 /// One thing a principal may do.
@@ -103,8 +107,18 @@ pub enum Grant {
     MessagesResend,
     /// `tenants.account`: tell what the billing system knows of a tenant.
     TenantsAccount,
+    /// `prices.write`: what the partner asks its customers.
+    PricesWrite,
     /// `labels.write`.
     LabelsWrite,
+    /// `keys.read`: see keys and links of software, as the Admin agent does. Nothing but `*` implies it.
+    KeysRead,
+    /// `keys.own`: see one's own software, keys and links, as the customer's Global admin does; bound to one tenant.
+    KeysOwn,
+    /// `keys.manage`: record keys and links, and what products come with.
+    KeysManage,
+    /// `activations.write`: record KMS activations and that a device has been moved.
+    ActivationsWrite,
     /// `deliveries.redrive`.
     DeliveriesRedrive,
     /// `library.reload`.
@@ -156,7 +170,12 @@ impl fmt::Display for Grant {
             Grant::MessagesSend => f.write_str("messages.send"),
             Grant::MessagesResend => f.write_str("messages.resend"),
             Grant::TenantsAccount => f.write_str("tenants.account"),
+            Grant::PricesWrite => f.write_str("prices.write"),
             Grant::LabelsWrite => f.write_str("labels.write"),
+            Grant::KeysRead => f.write_str("keys.read"),
+            Grant::KeysOwn => f.write_str("keys.own"),
+            Grant::KeysManage => f.write_str("keys.manage"),
+            Grant::ActivationsWrite => f.write_str("activations.write"),
             Grant::DeliveriesRedrive => f.write_str("deliveries.redrive"),
             Grant::LibraryReload => f.write_str("library.reload"),
             Grant::TokensManage => f.write_str("tokens.manage"),
@@ -183,7 +202,12 @@ impl FromStr for Grant {
             "messages.send" => Grant::MessagesSend,
             "messages.resend" => Grant::MessagesResend,
             "tenants.account" => Grant::TenantsAccount,
+            "prices.write" => Grant::PricesWrite,
             "labels.write" => Grant::LabelsWrite,
+            "keys.read" => Grant::KeysRead,
+            "keys.own" => Grant::KeysOwn,
+            "keys.manage" => Grant::KeysManage,
+            "activations.write" => Grant::ActivationsWrite,
             "deliveries.redrive" => Grant::DeliveriesRedrive,
             "library.reload" => Grant::LibraryReload,
             "tokens.manage" => Grant::TokensManage,
@@ -213,7 +237,12 @@ pub fn every_grant() -> Vec<String> {
         Grant::MessagesSend,
         Grant::MessagesResend,
         Grant::TenantsAccount,
+        Grant::PricesWrite,
         Grant::LabelsWrite,
+        Grant::KeysRead,
+        Grant::KeysOwn,
+        Grant::KeysManage,
+        Grant::ActivationsWrite,
         Grant::DeliveriesRedrive,
         Grant::LibraryReload,
         Grant::TokensManage,
@@ -301,6 +330,12 @@ impl Grants {
     /// The user whose roles these are; none for plain grants.
     pub fn held(&self) -> Option<&Held> {
         self.list.iter().find_map(|grant| if let Grant::Roles(held) = grant { Some(held) } else { None })
+    }
+
+    /// Whether this very grant is held, by itself or by a role, and not only as part of everything.
+    pub fn names(&self, grant: &Grant) -> bool {
+        self.list.contains(grant)
+            || self.held().is_some_and(|held| held.leave(grant, Subject::Whole, Place::Somewhere) > Leave::Nothing)
     }
 
     /// Whether everything is held: the operator, and tokens that were given `*`.

@@ -167,7 +167,7 @@ pub enum Opens {
 pub enum Only {
     /// Anything.
     Anything,
-    /// Holdings whose terms say `software = true`.
+    /// Holdings that their terms show among software.
     Software,
     /// Every other holding.
     Services,
@@ -358,7 +358,9 @@ impl Held {
                 Place::Tenant(tenant) if self.assigned.contains(&tenant) => Leave::Act,
                 Place::Tenant(_) => Leave::Nothing,
             },
-            Cell::Request => Leave::Ask,
+            // There is nothing to ask for but a change: whatever else a person would have to decide, nobody does.
+            Cell::Request if matches!(wanted, Grant::Propose(_)) => Leave::Ask,
+            Cell::Request => Leave::Nothing,
             Cell::Yes => Leave::Act,
         }
     }

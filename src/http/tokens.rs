@@ -14,6 +14,7 @@ use crate::domain::ids::Noun;
 use crate::domain::selection::Schema;
 use crate::domain::{Grant, Grants, Refusal, TenantId};
 use crate::ops::tokens;
+use crate::seal::Secret;
 use crate::store::records::tokens::Token;
 
 /// Random bytes of a secret.
@@ -62,7 +63,7 @@ pub(super) async fn create(State(doors): State<Doors>, call: Call, body: Bytes) 
             (None, None) => return Err(Refusal::new("missing_field", "name is missing").into()),
         };
         let place = format!("/v1/tokens/{}", token.id);
-        Ok(Reply::ok(shown(&token)).status(201).location(place).secret(secret.clone()))
+        Ok(Reply::ok(shown(&token)).status(201).location(place).secret("secret", Secret::new(secret.clone())))
     })
     .await
 }

@@ -74,7 +74,8 @@ fn settled_renewal(stored: &Stored<Subscription>, change: &Change) -> Result<Opt
 
 fn draft(work: &mut Work, subscription: &Subscription, change: Change, why: &str) -> Result<Request> {
     let price = price_of(work, subscription)?;
-    let quote = lifecycle::quote(&work.terms, subscription, &change, price, work.now);
+    let terms = tenants::terms_for(work, subscription.tenant)?;
+    let quote = lifecycle::quote(&terms, subscription, &change, price, work.now);
     let tenant_generation = tenants::generation(work, subscription.tenant)?;
     Ok(Request {
         id: work.id(Noun::Request),
@@ -273,9 +274,10 @@ fn carry_out(
     stored: &Stored<Subscription>,
 ) -> Result<()> {
     let price = price_of(work, &stored.value)?;
+    let terms = tenants::terms_for(work, stored.value.tenant)?;
     let stops = request.quote.effect == Effect::StopRenewal;
     let mut applied =
-        match lifecycle::apply(&work.terms, &stored.value, &request.change, &request.amendments, price, work.now) {
+        match lifecycle::apply(&terms, &stored.value, &request.change, &request.amendments, price, work.now) {
             Ok(applied) => applied,
             Err(refusal) => {
                 request.refusal = Some(refusal.clone());
@@ -303,7 +305,7 @@ fn carry_out(
         reopen_renewal(work, &applied.subscription)?;
     }
     close_moot(work, &applied.subscription, request.id)?;
-    work.owe(&applied.subscription, Some(request.id), applied.lines);
+    work.owe(&applied.subscription, Some(request.id), applied.lines)?;
     let operation = if later { "request.scheduled" } else { applied.topic };
     work.note(operation, Some(&applied.subscription), Some(request.id), &request.reasons.join("; "));
     if later && request.scheduled_for.is_some_and(|at| at <= work.now) {
@@ -456,7 +458,8 @@ pub fn approve(work: &mut Work, id: Id, seen: Option<u64>, note: &str) -> Result
         return decide_anew(work, &before, request, &stored);
     }
     let price = price_of(work, &stored.value)?;
-    let quote = lifecycle::quote(&work.terms, &stored.value, &request.change, price, work.now);
+    let terms = tenants::terms_for(work, before.tenant)?;
+    let quote = lifecycle::quote(&terms, &stored.value, &request.change, price, work.now);
     if !quote.allowed && quote.effect != Effect::StopRenewal {
         return decide_anew(work, &before, request, &stored);
     }
@@ -475,7 +478,8 @@ fn decide_anew(
     stored: &Stored<Subscription>,
 ) -> Result<Answered> {
     let price = price_of(work, &stored.value)?;
-    request.quote = lifecycle::quote(&work.terms, &stored.value, &request.change, price, work.now);
+    let terms = tenants::terms_for(work, request.tenant)?;
+    request.quote = lifecycle::quote(&terms, &stored.value, &request.change, price, work.now);
     request.subscription_generation = stored.value.standing.generation;
     request.tenant_generation = tenants::generation(work, request.tenant)?;
     if !request.quote.allowed && request.quote.effect != Effect::StopRenewal {

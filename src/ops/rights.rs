@@ -4,9 +4,11 @@
 use std::cmp::Ordering;
 
 use crate::domain::roles::{Leave, Place, Subject};
+use crate::domain::terms::is_software;
 use crate::domain::{Change, Grant, Kind, Refusal, Request, Subscription, TenantId};
 use crate::store::records::log::Activity;
 
+use super::keys::{READ_KEY, READ_LINK};
 use super::work::Work;
 use super::{Result, users};
 
@@ -18,12 +20,12 @@ const MONEY_OPERATIONS: [&str; 5] = [
     "subscription.cancelled",
     "tenant.account",
 ];
-/// Operations that tell of software keys and download links (K-log).
-const KEY_OPERATIONS: [&str; 2] = ["get_software_key", "get_software_download_link"];
+/// Operations that tell of software keys and download links (AUD).
+const KEY_OPERATIONS: [&str; 2] = [READ_KEY, READ_LINK];
 
 /// What the terms say of a holding that the matrix asks about.
 fn holding(work: &Work, subscription: &Subscription, seats: Ordering) -> Subject {
-    let software = work.terms.family(&subscription.profile.family).software;
+    let software = is_software(&work.terms, subscription);
     Subject::Holding { software, trial: subscription.profile.is_trial, seats }
 }
 

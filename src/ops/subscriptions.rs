@@ -8,7 +8,7 @@ use crate::store::records::{Page, Stored, subscriptions as rows};
 use crate::store::tables::TimerKind;
 
 use super::work::Work;
-use super::{Result, not_found, requests, rights};
+use super::{Result, not_found, requests, rights, tenants};
 
 /// The longest label name and value, in bytes.
 pub const LABEL_BYTES_MAX: usize = 256;
@@ -45,7 +45,8 @@ pub fn get(work: &mut Work, id: SubscriptionId) -> Result<Stored<Subscription>> 
 pub fn quote(work: &mut Work, id: SubscriptionId, change: &Change) -> Result<Quote> {
     let stored = get(work, id)?;
     let price = requests::price_of(work, &stored.value)?;
-    Ok(lifecycle::quote(&work.terms, &stored.value, change, price, work.now))
+    let terms = tenants::terms_for(work, stored.value.tenant)?;
+    Ok(lifecycle::quote(&terms, &stored.value, change, price, work.now))
 }
 
 /// How a selection is served: by one tenant's range, by the walk of an index of instants, or by looking at every row.

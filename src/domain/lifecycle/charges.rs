@@ -8,7 +8,7 @@ use super::Asked;
 use super::period::{cycle_months, days, window_opened};
 use crate::domain::ledger::{ChargeType, Draft};
 use crate::domain::money::Rounding;
-use crate::domain::terms::{Cut, Family, Refund, Window};
+use crate::domain::terms::{Cut, Family, Refund, Terms, Window};
 use crate::domain::{Instant, Money, Quote, Refusal, Subscription};
 
 /// How many days of how many are billed.
@@ -19,10 +19,10 @@ pub(super) struct Days {
 }
 
 impl Days {
-    const WHOLE: Days = Days { billed: 1, cycle: 1 };
+    pub(super) const WHOLE: Days = Days { billed: 1, cycle: 1 };
 
     /// From an event to the end of the subscription's cycle, both counted.
-    fn left(sub: &Subscription, event: Instant) -> Days {
+    pub(super) fn left(sub: &Subscription, event: Instant) -> Days {
         let (Some(start), Some(end)) = (sub.standing.cycle_start, sub.standing.cycle_end) else {
             return Days::WHOLE;
         };
@@ -71,6 +71,36 @@ pub(super) fn last_instalment(family: &Family, sub: &Subscription, price: Money)
     term.minus(cycle.times(Decimal::from(cycles - 1))?)
 }
 
+/// What a line would come to at another price of a seat, such as the customer's: by the formula that explains its cost,
+/// else the same share of the price, to the nearest. `sub` is as it stands after the change.
+///
+/// # Errors
+/// `amount_overflow`.
+pub fn at_price(terms: &Terms, sub: &Subscription, draft: &Draft, price: Money) -> Result<Money, Refusal> {
+    let family = terms.family(&sub.profile.family);
+    let quantity = draft.quantity.saturating_abs();
+    let own = Money::new(draft.unit_price, draft.currency);
+    let days = match (sub.standing.cycle_start, sub.standing.cycle_end) {
+        (Some(start), Some(end)) => {
+            let cycle = days(start, end).max(1);
+            Days { billed: days(draft.period_start, draft.period_end).clamp(0, cycle), cycle }
+        }
+        _ => Days::WHOLE,
+    };
+    let signed = |money: Money| if draft.amount.is_sign_negative() { money.negated() } else { money };
+    for days in [days, Days::WHOLE] {
+        if amount(family, draft.kind, own, quantity, days)?.amount == draft.amount.abs() {
+            return Ok(signed(amount(family, draft.kind, price, quantity, days)?));
+        }
+    }
+    if draft.kind == ChargeType::CycleCharge && last_instalment(family, sub, own)?.amount == draft.amount {
+        return last_instalment(family, sub, price);
+    }
+    let share = price.times(draft.amount)?;
+    let share = share.amount.checked_div(draft.unit_price).unwrap_or_default();
+    Ok(Money { amount: share, ..price }.rounded(Rounding::HalfUp))
+}
+
 /// The price, or the refusal that there is none.
 pub(super) fn known(price: Option<Money>) -> Result<Money, Refusal> {
     let price = price.ok_or_else(|| {
@@ -88,6 +118,9 @@ pub(super) fn known(price: Option<Money>) -> Result<Money, Refusal> {
 impl Asked<'_> {
     /// What the present cycle was charged: its seats at the start, and each batch from the day it was added.
     pub(super) fn cycle_cost(&self, price: Money) -> Result<Money, Refusal> {
+        if self.charges_whole_cycles() {
+            return self.whole_cycle_cost(price);
+        }
         let sub = self.sub;
         let added: i64 = self.added_in_cycle().map(|(quantity, _)| quantity).sum();
         let mut seats = sub.standing.quantity.saturating_sub(added);
@@ -102,7 +135,7 @@ impl Asked<'_> {
         Ok(cost)
     }
 
-    fn added_in_cycle(&self) -> impl Iterator<Item = (i64, Instant)> {
+    pub(super) fn added_in_cycle(&self) -> impl Iterator<Item = (i64, Instant)> {
         let start = self.sub.standing.cycle_start;
         let batches = self.sub.profile.seat_batches.iter();
         batches
@@ -143,6 +176,9 @@ impl Asked<'_> {
         if self.sub.standing.cycle_start.is_none() {
             return Ok(Vec::new());
         }
+        if self.charges_whole_cycles() {
+            return self.whole_cycle_lines(quantity, rule);
+        }
         let price = known(self.price)?;
         let before = self.sub.standing.quantity;
         let kind = if quantity > before { ChargeType::AddQuantity } else { ChargeType::RemoveQuantity };
@@ -153,7 +189,7 @@ impl Asked<'_> {
     }
 
     /// A line from now to the cycle's end.
-    fn draft(&self, kind: ChargeType, quantity: i64, price: Money, amount: Money, rule: &str) -> Draft {
+    pub(super) fn draft(&self, kind: ChargeType, quantity: i64, price: Money, amount: Money, rule: &str) -> Draft {
         Draft {
             kind,
             quantity,
