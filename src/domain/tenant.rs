@@ -42,7 +42,18 @@ pub struct Tenant {
     /// When the account was opened, where known (S-ret).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opened_at: Option<Instant>,
+    /// When its first billing period began, where known (S-ret).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_billing_at: Option<Instant>,
     /// Everything the import did not know, as JSON text by field; shown back as it came.
     #[serde(default)]
     pub extra: BTreeMap<String, String>,
+}
+
+impl Tenant {
+    /// Whole days from the opening of its account to its first billing period; zero while either is not known (S-ret).
+    pub fn opening_days(&self) -> i64 {
+        let days = |(opened, billed): (Instant, Instant)| (billed.date_naive() - opened.date_naive()).num_days();
+        self.opened_at.zip(self.first_billing_at).map_or(0, days).max(0)
+    }
 }

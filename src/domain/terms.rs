@@ -12,8 +12,10 @@ use super::change::Kind;
 use super::ledger::{BillingProvider, ChargeType};
 use super::tax::Tax;
 
+pub mod begin;
 mod billing;
 mod cancellation;
+pub mod change;
 mod keys;
 mod law;
 mod read;
@@ -27,7 +29,7 @@ pub use cancellation::{Asking, CancellationRule, Need, Path, Tells, credited_in}
 pub use keys::{Delivery, KeyRule, Reader, Sight};
 pub use law::Law;
 pub use row::{DatedBy, Told};
-pub use rules::{AfterTerm, QuantityRule, RenewalRule, SeatCharge, SuspensionRule, TermEnd, When};
+pub use rules::{AfterTerm, QuantityRule, RenewalRule, SeatCharge, SuspensionRefund, SuspensionRule, TermEnd, When};
 pub use visibility::{List, Visibility, is_software, listed};
 pub use windows::{End, Late, Refund, Window};
 
@@ -92,6 +94,20 @@ pub struct Family {
     pub askings: Vec<Asking>,
     /// What countries' laws require instead of the windows, by date of purchase or renewal.
     pub laws: Vec<Law>,
+    /// Waiting for the publisher; none: what is bought is active at once.
+    pub activation: Option<begin::ActivationRule>,
+    /// Trials; none: there are none.
+    pub trial: Option<begin::TrialRule>,
+    /// Add-ons of a base; none: nothing follows a base.
+    pub add_on: Option<begin::AddOnRule>,
+    /// First terms aligned to another date; none: never.
+    pub coterm: Option<begin::CotermRule>,
+    /// Instructions for the next term; none: never.
+    pub schedule: Option<change::ScheduleRule>,
+    /// Changes of the billing plan inside a term.
+    pub billing_plans: Vec<change::BillingPlanRule>,
+    /// The end of what is paid by use; none: it is cancelled instead.
+    pub deprovision: Option<change::DeprovisionRule>,
 }
 
 impl Family {

@@ -146,6 +146,7 @@ fn ensure_tenant(work: &mut Work, id: TenantId) -> Result<()> {
         account: Default::default(),
         labels: Default::default(),
         opened_at: None,
+        first_billing_at: None,
         extra: Default::default(),
     };
     tenant_rows::save(&mut work.tx, None, &tenant)?;

@@ -17,6 +17,8 @@ pub mod ledger;
 pub mod lists;
 pub mod messages;
 pub mod prices;
+mod purchases;
+pub mod quotes;
 pub mod rehearsal;
 pub mod renewals;
 pub mod requests;

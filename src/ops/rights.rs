@@ -12,13 +12,18 @@ use super::keys::{READ_KEY, READ_LINK};
 use super::work::Work;
 use super::{Result, users};
 
-/// Beginnings of operations that charge or credit, in the activity log.
-const MONEY_OPERATIONS: [&str; 5] = [
+/// Operations that charge or credit, in the activity log.
+const MONEY_OPERATIONS: [&str; 10] = [
+    "subscription.purchased",
+    "subscription.activated",
+    "subscription.converted",
     "subscription.renewed",
     "subscription.cycle_charged",
     "subscription.quantity_changed",
     "subscription.cancelled",
+    "subscription.deprovisioned",
     "tenant.account",
+    "invoice.ready",
 ];
 /// Operations that tell of software keys and download links (AUD).
 const KEY_OPERATIONS: [&str; 2] = [READ_KEY, READ_LINK];
@@ -139,9 +144,8 @@ fn of_kind(work: &Work, noun: &'static str, kind: Kind, tenant: TenantId) -> Lea
 
 /// Whether a row of the activity log may be looked at.
 pub(super) fn sees_activity(work: &Work, activity: &Activity) -> bool {
-    let begins = |known: &&str| activity.operation.starts_with(*known);
-    let money = MONEY_OPERATIONS.iter().any(|known| begins(&known));
-    let keys = KEY_OPERATIONS.iter().any(|known| begins(&known));
+    let money = MONEY_OPERATIONS.contains(&activity.operation.as_str());
+    let keys = KEY_OPERATIONS.contains(&activity.operation.as_str());
     let place = activity.tenant.map_or(Place::Everywhere, Place::Tenant);
     match work.rights.grants.leave(&Grant::Read("activity"), Subject::Log { money, keys }, place) {
         Leave::Nothing => false,

@@ -23,6 +23,8 @@ pub struct CustomerFact {
     pub country: Option<String>,
     /// When the account was opened.
     pub opened_at: Option<Instant>,
+    /// When its first billing period began.
+    pub first_billing_at: Option<Instant>,
     /// What is overdue, where the document came from here.
     pub account: Option<Account>,
     /// Labels, where the document came from here.
@@ -67,6 +69,7 @@ pub(super) fn read(row: &Value, fields: &mut Fields<'_>, context: &Context) -> R
     fact.company_name = fact.company_name.or(fields.filled("companyName"));
     fact.domain = fact.domain.or(fields.filled("domain"));
     fact.opened_at = fields.instant("openedAt");
+    fact.first_billing_at = fields.instant("firstBillingAt");
     fact.account = fields.take("account").map(account);
     fact.labels = fields.labels();
     Ok(fact)
@@ -143,6 +146,7 @@ pub fn merge(existing: Option<&Tenant>, fact: &CustomerFact, import: &Import) ->
         account: Account::default(),
         labels: fact.labels.clone(),
         opened_at: None,
+        first_billing_at: None,
         extra: BTreeMap::new(),
     });
     let mut diff = Diff::of(import, fresh);
@@ -151,6 +155,7 @@ pub fn merge(existing: Option<&Tenant>, fact: &CustomerFact, import: &Import) ->
     diff.set("country", &mut tenant.country, fact.country.clone());
     diff.set("account", &mut tenant.account, fact.account.clone());
     diff.set("openedAt", &mut tenant.opened_at, fact.opened_at.map(Some));
+    diff.set("firstBillingAt", &mut tenant.first_billing_at, fact.first_billing_at.map(Some));
     diff.extras(&mut tenant.extra, &fact.extra);
     tenant.generation += u64::from(diff.moved());
     diff.merged(tenant)
@@ -175,6 +180,7 @@ pub fn customer(tenant: &Tenant) -> Value {
     billing.value("attributes", write::attributes("CustomerBillingProfile", None));
     out.value("billingProfile", billing.finish());
     out.instant("openedAt", tenant.opened_at);
+    out.instant("firstBillingAt", tenant.first_billing_at);
     out.labels(&tenant.labels);
     let mut account = Out::new();
     account.value("overdue", Value::Array(tenant.account.overdue.iter().map(|owed| write::money(*owed)).collect()));

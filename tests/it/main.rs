@@ -24,6 +24,7 @@ mod http_requests;
 mod http_world;
 mod invoices;
 mod life;
+mod life_purchase;
 mod money;
 mod outbox;
 mod partner_center;

@@ -5,9 +5,10 @@
 use rust_decimal::Decimal;
 
 use super::Asked;
-use super::period::{cycle_months, days, window_opened};
+use super::period::{Period, cycle_months, days, window_opened};
 use crate::domain::ledger::{ChargeType, Draft};
 use crate::domain::money::Rounding;
+use crate::domain::subscription::{Profile, Status};
 use crate::domain::terms::{Cut, Family, Refund, Terms, Window};
 use crate::domain::{Instant, Money, Quote, Refusal, Subscription};
 
@@ -26,9 +27,14 @@ impl Days {
         let (Some(start), Some(end)) = (sub.standing.cycle_start, sub.standing.cycle_end) else {
             return Days::WHOLE;
         };
-        let cycle = days(start, end).max(1);
-        Days { billed: days(event, end).clamp(0, cycle), cycle }
+        days_of(event, (start, end))
     }
+}
+
+/// From an event to the end of a cycle, both counted.
+pub(super) fn days_of(event: Instant, cycle: Period) -> Days {
+    let whole = days(cycle.0, cycle.1).max(1);
+    Days { billed: days(event, cycle.1).clamp(0, whole), cycle: whole }
 }
 
 /// The price of so many seats for so many days, cut to the minor unit as the terms say for this charge type.
@@ -101,6 +107,15 @@ pub fn at_price(terms: &Terms, sub: &Subscription, draft: &Draft, price: Money) 
     Ok(Money { amount: share, ..price }.rounded(Rounding::HalfUp))
 }
 
+/// What a seat costs in a cycle of another length, when nothing but the present price is known: the term's price stays.
+/// None where one of the lengths is not known.
+pub fn price_of_cycle(price: Money, profile: &Profile, billing_cycle: &str) -> Option<Money> {
+    let months = |cycle: &str| cycle_months(cycle).or_else(|| profile.term_duration.map(|term| term.months));
+    let (present, other) = (months(&profile.billing_cycle)?, months(billing_cycle)?);
+    let each = price.times(Decimal::from(other)).ok()?.amount.checked_div(Decimal::from(present))?;
+    Some(Money { amount: each, ..price }.rounded(Rounding::HalfUp))
+}
+
 /// The price, or the refusal that there is none.
 pub(super) fn known(price: Option<Money>) -> Result<Money, Refusal> {
     let price = price.ok_or_else(|| {
@@ -146,8 +161,10 @@ impl Asked<'_> {
     /// What a cancellation inside the window gives back; none where nothing does.
     pub(super) fn refund(&self, window: Option<&Window>) -> Result<Option<Money>, Refusal> {
         let kind = window.map_or(Refund::Prorated, |window| window.refund);
-        // A trial, or a plan that bills nothing, has charged nothing.
-        let bills = self.sub.standing.cycle_start.is_some() || self.sub.standing.term_end.is_none();
+        // A trial, a plan that bills nothing, and what is not active yet have charged nothing.
+        let standing = &self.sub.standing;
+        let bills = standing.cycle_start.is_some() || standing.term_end.is_none();
+        let bills = bills && standing.status != Status::Pending && self.sub.profile.billing_type != "usage";
         if kind == Refund::Nothing || self.sub.profile.is_trial || !bills {
             return Ok(None);
         }

@@ -12,11 +12,24 @@ const R: Cell = Cell::Request;
 const Y: Cell = Cell::Yes;
 
 /// Kinds whose requests are about whether somebody has what they have: answered by who cares for customers.
-pub const LIFECYCLE: &[Kind] = &[Kind::Suspension, Kind::Reactivation, Kind::Cancellation, Kind::AutoRenew];
+pub const LIFECYCLE: &[Kind] =
+    &[Kind::Activation, Kind::Suspension, Kind::Reactivation, Kind::AutoRenew, Kind::Cancellation, Kind::Deprovision];
 /// Kinds whose requests are about what is owed: answered by who cares for money.
-pub const MONEY: &[Kind] = &[Kind::Renewal, Kind::Quantity];
-/// Every kind but the cancellation of what was bought.
-const MANAGED: &[Kind] = &[Kind::Renewal, Kind::Suspension, Kind::Reactivation, Kind::AutoRenew, Kind::Quantity];
+pub const MONEY: &[Kind] =
+    &[Kind::Purchase, Kind::Conversion, Kind::Quantity, Kind::BillingPlan, Kind::Schedule, Kind::Renewal];
+/// Every kind but the end of what was bought.
+const MANAGED: &[Kind] = &[
+    Kind::Purchase,
+    Kind::Activation,
+    Kind::Conversion,
+    Kind::Suspension,
+    Kind::Reactivation,
+    Kind::AutoRenew,
+    Kind::Schedule,
+    Kind::Renewal,
+    Kind::Quantity,
+    Kind::BillingPlan,
+];
 
 /// Every act. Where the page on subscriptions and the older matrix differ, the page stands (ROLE): the five roles it
 /// names create, suspend, cancel and switch auto-renew alike.
@@ -49,17 +62,23 @@ pub const MATRIX: &[Row] = &[
     Row { act: "trials.view", title: "Trials: look", source: "",
         opens: &[Read("subscriptions")], kinds: &[], only: Only::Trials,
         cells: [Y, Y, Y, A, V, V, N, N, N, N] },
+    Row { act: "trials.start", title: "Trials: start", source: "ROLE",
+        opens: &[Propose], kinds: &[Kind::Purchase, Kind::Activation], only: Only::Trials,
+        cells: [Y, Y, Y, Y, Y, Y, N, N, N, N] },
+    Row { act: "subscriptions.create", title: "Subscriptions and add-ons: buy, activate, convert a trial", source: "ROLE",
+        opens: &[Propose], kinds: &[Kind::Purchase, Kind::Activation, Kind::Conversion], only: Only::Services,
+        cells: [Y, Y, Y, Y, Y, N, N, N, N, N] },
     Row { act: "subscriptions.suspend", title: "Subscriptions: suspend, reactivate", source: "ROLE",
         opens: &[Propose], kinds: &[Kind::Suspension, Kind::Reactivation], only: Only::Services,
         cells: [Y, Y, Y, Y, Y, N, N, N, N, N] },
     Row { act: "subscriptions.auto_renew", title: "Subscriptions: auto-renew, what follows the term", source: "ROLE",
-        opens: &[Propose], kinds: &[Kind::AutoRenew, Kind::Renewal], only: Only::Services,
+        opens: &[Propose], kinds: &[Kind::AutoRenew, Kind::Renewal, Kind::Schedule], only: Only::Services,
         cells: [Y, Y, Y, Y, Y, N, N, N, N, N] },
-    Row { act: "subscriptions.cancel", title: "Subscriptions: cancel", source: "ROLE",
-        opens: &[Propose], kinds: &[Kind::Cancellation], only: Only::Services,
+    Row { act: "subscriptions.cancel", title: "Subscriptions: cancel, de-provision", source: "ROLE",
+        opens: &[Propose], kinds: &[Kind::Cancellation, Kind::Deprovision], only: Only::Services,
         cells: [Y, Y, Y, Y, Y, N, N, N, N, N] },
-    Row { act: "subscriptions.more_seats", title: "Subscriptions: more seats", source: "",
-        opens: &[Propose], kinds: &[Kind::Quantity], only: Only::MoreSeats,
+    Row { act: "subscriptions.more_seats", title: "Subscriptions: more seats, another billing plan", source: "",
+        opens: &[Propose], kinds: &[Kind::Quantity, Kind::BillingPlan], only: Only::MoreSeats,
         cells: [Y, Y, N, A, N, N, N, N, N, N] },
     Row { act: "subscriptions.fewer_seats", title: "Subscriptions: fewer seats", source: "",
         opens: &[Propose], kinds: &[Kind::Quantity], only: Only::FewerSeats,
@@ -68,7 +87,7 @@ pub const MATRIX: &[Row] = &[
         opens: &[Propose], kinds: MANAGED, only: Only::Software,
         cells: [Y, Y, N, N, N, N, N, N, N, N] },
     Row { act: "software.cancel", title: "Software: cancel", source: "ROLE",
-        opens: &[Propose], kinds: &[Kind::Cancellation], only: Only::Software,
+        opens: &[Propose], kinds: &[Kind::Cancellation, Kind::Deprovision], only: Only::Software,
         cells: [N, Y, N, N, N, N, N, N, N, N] },
     Row { act: "software.activations", title: "Volume activations (KMS): look, record, tell as moved", source: "K-180",
         opens: &[Read("activations"), Grant("activations.write")], kinds: &[], only: Only::Anything,
@@ -85,22 +104,22 @@ pub const MATRIX: &[Row] = &[
     Row { act: "money.view", title: "Ledger and invoices: look", source: "",
         opens: &[Read("ledger"), Read("invoices")], kinds: &[], only: Only::Anything,
         cells: [Y, V, Y, N, N, N, N, N, N, N] },
-    Row { act: "requests.view", title: "Requests to cancel, suspend, reactivate, switch auto-renew: look", source: "",
+    Row { act: "requests.view", title: "Requests to activate, suspend, reactivate, cancel, switch auto-renew: look", source: "",
         opens: &[Read("requests")], kinds: LIFECYCLE, only: Only::Kinds,
         cells: [Y, Y, N, O, O, N, N, N, N, N] },
-    Row { act: "requests.view_money", title: "Requests about money: look", source: "",
+    Row { act: "requests.view_money", title: "Requests to buy, convert, renew, change seats or plan: look", source: "",
         opens: &[Read("requests")], kinds: MONEY, only: Only::Kinds,
         cells: [Y, Y, V, O, O, N, N, N, N, N] },
-    Row { act: "requests.decide", title: "Requests to cancel, suspend, reactivate, switch auto-renew: answer", source: "",
+    Row { act: "requests.decide", title: "Requests to activate, suspend, reactivate, cancel, switch auto-renew: answer", source: "",
         opens: &[Decide], kinds: LIFECYCLE, only: Only::Kinds,
         cells: [Y, Y, N, N, N, N, N, N, N, N] },
-    Row { act: "requests.decide_money", title: "Requests about money: answer", source: "",
+    Row { act: "requests.decide_money", title: "Requests to buy, convert, renew, change seats or plan: answer", source: "",
         opens: &[Decide], kinds: MONEY, only: Only::Kinds,
         cells: [Y, N, Y, N, N, N, N, N, N, N] },
-    Row { act: "decisions.view", title: "Decisions on cancelling, suspending, reactivating, auto-renew: look", source: "",
+    Row { act: "decisions.view", title: "Decisions on those requests: look", source: "",
         opens: &[Read("decisions")], kinds: LIFECYCLE, only: Only::Kinds,
         cells: [Y, Y, N, A, V, N, N, N, N, N] },
-    Row { act: "decisions.view_money", title: "Decisions about money: look", source: "",
+    Row { act: "decisions.view_money", title: "Decisions on requests about money: look", source: "",
         opens: &[Read("decisions")], kinds: MONEY, only: Only::Kinds,
         cells: [Y, Y, V, A, V, N, N, N, N, N] },
     Row { act: "runs.view", title: "Runs: look", source: "",

@@ -8,7 +8,7 @@ use toml::Spanned;
 use super::row::{Row, meet};
 use super::{
     AfterTerm, Asking, CancellationRule, Family, KeyRule, Law, Place, QuantityRule, RenewalRule, RoundingRules,
-    SuspensionRule, TermEnd, TermsError, Visibility, Window,
+    SuspensionRule, TermEnd, TermsError, Visibility, Window, begin, change,
 };
 use crate::domain::calendar::{self, Instant};
 use crate::domain::change::Kind;
@@ -42,6 +42,14 @@ struct Sheet {
     asking: Vec<Spanned<Asking>>,
     #[serde(default)]
     law: Vec<Spanned<Law>>,
+    activation: Option<begin::ActivationRule>,
+    trial: Option<begin::TrialRule>,
+    add_on: Option<begin::AddOnRule>,
+    coterm: Option<begin::CotermRule>,
+    schedule: Option<change::ScheduleRule>,
+    #[serde(default)]
+    billing_plan: Vec<change::BillingPlanRule>,
+    deprovision: Option<change::DeprovisionRule>,
 }
 
 /// Reads every file, later ones over earlier ones, and checks what came out.
@@ -102,6 +110,16 @@ fn lay(families: &mut BTreeMap<String, Family>, sheet: Sheet, path: &str, text: 
         family.rounding = rounding;
     }
     family.billing_provider = sheet.billing_provider.unwrap_or(family.billing_provider);
+    family.activation = sheet.activation.or(family.activation.take());
+    family.trial = sheet.trial.or(family.trial.take());
+    family.add_on = sheet.add_on.or(family.add_on.take());
+    family.coterm = sheet.coterm.or(family.coterm.take());
+    family.schedule = sheet.schedule.or(family.schedule.take());
+    family.deprovision = sheet.deprovision.or(family.deprovision.take());
+    // Rows of one rule are laid over it together.
+    let told: Vec<String> = sheet.billing_plan.iter().map(|row| row.rule.clone()).collect();
+    family.billing_plans.retain(|row| !told.contains(&row.rule));
+    family.billing_plans.extend(sheet.billing_plan);
 }
 
 fn blank(name: &str) -> Family {
@@ -123,6 +141,13 @@ fn blank(name: &str) -> Family {
         keys: Vec::new(),
         askings: Vec::new(),
         laws: Vec::new(),
+        activation: None,
+        trial: None,
+        add_on: None,
+        coterm: None,
+        schedule: None,
+        billing_plans: Vec::new(),
+        deprovision: None,
     }
 }
 
@@ -207,6 +232,10 @@ pub(in crate::domain) fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Res
 
 pub(super) fn cancellation() -> Vec<Kind> {
     vec![Kind::Cancellation]
+}
+
+pub(super) fn yes() -> bool {
+    true
 }
 
 pub(super) fn one() -> i64 {
