@@ -41,10 +41,15 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("activations list", &["bursar activations list --within P30D", "bursar activations list -C anker.example"]),
     (
         "activations record",
-        &["bursar activations record -C anker.example --device SRV-01 --product 'Windows Server 2019' --at 2021-05-01T00:00:00Z"],
+        &[
+            "bursar activations record -C anker.example --device SRV-01 --product 'Windows Server 2019' --at 2021-05-01T00:00:00Z",
+        ],
     ),
     ("activations import", &["bursar activations import devices.csv --customer anker.example"]),
-    ("activations moved", &["bursar activations moved -C anker.example --device SRV-01 --product 'Windows Server 2019'"]),
+    (
+        "activations moved",
+        &["bursar activations moved -C anker.example --device SRV-01 --product 'Windows Server 2019'"],
+    ),
     ("activations plan", &["bursar activations plan --customer anker.example"]),
     ("requests approve", &["bursar --as anna requests approve REQUEST --note 'spoke with them' --generation 1"]),
     ("requests deny", &["bursar --as anna requests deny REQUEST --note 'they want to stay'"]),

@@ -25,7 +25,9 @@ pub(crate) fn add(context: &Context) -> Outcome {
     let config = context.load()?;
     let Some(path) = &config.key_file else {
         let told = "no key file is configured";
-        return Err(Failure::usage(told).mend("write `[secrets]` and `key_file = \"bursar.key\"` into bursar.toml first"));
+        return Err(
+            Failure::usage(told).mend("write `[secrets]` and `key_file = \"bursar.key\"` into bursar.toml first")
+        );
     };
     if make_missing(&config)? {
         context.out.say(&format!("made {}", path.display()));

@@ -116,7 +116,8 @@ impl Options {
     /// The options of the kinds that are asked for at the time (K-sel); every kind where none is named.
     #[must_use]
     pub fn asked(&self, kinds: &[String]) -> Options {
-        let is_asked = |name: &str| kinds.is_empty() || kinds.iter().any(|kind| kind.replace('_', "") == name.to_lowercase());
+        let is_asked =
+            |name: &str| kinds.is_empty() || kinds.iter().any(|kind| kind.replace('_', "") == name.to_lowercase());
         let list = |name: &str, offered: &Vec<String>| if is_asked(name) { offered.clone() } else { Vec::new() };
         Options {
             versions: list("version", &self.versions),
@@ -175,9 +176,10 @@ impl Options {
             let plain = |text: &String| {
                 !text.is_empty() && text.chars().count() <= OPTION_LENGTH_MAX && !text.chars().any(char::is_control)
             };
-            let twice = offered.iter().enumerate().any(|(index, one)| {
-                offered[..index].iter().any(|other| other.to_lowercase() == one.to_lowercase())
-            });
+            let twice = offered
+                .iter()
+                .enumerate()
+                .any(|(index, one)| offered[..index].iter().any(|other| other.to_lowercase() == one.to_lowercase()));
             if offered.len() > OPTIONS_MAX || twice || !offered.iter().all(plain) {
                 let message = format!(
                     "a product has at most {OPTIONS_MAX} options of {name}, each once, of 1 to {OPTION_LENGTH_MAX} \

@@ -114,7 +114,8 @@ const ASKED: [&str; 4] = ["/v1/subscriptions/{id}/story", "/v1/subscriptions/{id
 
 /// Whether a query means anything there: on lists, and where a path is one of the few that read one.
 pub fn takes_query(method: &Method, path: &str) -> bool {
-    let lists = ["/v1/clock", "/v1/export", "/v1/customers/{tenant}/activations/plan"].iter().all(|single| *single != path);
+    let lists =
+        ["/v1/clock", "/v1/export", "/v1/customers/{tenant}/activations/plan"].iter().all(|single| *single != path);
     let is_list = table_method(method) == "GET" && !path.ends_with('}') && lists;
     is_list || ASKED.contains(&path)
 }

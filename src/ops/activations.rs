@@ -90,7 +90,8 @@ pub fn moved(
     let at = at.unwrap_or(work.now);
     let known = rows::get(&mut work.tx, customer, device, product)?.map(|stored| stored.value);
     let shown = |text: &str| text.chars().take(64).collect::<String>();
-    let before = known.ok_or_else(|| not_found("activation of", &format!("{} on {}", shown(product), shown(device))))?;
+    let before =
+        known.ok_or_else(|| not_found("activation of", &format!("{} on {}", shown(product), shown(device))))?;
     if at > work.now {
         return Err(Refusal::new("in_the_future", "a device is marked as moved when it has been").into());
     }

@@ -192,7 +192,9 @@ pub fn describe(work: &mut Work, sheet: Sheet) -> Result<Sheet> {
     work.rights.require_for_all(&Grant::KeysManage)?;
     let plain = |text: &str| !text.is_empty() && text.len() <= 255 && !text.chars().any(char::is_control);
     if !plain(&sheet.product) || !(sheet.comes_with.is_empty() || plain(&sheet.comes_with)) {
-        return Err(Refusal::new("bad_product", "a product is named by its id, and what it comes with by a word").into());
+        return Err(
+            Refusal::new("bad_product", "a product is named by its id, and what it comes with by a word").into()
+        );
     }
     sheet.options.check()?;
     if let Some(url) = &sheet.installation_instructions_url {
@@ -222,7 +224,8 @@ pub(super) fn check_url(name: &str, url: &str) -> Result<()> {
         return Ok(());
     }
     // What was given is not repeated: a download link is a secret.
-    let message = format!("{name} is an address that begins with https:// or http://, of at most {URL_BYTES_MAX} bytes");
+    let message =
+        format!("{name} is an address that begins with https:// or http://, of at most {URL_BYTES_MAX} bytes");
     Err(Refusal::new("bad_url", message).into())
 }
 

@@ -27,7 +27,11 @@ fn every_choice_the_product_has_is_made_and_no_other() {
     let cases = [
         (Choice::default(), "choice_needed", "2019, 2022"),
         (Choice { version: some("2016"), ..Choice::default() }, "choice_not_offered", "2019, 2022"),
-        (Choice { version: some("2019"), bit: some("64"), ..Choice::default() }, "choice_not_offered", "no choice of bit"),
+        (
+            Choice { version: some("2019"), bit: some("64"), ..Choice::default() },
+            "choice_not_offered",
+            "no choice of bit",
+        ),
     ];
     for (asked, code, told) in cases {
         let refusal = options().settle(&asked).unwrap_err();
@@ -46,7 +50,10 @@ fn what_is_recorded_for_some_options_covers_every_one_of_the_kinds_it_does_not_n
     assert!(narrow.covers(&chosen("2019")) && !narrow.covers(&chosen("2022")));
     assert!(Choice::default().covers(&chosen("2022")));
     assert!(narrow.named() > Choice::default().named());
-    assert_eq!(options().narrow(&Choice { bit: some("64"), ..Choice::default() }).unwrap_err().code, "choice_not_offered");
+    assert_eq!(
+        options().narrow(&Choice { bit: some("64"), ..Choice::default() }).unwrap_err().code,
+        "choice_not_offered"
+    );
 }
 
 #[test]
@@ -64,7 +71,7 @@ fn a_key_state_says_what_the_product_has_and_whether_the_purchase_stands() {
         subscription: "22222222-2222-2222-2222-222222222201".parse().unwrap(),
         generation: 1,
         delivered: vec![Delivered { choice: Choice::default(), key: true, link: false }],
-        recorded_at: calendar::instant("2021-05-01").unwrap(),
+        recorded_at: calendar::instant("2021-05-01T00:00:00Z").unwrap(),
         recorded_by: Principal::System,
         deep_link: None,
         revoked_at: None,

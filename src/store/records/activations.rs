@@ -47,12 +47,7 @@ pub fn save(tx: &mut Tx, before: Option<&Activation>, after: &Activation) -> Res
 ///
 /// # Errors
 /// What the store answers; a corrupt row by name.
-pub fn page(
-    tx: &mut Tx,
-    customer: Option<TenantId>,
-    after: Option<&[u8]>,
-    limit: usize,
-) -> Result<Page<Activation>> {
+pub fn page(tx: &mut Tx, customer: Option<TenantId>, after: Option<&[u8]>, limit: usize) -> Result<Page<Activation>> {
     let prefix = customer.map(|customer| customer.bytes().to_vec()).unwrap_or_default();
     let rows = tx.scan(&ACTIVATIONS, keys::prefix_range(&prefix, after), limit, false)?;
     let next = (rows.len() == limit).then(|| rows.last().map(|(key, _)| key.to_vec())).flatten();
