@@ -60,6 +60,12 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "token create",
         &["bursar token create console --grant '*.read' --grant decide.cancellation --expires 2028-01-01T00:00:00Z"],
     ),
+    ("invoices lines", &["bursar invoices lines G202703978 --customer TENANT"]),
+    ("invoices csv", &["bursar invoices csv G202703978 > march.csv"]),
+    ("invoices statement", &["bursar invoices statement G202703978 TENANT"]),
+    ("invoices unbilled", &["bursar invoices unbilled", "bursar invoices unbilled --customer TENANT"]),
+    ("prices set", &["bursar prices set TENANT CFQ7TTC0LH18:0001:CFQ7TTC0K971 --price '12.50 EUR' --term P1Y"]),
+    ("prices remove", &["bursar prices remove TENANT CFQ7TTC0LH18:0001:CFQ7TTC0K971 --term P1Y"]),
     ("token revoke", &["bursar token revoke TOKEN"]),
     ("library reload", &["bursar library reload"]),
     ("clock show", &["bursar clock show"]),
@@ -105,6 +111,8 @@ const CONDITIONS: &[(&str, &str)] = &[
     ("deliveries", " --where state=dead"),
     ("tenants", " --where country=DE"),
     ("ledger", " --all -o csv"),
+    ("invoices", " --where currency=EUR"),
+    ("prices", " TENANT"),
 ];
 
 /// The command with an example under every verb's long help.

@@ -18,12 +18,14 @@ mod export;
 mod hooks;
 mod import;
 mod init;
+mod invoices;
 mod keys;
 mod library;
 mod logging;
 mod master_key;
 mod nouns;
 mod output;
+mod prices;
 mod run;
 mod serve;
 mod software;
@@ -152,6 +154,12 @@ enum Verb {
     /// Charges and credits
     #[command(subcommand)]
     Ledger(Reading),
+    /// Monthly invoices, and what is not invoiced yet
+    #[command(subcommand)]
+    Invoices(invoices::Verb),
+    /// What customers are asked for products
+    #[command(subcommand)]
+    Prices(prices::Verb),
     /// Who did what
     #[command(subcommand)]
     Activity(Reading),
@@ -265,6 +273,8 @@ async fn dispatch(context: &Context, verb: Verb) -> Outcome {
         Verb::Messages(verb) => verb.run(context).await,
         Verb::Tokens(verb) => verb.run(context, nouns::TOKENS).await,
         Verb::Ledger(verb) => verb.run(context, nouns::LEDGER).await,
+        Verb::Invoices(verb) => verb.run(context).await,
+        Verb::Prices(verb) => verb.run(context).await,
         Verb::Activity(verb) => verb.run(context, nouns::ACTIVITY).await,
         Verb::Token(verb) => verb.run(context).await,
         Verb::Library(verb) => verb.run(context).await,

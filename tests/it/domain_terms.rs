@@ -62,6 +62,9 @@ struct Case {
     want: String,
     #[serde(default)]
     lines: Option<Vec<String>>,
+    /// The sentence for people, where a case is about it.
+    #[serde(default)]
+    reason: Option<String>,
 }
 
 fn one() -> i64 {
@@ -91,6 +94,8 @@ pub(crate) fn profile(family: &str, bought: Instant, term: Option<Span>, billing
         order_id: None,
         seat_batches: Vec::new(),
         next_term: Amendments::default(),
+        custom_term_end_date: None,
+        next_billing_cycle: None,
         suspension_reason: None,
         labels: BTreeMap::new(),
         extra: BTreeMap::new(),
@@ -116,6 +121,7 @@ fn change(words: &str, sub: &Subscription) -> Change {
                 quantity: None,
                 term_duration: words.next().map(|word| word.parse().unwrap()),
                 billing_cycle: words.next().map(ToOwned::to_owned),
+                ..Amendments::default()
             };
             Change::Renewal { term_end: sub.standing.term_end.unwrap_or_default(), amendments }
         }
@@ -183,6 +189,9 @@ fn check(name: &str, text: &str) {
                     case.want,
                     said(&answer)
                 ));
+            }
+            if case.reason.as_ref().is_some_and(|reason| *reason != answer.reason) {
+                wrong.push(format!("{}: at {} it says {}", group.what, case.asked, answer.reason));
             }
             let made = apply(&terms, &sub, &asked, &Amendments::default(), price, now);
             let may = answer.allowed || answer.effect == Effect::StopRenewal;

@@ -7,11 +7,14 @@ use toml::Spanned;
 
 use super::row::{Row, meet};
 use super::{
-    AfterTerm, CancellationRule, Family, KeyRule, Place, QuantityRule, RenewalRule, RoundingRules, SuspensionRule,
-    TermEnd, TermsError, Visibility, Window,
+    AfterTerm, Asking, CancellationRule, Family, KeyRule, Law, Place, QuantityRule, RenewalRule, RoundingRules,
+    SuspensionRule, TermEnd, TermsError, Visibility, Window, begin, change,
 };
 use crate::domain::calendar::{self, Instant};
+use crate::domain::catalog::selling::Selling;
 use crate::domain::change::Kind;
+use crate::domain::ledger::BillingProvider;
+use crate::domain::tax::Tax;
 
 /// A file as written: everything but the name may be left to the file under it.
 #[derive(Deserialize)]
@@ -26,22 +29,40 @@ struct Sheet {
     window: Vec<Spanned<Window>>,
     #[serde(default)]
     renewal: Vec<Spanned<RenewalRule>>,
-    cancellation: Option<CancellationRule>,
-    suspension: Option<SuspensionRule>,
-    quantity: Option<QuantityRule>,
-    after_term: Option<AfterTerm>,
+    cancellation: Option<Spanned<CancellationRule>>,
+    suspension: Option<Spanned<SuspensionRule>>,
+    quantity: Option<Spanned<QuantityRule>>,
+    after_term: Option<Spanned<AfterTerm>>,
     rounding: Option<RoundingRules>,
+    billing_provider: Option<BillingProvider>,
     #[serde(default)]
     visibility: Vec<Spanned<Visibility>>,
     #[serde(default)]
     key: Vec<Spanned<KeyRule>>,
+    #[serde(default)]
+    asking: Vec<Spanned<Asking>>,
+    #[serde(default)]
+    law: Vec<Spanned<Law>>,
+    activation: Option<begin::ActivationRule>,
+    trial: Option<begin::TrialRule>,
+    add_on: Option<begin::AddOnRule>,
+    coterm: Option<begin::CotermRule>,
+    schedule: Option<change::ScheduleRule>,
+    #[serde(default)]
+    billing_plan: Vec<change::BillingPlanRule>,
+    deprovision: Option<change::DeprovisionRule>,
 }
 
 /// Reads every file, later ones over earlier ones, and checks what came out.
-pub(super) fn families(files: &[(String, String)]) -> Result<BTreeMap<String, Family>, Vec<TermsError>> {
+pub(super) fn everything(files: &[(String, String)]) -> Result<(BTreeMap<String, Family>, Tax), Vec<TermsError>> {
     let mut families = BTreeMap::new();
+    let mut tax = Tax::default();
     let mut wrong = Vec::new();
     for (path, text) in files {
+        if path.ends_with("tax.toml") && !path.contains("terms/") {
+            tax.lay(path, text, &mut wrong);
+            continue;
+        }
         match toml::from_str::<Sheet>(text) {
             Ok(sheet) => lay(&mut families, sheet, path, text, &mut wrong),
             Err(error) => {
@@ -54,7 +75,20 @@ pub(super) fn families(files: &[(String, String)]) -> Result<BTreeMap<String, Fa
     for family in families.values() {
         overlaps(family, &mut wrong);
     }
-    if wrong.is_empty() { Ok(families) } else { Err(wrong) }
+    tax.overlaps(&mut wrong);
+    if wrong.is_empty() { Ok((families, tax)) } else { Err(wrong) }
+}
+
+/// Reads the rules of selling, later files over earlier ones.
+pub(super) fn selling(files: &[(String, String)]) -> Result<Selling, Vec<TermsError>> {
+    let mut selling = Selling::default();
+    let mut wrong = Vec::new();
+    for (path, text) in files {
+        if let Err((offset, expected)) = selling.lay(text) {
+            wrong.push(TermsError { place: place(path, text, offset), expected });
+        }
+    }
+    if wrong.is_empty() { Ok(selling) } else { Err(wrong) }
 }
 
 fn lay(families: &mut BTreeMap<String, Family>, sheet: Sheet, path: &str, text: &str, wrong: &mut Vec<TermsError>) {
@@ -79,13 +113,26 @@ fn lay(families: &mut BTreeMap<String, Family>, sheet: Sheet, path: &str, text: 
     file.rows(&mut family.renewals, sheet.renewal);
     file.rows(&mut family.visibilities, sheet.visibility);
     file.rows(&mut family.keys, sheet.key);
-    family.cancellation = sheet.cancellation.or(family.cancellation.take());
-    family.suspension = sheet.suspension.or(family.suspension.take());
-    family.quantity = sheet.quantity.or(family.quantity.take());
-    family.after_term = sheet.after_term.or(family.after_term.take());
+    file.rows(&mut family.askings, sheet.asking);
+    file.rows(&mut family.laws, sheet.law);
+    file.table(&mut family.cancellation, sheet.cancellation);
+    file.table(&mut family.suspension, sheet.suspension);
+    file.table(&mut family.quantity, sheet.quantity);
+    file.table(&mut family.after_term, sheet.after_term);
     if let Some(rounding) = sheet.rounding {
         family.rounding = rounding;
     }
+    family.billing_provider = sheet.billing_provider.unwrap_or(family.billing_provider);
+    family.activation = sheet.activation.or(family.activation.take());
+    family.trial = sheet.trial.or(family.trial.take());
+    family.add_on = sheet.add_on.or(family.add_on.take());
+    family.coterm = sheet.coterm.or(family.coterm.take());
+    family.schedule = sheet.schedule.or(family.schedule.take());
+    family.deprovision = sheet.deprovision.or(family.deprovision.take());
+    // Rows of one rule are laid over it together.
+    let told: Vec<String> = sheet.billing_plan.iter().map(|row| row.rule.clone()).collect();
+    family.billing_plans.retain(|row| !told.contains(&row.rule));
+    family.billing_plans.extend(sheet.billing_plan);
 }
 
 fn blank(name: &str) -> Family {
@@ -102,8 +149,18 @@ fn blank(name: &str) -> Family {
         quantity: None,
         after_term: None,
         rounding: RoundingRules::default(),
+        billing_provider: BillingProvider::default(),
         visibilities: Vec::new(),
         keys: Vec::new(),
+        askings: Vec::new(),
+        laws: Vec::new(),
+        activation: None,
+        trial: None,
+        add_on: None,
+        coterm: None,
+        schedule: None,
+        billing_plans: Vec::new(),
+        deprovision: None,
     }
 }
 
@@ -129,12 +186,29 @@ impl File<'_> {
     }
 }
 
+impl File<'_> {
+    /// A table of a later file replaces the whole table.
+    fn table<T: Row>(self, known: &mut Option<T>, fresh: Option<Spanned<T>>) {
+        if let Some(spanned) = fresh {
+            let place = place(self.path, self.text, spanned.span().start);
+            let mut row = spanned.into_inner();
+            row.put(place);
+            *known = Some(row);
+        }
+    }
+}
+
 /// Two rows that hold for the same dates would make the file's order a rule nobody wrote down.
 fn overlaps(family: &Family, wrong: &mut Vec<TermsError>) {
     overlap(&family.windows, wrong);
     overlap(&family.renewals, wrong);
     overlap(&family.visibilities, wrong);
     overlap(&family.keys, wrong);
+    overlap(&family.askings, wrong);
+    overlap(&family.laws, wrong);
+    for law in &family.laws {
+        wrong.extend(law.wrong(family).map(|expected| TermsError { place: law.place.clone(), expected }));
+    }
 }
 
 fn overlap<T: Row>(rows: &[T], wrong: &mut Vec<TermsError>) {
@@ -149,7 +223,8 @@ fn overlap<T: Row>(rows: &[T], wrong: &mut Vec<TermsError>) {
     }
 }
 
-fn place(path: &str, text: &str, offset: usize) -> Place {
+/// Where an offset of a file's text is.
+pub(in crate::domain) fn place(path: &str, text: &str, offset: usize) -> Place {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().map_or(0, |tail| tail.chars().count()) + 1;
@@ -157,7 +232,7 @@ fn place(path: &str, text: &str, offset: usize) -> Place {
 }
 
 /// A date (midnight UTC) or an instant with its offset, as TOML writes them.
-pub(super) fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Instant>, D::Error> {
+pub(in crate::domain) fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Instant>, D::Error> {
     let value = toml::value::Datetime::deserialize(deserializer)?;
     let text = match (value.time, value.offset) {
         (None, None) => format!("{value}T00:00:00Z"),
@@ -170,6 +245,10 @@ pub(super) fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
 
 pub(super) fn cancellation() -> Vec<Kind> {
     vec![Kind::Cancellation]
+}
+
+pub(super) fn yes() -> bool {
+    true
 }
 
 pub(super) fn one() -> i64 {

@@ -104,7 +104,7 @@ impl Told {
 }
 
 /// Whether an instant is inside dates.
-pub(super) fn dated(from: Option<Instant>, until: Option<Instant>, at: Instant) -> bool {
+pub(in crate::domain) fn dated(from: Option<Instant>, until: Option<Instant>, at: Instant) -> bool {
     from.is_none_or(|from| from <= at) && until.is_none_or(|until| at < until)
 }
 
@@ -119,8 +119,37 @@ pub(super) fn share<T: PartialEq>(one: &[T], other: &[T]) -> bool {
     one.is_empty() || other.is_empty() || one.iter().any(|item| other.contains(item))
 }
 
-/// Implements [`Row`] for a struct with the fields `rule`, `source`, `from`, `until` and `place`.
+/// Implements [`Row`] for a struct with the fields `rule`, `source`, `from`, `until` and `place`; for a table, without
+/// dates.
 macro_rules! row {
+    (table $type:ty, $table:literal, $says:expr) => {
+        impl Row for $type {
+            const TABLE: &'static str = $table;
+            const DATED_BY: DatedBy = DatedBy::Always;
+            fn rule(&self) -> &str {
+                &self.rule
+            }
+            fn source(&self) -> &str {
+                &self.source
+            }
+            fn dates(&self) -> (Option<crate::domain::Instant>, Option<crate::domain::Instant>) {
+                (None, None)
+            }
+            fn place(&self) -> &Place {
+                &self.place
+            }
+            fn put(&mut self, place: Place) {
+                self.place = place;
+            }
+            fn clashes(&self, _other: &Self) -> bool {
+                true
+            }
+            fn says(&self) -> String {
+                let says: fn(&$type) -> String = $says;
+                says(self)
+            }
+        }
+    };
     ($type:ty, $table:literal, $dated:ident, $clashes:expr, $says:expr) => {
         impl Row for $type {
             const TABLE: &'static str = $table;

@@ -35,6 +35,9 @@ pub struct RenewalRule {
     pub until: Option<Instant>,
     /// Whether it renews, unless auto-renew is switched off.
     pub renews: bool,
+    /// Whether the partner may switch auto-renew.
+    #[serde(default = "super::read::yes")]
+    pub switchable: bool,
     /// Partner Center's code when it does not.
     #[serde(default)]
     pub partner_center_code: Option<u32>,
@@ -63,9 +66,32 @@ pub struct SuspensionRule {
     /// Data is deleted at the end of this day after the suspension (counted in whole UTC days); none: at the term's end.
     #[serde(default)]
     pub delete_after: Option<Span>,
+    /// The most days of that with the days from opening the account to the first billing period added (S-ret); none:
+    /// nothing is added.
+    #[serde(default)]
+    pub delete_after_max: Option<Span>,
+    /// Whether it stays suspended when its term ends; else it is disabled then.
+    #[serde(default)]
+    pub outlasts_term: bool,
+    /// What comes back of the billing cycle, where billing stops.
+    #[serde(default)]
+    pub refund: Option<SuspensionRefund>,
     /// Partner Center's code where it is not possible.
     #[serde(default)]
     pub partner_center_code: Option<u32>,
+    /// Where it stands in its file.
+    #[serde(skip)]
+    pub place: Place,
+}
+
+/// What a suspension that stops billing gives back.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SuspensionRefund {
+    /// The rule's id.
+    pub rule: String,
+    /// Everything comes back when suspended within this time of the purchase; later the rest of the cycle.
+    pub full_within: Span,
 }
 
 /// When seats may change.
@@ -78,6 +104,17 @@ pub enum When {
     Window,
     /// Not at all.
     Never,
+}
+
+/// What a change of seats wipes and charges anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SeatCharge {
+    /// The rest of the billing cycle, from the day of the change.
+    #[default]
+    RestOfCycle,
+    /// Everything since the last change inside the cycle: the days before with the old seats, the rest with the new.
+    WholeCycle,
 }
 
 /// Seats.
@@ -93,6 +130,9 @@ pub struct QuantityRule {
     pub increase: When,
     /// When there may be fewer.
     pub decrease: When,
+    /// What a change of seats charges anew.
+    #[serde(default)]
+    pub charged: SeatCharge,
     /// Least seats.
     #[serde(default = "super::read::one")]
     pub minimum: i64,
@@ -102,6 +142,9 @@ pub struct QuantityRule {
     /// Partner Center's code when refused.
     #[serde(default)]
     pub partner_center_code: Option<u32>,
+    /// Where it stands in its file.
+    #[serde(skip)]
+    pub place: Place,
 }
 
 /// What follows a term that was not renewed.
@@ -113,14 +156,47 @@ pub struct AfterTerm {
     /// Where it is written.
     #[serde(default)]
     pub source: String,
+    /// Whether a term that is not renewed leaves it suspended and not expired.
+    #[serde(default)]
+    pub suspends: bool,
     /// How long it is expired before it is disabled.
     pub expired_for: Span,
     /// How much longer it is disabled when it was suspended at the term's end.
     pub suspended_for: Span,
     /// How long it is disabled before it is deleted.
     pub disabled_for: Span,
+    /// Where it stands in its file.
+    #[serde(skip)]
+    pub place: Place,
 }
 
 row!(RenewalRule, "renewal", Purchase, |_, _| true, |row| {
     if row.renews { "renews unless auto-renew is switched off" } else { "does not renew" }.to_owned()
+});
+
+row!(table SuspensionRule, "suspension", |row| {
+    if !row.allowed {
+        return "not possible".to_owned();
+    }
+    let billing = if row.billing_continues { "billing goes on" } else { "billing stops" };
+    let kept = row.delete_after.map_or_else(
+        || "data is kept to the end of the term and after".to_owned(),
+        |span| format!("data is deleted {span} later"),
+    );
+    format!("access is off, {billing}, {kept}")
+});
+
+row!(table QuantityRule, "quantity", |row| {
+    let when = |when: When| match when {
+        When::AnyTime => "at any time",
+        When::Window => "while their window is open",
+        When::Never => "never",
+    };
+    let (more, fewer) = (when(row.increase), when(row.decrease));
+    format!("more seats {more}, fewer {fewer}; {} to {}", row.minimum, row.maximum)
+});
+
+row!(table AfterTerm, "after_term", |row| {
+    let (expired, disabled) = (row.expired_for, row.disabled_for);
+    format!("expired for {expired} (disabled for {} if suspended), disabled for {disabled}, then deleted", row.suspended_for)
 });
