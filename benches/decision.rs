@@ -51,6 +51,7 @@ pub(crate) fn request(subscription: &Subscription) -> Request {
         closed_at: None,
         refusal: None,
         upstream: None,
+        support: None,
     }
 }
 

@@ -57,6 +57,16 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("deliveries redrive", &["bursar deliveries redrive DELIVERY"]),
     ("messages resend", &["bursar messages resend MESSAGE"]),
     (
+        "support create",
+        &[
+            "bursar support create --customer anker.example --subscription ID --impact 'paid twice' --title 'Double purchase' --refund-reason 'bought twice' --amount '120.00 EUR' --contact-name 'Anna Berg' --contact-email anna@partner.example --contact-phone '+31 20 555 0100'",
+            "bursar support create --type deployment --customer anker.example --title 'Move from volume licensing' --impact '60 servers' --description 'Plan the move' --contact-name 'Anna Berg' --contact-email anna@partner.example --contact-phone '+31 20 555 0100'",
+        ],
+    ),
+    ("support update", &["bursar support update SUPPORT --contact-phone '+31 20 555 0100' --status open"]),
+    ("support note", &["bursar support note SUPPORT 'the customer was told'"]),
+    ("support close", &["bursar support close SUPPORT --resolution granted --note 'credited on the next invoice'"]),
+    (
         "token create",
         &["bursar token create console --grant '*.read' --grant decide.cancellation --expires 2028-01-01T00:00:00Z"],
     ),
@@ -113,6 +123,7 @@ const CONDITIONS: &[(&str, &str)] = &[
     ("ledger", " --all -o csv"),
     ("invoices", " --where currency=EUR"),
     ("prices", " TENANT"),
+    ("support", " --where status=open,attention_needed"),
 ];
 
 /// The command with an example under every verb's long help.

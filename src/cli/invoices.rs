@@ -97,7 +97,8 @@ impl Verb {
             Verb::Csv(lines) => {
                 let is_recurring = lines.id.starts_with(['D', 'd']);
                 let names: &[&'static str] = if is_recurring { &LICENSE_COLUMNS } else { &ONE_TIME_COLUMNS };
-                let columns: Vec<Column> = names.iter().map(|name| Column(name, name)).chain(OURS.iter().copied()).collect();
+                let columns: Vec<Column> =
+                    names.iter().map(|name| Column(name, name)).chain(OURS.iter().copied()).collect();
                 lines.run(context, Out { format: Format::Csv, ..context.out }, &columns).await
             }
             Verb::Statement(Statement { id, tenant }) => {
@@ -119,7 +120,8 @@ impl Verb {
 impl Lines {
     async fn run(&self, context: &Context, out: Out, columns: &[Column]) -> Outcome {
         let client = context.connect(Access::Look).await?;
-        let narrowed = self.customer.as_ref().map(|tenant| format!("&customer={}", encoded(tenant))).unwrap_or_default();
+        let narrowed =
+            self.customer.as_ref().map(|tenant| format!("&customer={}", encoded(tenant))).unwrap_or_default();
         let base = format!("/v1/invoices/{}/lineitems?size={PAGE}{narrowed}", encoded(&self.id));
         let whole = matches!(out.format, Format::Table | Format::Json);
         let mut kept = Vec::new();

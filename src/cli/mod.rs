@@ -31,6 +31,7 @@ mod serve;
 mod software;
 mod store;
 mod subscriptions;
+mod support;
 mod terms;
 mod test;
 mod tokens;
@@ -163,6 +164,9 @@ enum Verb {
     /// Who did what
     #[command(subcommand)]
     Activity(Reading),
+    /// Support requests: refunds and deployment help that no change does
+    #[command(subcommand)]
+    Support(support::Verb),
     /// Make and revoke access tokens
     #[command(subcommand)]
     Token(tokens::Verb),
@@ -276,6 +280,7 @@ async fn dispatch(context: &Context, verb: Verb) -> Outcome {
         Verb::Invoices(verb) => verb.run(context).await,
         Verb::Prices(verb) => verb.run(context).await,
         Verb::Activity(verb) => verb.run(context, nouns::ACTIVITY).await,
+        Verb::Support(verb) => verb.run(context).await,
         Verb::Token(verb) => verb.run(context).await,
         Verb::Library(verb) => verb.run(context).await,
         Verb::Clock(verb) => verb.run(context).await,

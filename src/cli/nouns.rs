@@ -212,10 +212,23 @@ pub(crate) const ACTIVITY: Noun = listed(
         Column("NOTE", "note"),
     ],
 );
+pub(crate) const SUPPORT: Noun = noun(
+    "support",
+    &[
+        Column("ID", "id"),
+        Column("STATUS", "status"),
+        Column("SEVERITY", "form.severity"),
+        Column("CUSTOMER", "organization|tenant"),
+        Column("TITLE", "form.title"),
+        Column("AMOUNT", "form.amount"),
+        Column("REQUEST", "request"),
+        Column("OPENED", "createdAt"),
+    ],
+);
 
 /// Every noun.
 #[cfg(test)]
-pub(crate) const ALL: [Noun; 16] = [
+pub(crate) const ALL: [Noun; 17] = [
     TENANTS,
     PRODUCTS,
     SUBSCRIPTIONS,
@@ -232,6 +245,7 @@ pub(crate) const ALL: [Noun; 16] = [
     LEDGER,
     INVOICES,
     ACTIVITY,
+    SUPPORT,
 ];
 
 /// Looking at records.

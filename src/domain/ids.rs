@@ -154,11 +154,14 @@ pub enum Noun {
     Message,
     /// `tok_`: an access token.
     Token,
+    /// `sup_`: a support request.
+    Support,
 }
 
 impl Noun {
     /// Every noun. The places in this list are stored: append only.
-    pub const ALL: [Noun; 6] = [Noun::Request, Noun::Run, Noun::Decision, Noun::Delivery, Noun::Message, Noun::Token];
+    pub const ALL: [Noun; 7] =
+        [Noun::Request, Noun::Run, Noun::Decision, Noun::Delivery, Noun::Message, Noun::Token, Noun::Support];
 
     /// The text before the 26 characters.
     pub fn prefix(self) -> &'static str {
@@ -169,6 +172,7 @@ impl Noun {
             Noun::Delivery => "dlv_",
             Noun::Message => "msg_",
             Noun::Token => "tok_",
+            Noun::Support => "sup_",
         }
     }
 }

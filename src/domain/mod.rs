@@ -26,6 +26,7 @@ pub mod run;
 pub mod selection;
 pub mod software;
 pub mod subscription;
+pub mod support;
 pub mod tax;
 pub mod tenant;
 pub mod terms;

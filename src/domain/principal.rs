@@ -68,7 +68,7 @@ impl<'de> Deserialize<'de> for Principal {
 }
 
 /// The nouns that a `NOUN.read` grant names.
-pub const READ_NOUNS: [&str; 18] = [
+pub const READ_NOUNS: [&str; 19] = [
     "tenants",
     "products",
     "subscriptions",
@@ -87,6 +87,7 @@ pub const READ_NOUNS: [&str; 18] = [
     "prices",
     "software",
     "activations",
+    "support",
 ];
 
 /// One thing a principal may do.
@@ -116,6 +117,8 @@ pub enum Grant {
     KeysManage,
     /// `activations.write`: record KMS activations and that a device has been moved.
     ActivationsWrite,
+    /// `support.write`: open support requests, answer them, close them.
+    SupportWrite,
     /// `deliveries.redrive`.
     DeliveriesRedrive,
     /// `library.reload`.
@@ -145,6 +148,7 @@ impl fmt::Display for Grant {
             Grant::KeysOwn => f.write_str("keys.own"),
             Grant::KeysManage => f.write_str("keys.manage"),
             Grant::ActivationsWrite => f.write_str("activations.write"),
+            Grant::SupportWrite => f.write_str("support.write"),
             Grant::DeliveriesRedrive => f.write_str("deliveries.redrive"),
             Grant::LibraryReload => f.write_str("library.reload"),
             Grant::TokensManage => f.write_str("tokens.manage"),
@@ -171,6 +175,7 @@ impl FromStr for Grant {
             "keys.own" => Grant::KeysOwn,
             "keys.manage" => Grant::KeysManage,
             "activations.write" => Grant::ActivationsWrite,
+            "support.write" => Grant::SupportWrite,
             "deliveries.redrive" => Grant::DeliveriesRedrive,
             "library.reload" => Grant::LibraryReload,
             "tokens.manage" => Grant::TokensManage,
@@ -204,6 +209,7 @@ pub fn every_grant() -> Vec<String> {
         Grant::KeysOwn,
         Grant::KeysManage,
         Grant::ActivationsWrite,
+        Grant::SupportWrite,
         Grant::DeliveriesRedrive,
         Grant::LibraryReload,
         Grant::TokensManage,

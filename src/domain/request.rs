@@ -171,6 +171,9 @@ pub struct Request {
     /// What Partner Center is known to show.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream: Option<Upstream>,
+    /// The support request that has to be answered first (C-esc).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub support: Option<Id>,
 }
 
 /// What proposing answered, as scripts and clients see it.

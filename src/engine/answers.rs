@@ -11,6 +11,7 @@ use super::values::{time::Length, type_word};
 use crate::domain::change::Amendments;
 use crate::domain::decision::{Answer, Verdict};
 use crate::domain::request::Otherwise;
+use crate::domain::support::Form;
 use crate::domain::{Instant, Span};
 use crate::suggest;
 
@@ -32,6 +33,8 @@ pub struct Recorded {
     pub expires_at: Option<Instant>,
     /// What happens then.
     pub otherwise: Option<Otherwise>,
+    /// The support request a review asks for.
+    pub support: Option<Form>,
 }
 
 impl Recorded {
@@ -43,6 +46,7 @@ impl Recorded {
             roles: Vec::new(),
             expires_at: None,
             otherwise: None,
+            support: None,
         }
     }
 }
@@ -72,8 +76,8 @@ pub(super) const PART: Part = Part {
             params: &["why: string", "options: map"],
             gives: "()",
             grant: "",
-            doc: "The same, with the `role` (or `roles`) that should look, when it `expires` and what happens `otherwise`: approve, expire or deny.",
-            example: r#"review("nobody confirmed", #{ role: "billing_admin", expires: instant("2027-01-31T00:00:00Z"), otherwise: "deny" });"#,
+            doc: "The same, with the `role` (or `roles`) that should look, when it `expires` and what happens `otherwise`: approve, expire or deny. `support` opens a support request that has to be answered first: a map as `request_support` takes one; what it leaves out is taken from the request.",
+            example: r#"review("more information needed", #{ role: "billing_admin", expires: instant("2027-01-31T00:00:00Z"), otherwise: "deny", support: #{ impact: "paid twice" } });"#,
         },
         Function {
             name: "approve",
@@ -177,7 +181,13 @@ fn review(why: &str, options: &Map) -> Api<Recorded> {
                     _ => return Err(wrong(key, "approve, expire or deny", value)),
                 });
             }
-            _ => return Err(unknown("review", key, &["role", "roles", "expires", "otherwise"])),
+            "support" => {
+                let Ok(fields) = value.as_map_ref() else {
+                    return Err(wrong(key, "a map of the form's fields", value));
+                };
+                answer.support = Some(super::api::support::form(&fields)?);
+            }
+            _ => return Err(unknown("review", key, &["role", "roles", "expires", "otherwise", "support"])),
         }
     }
     Ok(answer)

@@ -95,7 +95,8 @@ impl Asked {
         let seeks = pairs.take("seekOperation").or_else(|| pairs.take("seekoperation"));
         let token = headers.get("ms-continuationtoken").map(|value| value.to_str().unwrap_or_default().to_owned());
         let token = pairs.take("cursor").or(token);
-        if seeks.as_deref().is_some_and(|seeks| !seeks.eq_ignore_ascii_case("next")) || (seeks.is_some() && token.is_none())
+        if seeks.as_deref().is_some_and(|seeks| !seeks.eq_ignore_ascii_case("next"))
+            || (seeks.is_some() && token.is_none())
         {
             return Err(bad("seekOperation is Next, with the MS-ContinuationToken of the page before"));
         }

@@ -39,6 +39,7 @@ mod requests;
 pub mod routes;
 mod software;
 mod subscriptions;
+mod support;
 mod tenants;
 mod terms;
 mod tokens;
@@ -57,6 +58,7 @@ pub fn router(app: App) -> Router {
     let doors = Doors { app, hooks: Arc::default() };
     commerce()
         .merge(software_routes())
+        .merge(support_requests())
         .merge(records())
         .merge(machinery())
         .route_layer(from_fn_with_state(doors.clone(), auth::authenticate))
@@ -107,6 +109,19 @@ fn software_routes() -> Router<Doors> {
         .route("/v1/customers/{tenant}/activations", get(activations::list).post(activations::record))
         .route("/v1/customers/{tenant}/activations/moved", post(activations::moved))
         .route("/v1/customers/{tenant}/activations/plan", get(activations::plan))
+}
+
+/// Support requests, in our own JSON and in Partner Center's.
+fn support_requests() -> Router<Doors> {
+    Router::new()
+        .route("/v1/support", get(support::list).post(support::open))
+        .route("/v1/support/{id}", get(support::show).patch(support::update))
+        .route("/v1/support/{id}/note", post(support::note))
+        .route("/v1/support/{id}/close", post(support::close))
+        .route("/v1/servicerequests", get(support::theirs::list).post(support::theirs::open))
+        .route("/v1/servicerequests/supporttopics", get(support::theirs::topics))
+        .route("/v1/servicerequests/{id}", get(support::theirs::show).patch(support::theirs::patch))
+        .route("/v1/customers/{tenant}/servicerequests", get(support::theirs::of_customer))
 }
 
 /// What happened and what came and went.

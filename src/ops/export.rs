@@ -8,6 +8,7 @@ use crate::domain::message::Message;
 use crate::domain::order::Order;
 use crate::domain::product::{CustomerPrice, Price, Product};
 use crate::domain::run::Run;
+use crate::domain::support::SupportRequest;
 use crate::domain::trigger::{Delivery, Occurrence};
 use crate::domain::{Grant, Request, Tenant};
 use crate::store::Table;
@@ -23,7 +24,7 @@ use super::work::Work;
 const PAGE_ROWS: usize = 500;
 
 /// The nouns, in the order they are written.
-pub const NOUNS: [&str; 16] = [
+pub const NOUNS: [&str; 17] = [
     "tenants",
     "products",
     "prices",
@@ -40,6 +41,7 @@ pub const NOUNS: [&str; 16] = [
     "deliveries",
     "messages",
     "tokens",
+    "support",
 ];
 
 /// A page of the records of a noun as JSON values, and where the next page starts.
@@ -75,6 +77,7 @@ pub fn page(
         "deliveries" => table::<Delivery>(work, &tables::DELIVERIES, after),
         "messages" => table::<Message>(work, &tables::MESSAGES, after),
         "tokens" => table::<Token>(work, &tables::TOKENS, after),
+        "support" => table::<SupportRequest>(work, &tables::SUPPORT_REQUESTS, after),
         "decisions" => log(work, after, |record| record.decisions.iter().map(value).collect()),
         "ledger" => log(work, after, |record| record.lines.iter().map(value).collect()),
         "activity" => log(work, after, |record| record.activity.iter().map(value).collect()),

@@ -26,6 +26,7 @@ pub mod requests;
 pub mod retention;
 pub mod software;
 pub mod subscriptions;
+pub mod support;
 pub mod tenants;
 pub mod tokens;
 pub mod triggers;

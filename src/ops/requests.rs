@@ -13,7 +13,7 @@ use crate::store::records::{Stored, requests as rows, subscriptions as subscript
 use crate::store::tables::TimerKind;
 
 use super::work::{Judgement, Work};
-use super::{Result, catalog, messages, not_found, purchases, quotes, subscriptions, tenants};
+use super::{Result, catalog, messages, not_found, purchases, quotes, subscriptions, support, tenants};
 
 /// What proposing came to.
 #[derive(Debug, Clone)]
@@ -99,6 +99,7 @@ fn draft(work: &mut Work, subscription: &Subscription, change: Change, why: &str
         closed_at: None,
         refusal: None,
         upstream: None,
+        support: None,
     })
 }
 
@@ -169,6 +170,9 @@ fn settle(
     match judgement.verdict {
         Verdict::Deny => deny_now(work, before, request, stored),
         Verdict::Review | Verdict::Abstain => {
+            if let Some(form) = judgement.support {
+                support::ask(work, request, &stored.value, form)?;
+            }
             wait(work, before, request, stored, judgement.expires_at, judgement.otherwise)
         }
         Verdict::Approve => carry_out(work, before, request, stored),

@@ -8,8 +8,11 @@ use crate::domain::ids::Noun;
 use crate::domain::lifecycle::{self, Due};
 use crate::domain::request::Otherwise;
 use crate::domain::subscription::Status;
+use crate::domain::support::Form;
 use crate::domain::terms::Terms;
-use crate::domain::{Grant, Grants, Id, Instant, Principal, Refusal, Request, Span, Subscription, TenantId};
+use crate::domain::{
+    Grant, Grants, Id, Instant, Principal, Refusal, Request, Span, Subscription, SubscriptionId, TenantId,
+};
 use crate::seal::Ring;
 use crate::store::Tx;
 use crate::store::records::log::{Activity, Record};
@@ -78,6 +81,8 @@ pub struct Judgement {
     pub expires_at: Option<Instant>,
     /// The strictest outcome of an expiry.
     pub otherwise: Option<Otherwise>,
+    /// The support request that a review asks for (C-esc).
+    pub support: Option<Form>,
 }
 
 /// Asks the policies. Declared here and implemented by the script engine: the only arrow back.
@@ -260,6 +265,21 @@ impl Work {
         self.note(operation, None, None, note);
         if let Some(activity) = self.record.activity.last_mut() {
             activity.tenant = tenant;
+        }
+    }
+
+    /// Notes what was done that is about a subscription or a request by its id alone.
+    pub fn note_about(
+        &mut self,
+        operation: &str,
+        tenant: Option<TenantId>,
+        (subscription, request): (Option<SubscriptionId>, Option<Id>),
+        note: &str,
+    ) {
+        self.note(operation, None, request, note);
+        if let Some(activity) = self.record.activity.last_mut() {
+            activity.tenant = tenant;
+            activity.subscription = subscription;
         }
     }
 

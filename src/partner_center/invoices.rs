@@ -270,7 +270,9 @@ fn legacy_charge_type(kind: ChargeType) -> &'static str {
     match kind {
         ChargeType::New => "Prorate fees when purchase",
         ChargeType::Renew | ChargeType::CycleCharge => "Cycle fee",
-        ChargeType::AddQuantity | ChargeType::RemoveQuantity | ChargeType::ChangeBillingPlan => "Cycle instance prorate",
+        ChargeType::AddQuantity | ChargeType::RemoveQuantity | ChargeType::ChangeBillingPlan => {
+            "Cycle instance prorate"
+        }
         ChargeType::CancelImmediate => "Cancel instance prorate",
         ChargeType::Convert => "Prorate fees when convert",
         ChargeType::CustomerCredit => "Offset a line item",

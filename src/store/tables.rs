@@ -4,7 +4,7 @@
 //! | kept by | tables |
 //! |---|---|
 //! | tenant first | tenants, standings (hot), profiles (wide), orders, open requests |
-//! | own id (sorts by time) | requests, runs, deliveries, messages, tokens |
+//! | own id (sorts by time) | requests, runs, deliveries, messages, tokens, support requests |
 //! | due instant | timers, attempts |
 //! | sequence | log (the store keeps its undo records beside it) |
 //!
@@ -83,8 +83,13 @@ pub const ACTIVATION_DEADLINES: Table = Table { code: 40, name: "activation_dead
 /// What products come with, by lower-case product id.
 pub const SOFTWARE_SHEETS: Table = Table { code: 41, name: "software_sheets", history: true };
 
+/// Support requests by id.
+pub const SUPPORT_REQUESTS: Table = Table { code: 42, name: "support_requests", history: true };
+/// Support requests of a tenant: tenant, id.
+pub const SUPPORT_TENANTS: Table = Table { code: 43, name: "support_tenants", history: false };
+
 /// All tables, for opening a store.
-pub static ALL: [&Table; 35] = [
+pub static ALL: [&Table; 37] = [
     &META,
     &TENANTS,
     &STANDINGS,
@@ -120,6 +125,8 @@ pub static ALL: [&Table; 35] = [
     &ACTIVATIONS,
     &ACTIVATION_DEADLINES,
     &SOFTWARE_SHEETS,
+    &SUPPORT_REQUESTS,
+    &SUPPORT_TENANTS,
 ];
 
 /// What a timer row is for. Codes are stored.

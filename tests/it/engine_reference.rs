@@ -25,6 +25,7 @@ fn prepare() {
     given(facts + #{ term_end: "2027-02-10", auto_renew_enabled: true });
     given(facts + #{ term_end: "2027-02-15", status: "suspended", labels: #{ seen: "yes" } });
     decide("quantity", given(facts + #{ term_end: (), purchased_at: now() }), #{ quantity: 12 });
+    tenant(owner.id).request_support(#{ type: "Cannot manage my profile", title: "Profile", description: "It does not open." });
 }
 "#;
 

@@ -18,6 +18,7 @@ fn filled(route: &Route, request: &str) -> String {
         Some("deliveries") => "dlv_00000000000000000000000000".to_owned(),
         Some("messages") => "msg_00000000000000000000000000".to_owned(),
         Some("invoices") => "G202701978".to_owned(),
+        Some("support" | "servicerequests") => "sup_00000000000000000000000000".to_owned(),
         Some("tokens") => "tok_00000000000000000000000000".to_owned(),
         _ => "x".to_owned(),
     };
@@ -30,6 +31,9 @@ fn body(route: &Route) -> String {
         "/v1/tenants/{id}/account" => json!({ "overdue": [] }),
         "/v1/subscriptions/{id}/requests" => json!({ "kind": "reactivation" }),
         "/v1/tenants/{id}/prices" => json!({ "product": "x", "unitPrice": "1.00 EUR" }),
+        "/v1/support/{id}/note" => json!({ "text": "x" }),
+        "/v1/support/{id}/close" => json!({ "resolution": "granted" }),
+        "/v1/support/{id}" | "/v1/servicerequests/{id}" => json!({ "note": "x" }),
         "/v1/tokens" => json!({ "name": "x", "grants": [] }),
         "/v1/clock/advance" => json!({ "by": "PT1S" }),
         "/v1/decide" => json!({ "subscription": sub_id(1), "kind": "auto_renew", "enabled": false }),

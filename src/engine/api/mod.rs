@@ -12,6 +12,7 @@ pub mod rows;
 pub mod selected;
 pub mod software;
 pub mod subscriptions;
+pub mod support;
 pub mod tenants;
 pub mod testing;
 
@@ -28,7 +29,7 @@ use crate::domain::{Instant, Money};
 use crate::ops::subscriptions as subscriptions_ops;
 
 /// Every part, in the order of the reference.
-pub const PARTS: [Part; 9] = [
+pub const PARTS: [Part; 10] = [
     events::PART,
     subscriptions::PART,
     tenants::PART,
@@ -37,6 +38,7 @@ pub const PARTS: [Part; 9] = [
     requests::PART,
     ledger::PART,
     messages::PART,
+    support::PART,
     rows::PART,
 ];
 
@@ -66,6 +68,7 @@ fn register(engine: &mut Engine) {
     requests::register(engine);
     ledger::register(engine);
     messages::register(engine);
+    support::register(engine);
     rows::register(engine);
 }
 

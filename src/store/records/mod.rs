@@ -17,6 +17,7 @@ pub mod prices;
 pub mod requests;
 pub mod software;
 pub mod subscriptions;
+pub mod support;
 pub mod tenants;
 pub mod timers;
 pub mod tokens;

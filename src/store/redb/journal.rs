@@ -225,8 +225,7 @@ impl Journal {
     }
 
     fn append(&self, writer: &mut Writer, half_bytes: u64, record: &mut Vec<u8>, blocks: &[u64]) -> io::Result<()> {
-        let head =
-            Head { epoch: writer.epoch, index: writer.index, before: writer.before, length: writer.length };
+        let head = Head { epoch: writer.epoch, index: writer.index, before: writer.before, length: writer.length };
         record::seal(record, head, blocks);
         let offset = BLOCK as u64 + writer.half * half_bytes + writer.at;
         self.places.disk.write_through(offset, record)?;

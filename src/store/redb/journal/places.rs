@@ -53,12 +53,7 @@ pub(super) struct Places {
 
 impl Places {
     pub(super) fn on(disk: Disk) -> Places {
-        Places {
-            disk,
-            start: AtomicU64::new(0),
-            layers: Mutex::new(Layers::default()),
-            is_bare: AtomicBool::new(true),
-        }
+        Places { disk, start: AtomicU64::new(0), layers: Mutex::new(Layers::default()), is_bare: AtomicBool::new(true) }
     }
 
     pub(super) fn begin_at(&self, start: u64) {

@@ -101,7 +101,12 @@ pub(super) fn open(bytes: &Bytes) -> Option<Record> {
     if number(bytes, 8)? != xxh3_64(bytes.get(16..)?) {
         return None;
     }
-    let head = Head { epoch: number(bytes, 16)?, length: number(bytes, 24)?, index: small(bytes, 32)?, before: small(bytes, 40)? };
+    let head = Head {
+        epoch: number(bytes, 16)?,
+        length: number(bytes, 24)?,
+        index: small(bytes, 32)?,
+        before: small(bytes, 40)?,
+    };
     let count = small(bytes, 36)? as usize;
     if bytes.len() != bytes_with(count) {
         return None;
