@@ -42,6 +42,11 @@ pub(crate) fn body(route: &Route) -> String {
         "/v1/run" => json!({ "file": "scripts/dunning.rhai" }),
         "/v1/terms/quote" => json!({ "family": "license_new", "purchased": "2027-01-01T00:00:00Z",
             "asked": "2027-01-02T00:00:00Z", "price": "10.00 EUR", "quantity": 1, "term": "P1M", "billing": "monthly" }),
+        "/v1/software" => json!({ "product": "x" }),
+        "/v1/customers/{tenant}/activations" => {
+            json!({ "device": "x", "product": "x", "activatedAt": "2027-01-01T00:00:00Z" })
+        }
+        "/v1/customers/{tenant}/activations/moved" => json!({ "device": "x", "product": "x" }),
         path if path.ends_with("labels/{name}") => json!({ "value": "x" }),
         _ if route.method == "PATCH" => json!({ "autoRenewEnabled": false }),
         _ => json!({}),

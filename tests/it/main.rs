@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod activations;
 mod cli_daemon;
+mod cli_keys;
 mod cli_run;
 mod cli_verbs;
 mod crash;
@@ -22,6 +24,7 @@ mod http_hardening;
 mod http_hooks;
 mod http_requests;
 mod http_world;
+mod keys;
 mod invoices;
 mod life;
 mod life_purchase;
