@@ -28,6 +28,8 @@ mod life_purchase;
 mod money;
 mod outbox;
 mod partner_center;
+mod people_matrix;
+mod people_world;
 mod raw;
 mod shipped;
 mod store_contract;
