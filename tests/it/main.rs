@@ -28,6 +28,8 @@ mod life_purchase;
 mod money;
 mod outbox;
 mod partner_center;
+mod people;
+mod people_http;
 mod people_matrix;
 mod people_world;
 mod raw;

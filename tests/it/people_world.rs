@@ -55,7 +55,7 @@ fn cancel(event) {
 
 pub(crate) struct People {
     pub(crate) app: App,
-    folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
 }
 
 /// A holding of a customer: the last digits say which, the first whose.
@@ -89,7 +89,7 @@ impl People {
         let ring = bursar::seal::Ring::parse(&bursar::seal::Ring::line(1, &[7; 32])).unwrap();
         let options = Options { script_threads: Some(1), ring: Some(ring), ..Options::default() };
         let app = App::in_memory(&config, [9; 16], Some(calendar::instant(NOW).unwrap()), options).unwrap();
-        let world = People { app, folder };
+        let world = People { app, _folder: folder };
         world.import().await;
         for role in Role::ALL {
             world.user(&name_of(role), &[role]).await;
@@ -189,10 +189,6 @@ impl People {
         let proposed = self.act(rights, propose).await.unwrap();
         assert_eq!(proposed.outcome, Outcome::Waiting, "{proposed:#?}");
         proposed.request.unwrap().id
-    }
-
-    pub(crate) fn folder(&self) -> &std::path::Path {
-        self.folder.path()
     }
 }
 
