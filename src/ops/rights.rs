@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 
+use crate::domain::change::Amendments;
 use crate::domain::roles::{Leave, Place, Subject};
 use crate::domain::terms::is_software;
 use crate::domain::{Change, Grant, Kind, Refusal, Request, Subscription, TenantId};
@@ -34,6 +35,24 @@ fn holding(work: &Work, subscription: &Subscription, seats: Ordering) -> Subject
     Subject::Holding { software, trial: subscription.profile.is_trial, seats }
 }
 
+/// Everything a change comes to: itself, and what it sets for the next term, which is no way around the rows on seats
+/// and billing plans.
+fn parts(subscription: &Subscription, change: &Change) -> Vec<(Kind, Ordering)> {
+    let against = |quantity: i64| quantity.cmp(&subscription.standing.quantity);
+    match change {
+        Change::Quantity { quantity } => vec![(Kind::Quantity, against(*quantity))],
+        Change::Renewal { amendments, .. } | Change::Schedule { instructions: amendments } => {
+            let mut parts = vec![(change.kind(), Ordering::Equal)];
+            let seats = amendments.quantity.map(against).filter(|seats| seats.is_ne());
+            parts.extend(seats.map(|seats| (Kind::Quantity, seats)));
+            let rest = Amendments { quantity: None, ..amendments.clone() };
+            parts.extend((!rest.is_empty()).then_some((Kind::BillingPlan, Ordering::Equal)));
+            parts
+        }
+        other => vec![(other.kind(), Ordering::Equal)],
+    }
+}
+
 /// Demands the right to propose a change of this subscription, and tells whether a person answers it whatever the
 /// policies say.
 ///
@@ -44,30 +63,30 @@ pub(super) fn to_propose(work: &Work, subscription: &Subscription, change: &Chan
         work.rights.require(&Grant::Propose(Some(change.kind())))?;
         return Ok(false);
     }
-    let seats = match change {
-        Change::Quantity { quantity } => quantity.cmp(&subscription.standing.quantity),
-        _ => Ordering::Equal,
-    };
-    let wanted = Grant::Propose(Some(change.kind()));
-    let subject = holding(work, subscription, seats);
-    match work.rights.grants.leave(&wanted, subject, Place::Tenant(subscription.tenant)) {
-        Leave::Act => Ok(false),
-        Leave::Ask => Ok(true),
-        Leave::Nothing | Leave::Own | Leave::Look => {
-            let what = match subject {
-                Subject::Holding { software: true, .. } => "software",
-                _ if seats == Ordering::Less => "fewer seats",
-                _ if seats == Ordering::Greater => "more seats",
-                _ => "this",
-            };
-            let family = &subscription.profile.family;
-            let message = format!(
-                "{} does not hold the grant {wanted} for {what} ({family}); `bursar roles` shows which roles do",
-                work.rights.principal
-            );
-            Err(Refusal::new("forbidden", message).by_rule("ROLE").into())
+    let mut asks_only = false;
+    for (kind, seats) in parts(subscription, change) {
+        let wanted = Grant::Propose(Some(kind));
+        let subject = holding(work, subscription, seats);
+        match work.rights.grants.leave(&wanted, subject, Place::Tenant(subscription.tenant)) {
+            Leave::Act => {}
+            Leave::Ask => asks_only = true,
+            Leave::Nothing | Leave::Own | Leave::Look => {
+                let what = match (subject, seats) {
+                    (Subject::Holding { software: true, .. }, _) => "software",
+                    (_, Ordering::Less) => "fewer seats",
+                    (_, Ordering::Greater) => "more seats",
+                    _ => "this",
+                };
+                let family = &subscription.profile.family;
+                let message = format!(
+                    "{} does not hold the grant {wanted} for {what} ({family}); `bursar roles` shows which roles do",
+                    work.rights.principal
+                );
+                return Err(Refusal::new("forbidden", message).by_rule("ROLE").into());
+            }
         }
     }
+    Ok(asks_only)
 }
 
 /// Whether a subscription may be looked at with the right that was demanded to look at subscriptions.

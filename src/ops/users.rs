@@ -201,14 +201,20 @@ fn maker(work: &mut Work, token: &str) -> Result<Option<User>> {
     }
 }
 
-/// One user within reach, for an operation that has checked its own right.
-pub(super) fn load(work: &mut Work, who: &str) -> Result<User> {
+/// One user, wherever they belong, for an operation that knows whom it asks for.
+pub(super) fn anybody(work: &mut Work, who: &str) -> Result<User> {
     let found = match who.parse::<Id>() {
         Ok(id) if id.noun == Noun::User => rows::get(&mut work.tx, id)?,
         _ => rows::named(&mut work.tx, who)?,
     };
     let shown: String = who.chars().take(64).collect();
-    found.filter(|user| is_within(work, user)).ok_or_else(|| not_found("user", &shown))
+    found.ok_or_else(|| not_found("user", &shown))
+}
+
+/// One user within reach, for an operation that has checked its own right.
+fn load(work: &mut Work, who: &str) -> Result<User> {
+    let user = anybody(work, who)?;
+    if is_within(work, &user) { Ok(user) } else { Err(not_found("user", &who)) }
 }
 
 /// Rights that are narrowed to tenants reach those customers' users and nobody else.
