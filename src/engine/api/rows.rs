@@ -7,6 +7,7 @@ use super::invoices::InvoiceValue;
 use super::ledger::LineValue;
 use super::requests::RequestValue;
 use super::subscriptions::Sub;
+use super::support::SupportValue;
 use super::tenants::TenantValue;
 use crate::domain::invoice::InvoiceId;
 use crate::domain::request::State;
@@ -15,7 +16,7 @@ use crate::domain::{Id, SubscriptionId, TenantId};
 use crate::engine::failure::{Api, over_limit};
 use crate::engine::reference::{Function, Part};
 use crate::engine::script_thread::with;
-use crate::ops::{Work, invoices, ledger, requests, subscriptions, tenants};
+use crate::ops::{Work, invoices, ledger, requests, rights, subscriptions, support, tenants};
 use crate::store::records::requests as request_rows;
 
 const PAGE_ROWS: usize = 500;
@@ -26,6 +27,7 @@ enum Key {
     Tenant(TenantId),
     Request(Id),
     Invoice(InvoiceId),
+    Support(Id),
 }
 
 /// What a query gives: something to go over, or to count.
@@ -93,7 +95,7 @@ impl Rows {
             let meant = page
                 .items
                 .iter()
-                .filter(|request| work.reaches(request.tenant) && selection.matches(*request, work.now));
+                .filter(|request| rights::sees_request(work, request) && selection.matches(*request, work.now));
             Ok((meant.map(|request| Key::Request(request.id)).collect(), page.next))
         })
     }
@@ -121,6 +123,14 @@ impl Rows {
         })?;
         bounded(values.len())?;
         Ok(Self { keys: Vec::new(), values })
+    }
+
+    /// Support requests of a selection, newest first.
+    pub(super) fn support(selection: &Selection) -> Api<Self> {
+        Self::collect(|work, before| {
+            let page = support::select(work, selection, before, PAGE_ROWS)?;
+            Ok((page.items.iter().map(|found| Key::Support(found.id)).collect(), page.next))
+        })
     }
 
     /// Ledger lines of a selection.
@@ -172,6 +182,7 @@ impl Rows {
                 Key::Subscription(id) => Some(Dynamic::from(Sub(subscriptions::get(work, id)?.value))),
                 Key::Tenant(id) => Some(Dynamic::from(TenantValue(tenants::get(work, id)?))),
                 Key::Invoice(id) => Some(Dynamic::from(InvoiceValue(invoices::get(work, id)?))),
+                Key::Support(id) => Some(Dynamic::from(SupportValue(support::get(work, id)?))),
                 Key::Request(id) => Some(Dynamic::from(RequestValue::of(requests::get(work, id)?))),
             })
         })
