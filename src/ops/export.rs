@@ -12,7 +12,7 @@ use crate::domain::run::Run;
 use crate::domain::software::{Entitlement, Sheet};
 use crate::domain::support::SupportRequest;
 use crate::domain::trigger::{Delivery, Occurrence};
-use crate::domain::{Grant, Request, Tenant};
+use crate::domain::{Grant, Request, Tenant, User};
 use crate::store::Table;
 use crate::store::records::log::Record;
 use crate::store::records::tokens::Token;
@@ -26,7 +26,7 @@ use super::work::Work;
 const PAGE_ROWS: usize = 500;
 
 /// The nouns, in the order they are written.
-pub const NOUNS: [&str; 20] = [
+pub const NOUNS: [&str; 21] = [
     "tenants",
     "products",
     "prices",
@@ -42,6 +42,7 @@ pub const NOUNS: [&str; 20] = [
     "occurrences",
     "deliveries",
     "messages",
+    "users",
     "tokens",
     "support",
     "software",
@@ -81,6 +82,7 @@ pub fn page(
         "occurrences" => table::<Occurrence>(work, &tables::OCCURRENCES, after),
         "deliveries" => table::<Delivery>(work, &tables::DELIVERIES, after),
         "messages" => table::<Message>(work, &tables::MESSAGES, after),
+        "users" => table::<User>(work, &tables::USERS, after),
         "tokens" => table::<Token>(work, &tables::TOKENS, after),
         "support" => table::<SupportRequest>(work, &tables::SUPPORT_REQUESTS, after),
         "software" => table::<Sheet>(work, &tables::SOFTWARE_SHEETS, after),
