@@ -50,6 +50,12 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "activations moved",
         &["bursar activations moved -C anker.example --device SRV-01 --product 'Windows Server 2019'"],
     ),
+    (
+        "activations ask-for-help",
+        &[
+            "bursar activations ask-for-help -C anker.example --contact-name 'Anna Berg' --contact-email anna@partner.example --contact-phone '+31 20 555 0100'",
+        ],
+    ),
     ("activations plan", &["bursar activations plan --customer anker.example"]),
     ("requests approve", &["bursar --as anna requests approve REQUEST --note 'spoke with them' --generation 1"]),
     ("requests deny", &["bursar --as anna requests deny REQUEST --note 'they want to stay'"]),

@@ -111,6 +111,7 @@ fn software_routes() -> Router<Doors> {
         .route("/v1/customers/{tenant}/activations", get(activations::list).post(activations::record))
         .route("/v1/customers/{tenant}/activations/moved", post(activations::moved))
         .route("/v1/customers/{tenant}/activations/plan", get(activations::plan))
+        .route("/v1/customers/{tenant}/activations/help", post(activations::help))
 }
 
 /// Support requests, in our own JSON and in Partner Center's.

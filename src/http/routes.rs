@@ -124,6 +124,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/customers/{tenant}/activations", "activations.write"),
     route("POST", "/v1/customers/{tenant}/activations/moved", "activations.write"),
     route("GET", "/v1/customers/{tenant}/activations/plan", "activations.read"),
+    route("POST", "/v1/customers/{tenant}/activations/help", "support.write"),
 ];
 
 /// Whether some method of this path is a route.

@@ -9,6 +9,7 @@ pub mod catalog;
 mod charging;
 pub mod deliveries;
 pub mod export;
+mod holdings;
 pub mod idempotency;
 pub mod imports;
 pub mod invoices;
