@@ -3,11 +3,13 @@
 //!
 //! It decides nothing: a verb is a route and a way to print the answer.
 
+mod activations;
 mod approvals;
 mod check;
 mod clock;
 mod complete;
 mod connect;
+mod csv;
 mod decide;
 mod demo;
 mod examples;
@@ -16,12 +18,15 @@ mod export;
 mod hooks;
 mod import;
 mod init;
+mod keys;
 mod library;
 mod logging;
+mod master_key;
 mod nouns;
 mod output;
 mod run;
 mod serve;
+mod software;
 mod store;
 mod subscriptions;
 mod terms;
@@ -102,6 +107,18 @@ enum Verb {
     /// Subscriptions, and changes to them
     #[command(subcommand)]
     Subscriptions(subscriptions::Verb),
+    /// Software of a customer, and what products come with
+    #[command(subcommand)]
+    Software(software::Verb),
+    /// Product keys
+    #[command(subcommand)]
+    Keys(keys::Verb),
+    /// Download links
+    #[command(subcommand)]
+    Links(keys::LinkVerb),
+    /// KMS activations of devices, and their move to a MAK
+    #[command(subcommand)]
+    Activations(activations::Verb),
     /// Proposed changes, and answers to them
     #[command(subcommand)]
     Requests(approvals::Verb),
@@ -233,6 +250,10 @@ async fn dispatch(context: &Context, verb: Verb) -> Outcome {
         Verb::Tenants(verb) => verb.run(context, nouns::TENANTS).await,
         Verb::Products(verb) => verb.run(context, nouns::PRODUCTS).await,
         Verb::Subscriptions(verb) => verb.run(context).await,
+        Verb::Software(verb) => verb.run(context).await,
+        Verb::Keys(verb) => verb.run(context).await,
+        Verb::Links(verb) => verb.run(context).await,
+        Verb::Activations(verb) => verb.run(context).await,
         Verb::Requests(verb) => verb.run(context).await,
         Verb::Decisions(verb) => verb.run(context, nouns::DECISIONS).await,
         Verb::Runs(verb) => verb.run(context, nouns::RUNS).await,

@@ -19,11 +19,13 @@ mod period;
 mod purchase;
 mod quote;
 mod schedule;
+mod seats;
 mod suspension;
 mod term_end;
 mod trial;
 
 pub use around::Around;
+pub use charges::at_price;
 pub use charges::price_of_cycle;
 pub use dues::{Due, dues};
 pub use period::{Plan, begin, open_window, plan_after};
@@ -237,6 +239,13 @@ fn change_seats(sub: &mut Subscription, family: &Family, quantity: i64, now: Ins
         .window(Kind::Quantity, &sub.profile.billing_cycle, now)
         .and_then(|window| window.closes(now))
         .filter(|_| difference > 0);
+    if seats::whole_cycle(family) {
+        let mut batches = sub.profile.seat_batches.clone();
+        seats::note_change(sub, &mut batches, quantity, now);
+        sub.standing.quantity = quantity;
+        forget_next_term(sub);
+        return edit(sub, |profile| profile.seat_batches = batches);
+    }
     sub.standing.quantity = quantity;
     forget_next_term(sub);
     edit(sub, |profile| {

@@ -46,3 +46,39 @@ pub struct Price {
     /// The price.
     pub unit_price: super::Money,
 }
+
+/// What the partner asks a customer for a seat of a product and one billing cycle, beside what it costs the partner
+/// (PRICE).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CustomerPrice {
+    /// The customer.
+    pub tenant: super::TenantId,
+    /// The product: an offer id, in lower case.
+    pub product: String,
+    /// Length of the term it is for; none for any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term_duration: Option<super::Span>,
+    /// Billing cycle it is for; none for any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billing_cycle: Option<String>,
+    /// The price; with the tax where prices contain it.
+    pub unit_price: super::Money,
+}
+
+impl CustomerPrice {
+    /// How closely it fits a term and a cycle: three for both, two for the term, one for the cycle, zero for any; none
+    /// where it is for others.
+    pub fn fits(&self, term: Option<super::Span>, cycle: &str) -> Option<u8> {
+        let by_term = match self.term_duration {
+            None => 0,
+            own if own == term => 2,
+            Some(_) => return None,
+        };
+        match &self.billing_cycle {
+            None => Some(by_term),
+            Some(own) if own == cycle => Some(by_term + 1),
+            Some(_) => None,
+        }
+    }
+}

@@ -1,20 +1,40 @@
 //! Terms: the rules of a family as dated data.
 //!
-//! A family is one TOML file: windows, renewal, suspension, seats, what follows the term, rounding; each row with the
-//! id of its rule and where it is written. Nothing here names a family: a new one is a new file and its golden cases.
+//! A family is one TOML file: windows, renewal, suspension, seats, what follows the term, rounding, what is shown, keys;
+//! each row with the id of its rule and where it is written. Nothing here names a family: a new one is a new file and its golden cases.
 //! It never reads a file; the text comes in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use serde::Deserialize;
-
-use super::change::{Kind, Reason};
-use super::ledger::ChargeType;
-use super::{Instant, Span};
+use super::Instant;
+use super::change::Kind;
+use super::ledger::{BillingProvider, ChargeType};
+use super::tax::Tax;
 
 pub mod begin;
+mod billing;
+mod cancellation;
 pub mod change;
+mod keys;
+mod law;
 mod read;
+mod row;
+mod rules;
+mod visibility;
+mod windows;
+
+pub use billing::{Cut, RoundingRules};
+pub use cancellation::{Asking, CancellationRule, Need, Path, Tells, credited_in};
+pub use keys::{Delivery, KeyRule, Reader, Sight};
+pub use law::Law;
+pub use row::{DatedBy, Told};
+pub use rules::{AfterTerm, QuantityRule, RenewalRule, SeatCharge, SuspensionRefund, SuspensionRule, TermEnd, When};
+pub use visibility::{List, Visibility, is_software, listed};
+pub use windows::{End, Late, Refund, Window};
+
+pub(super) use read::{date as read_date, place};
+pub(super) use row::dated;
 
 /// Where a rule is written in a terms file, for messages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -35,290 +55,6 @@ pub struct TermsError {
     pub place: Place,
     /// What was expected there.
     pub expected: String,
-}
-
-/// How a term's end is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TermEnd {
-    /// The last day counts whole; the next term begins at 00:00Z of the day after.
-    #[default]
-    InclusiveDay,
-    /// To the second.
-    Exact,
-}
-
-/// How the end of a window is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum End {
-    /// The last day counts whole: the window closes at 00:00Z of the day after.
-    EndOfDayUtc,
-    /// To the microsecond.
-    Exact,
-}
-
-/// What a cancellation inside the window gives back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Refund {
-    /// What the cycle cost.
-    Full,
-    /// The part of the cycle from the day of the event to the cycle's end, both counted.
-    Prorated,
-    /// Nothing.
-    Nothing,
-}
-
-/// What a request to cancel means once the window is closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Late {
-    /// It is refused.
-    #[default]
-    Refused,
-    /// It switches auto-renew off; the term runs out.
-    StopRenewal,
-}
-
-/// A dated window: until when a change of the present term is possible, and for what refund.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Window {
-    /// The rule's id.
-    pub rule: String,
-    /// Where it is written.
-    #[serde(default)]
-    pub source: String,
-    /// The kinds of change it bounds: cancellation, and quantity for batches of seats.
-    #[serde(default = "read::cancellation")]
-    pub covers: Vec<Kind>,
-    /// The billing cycles it holds for; empty: any.
-    #[serde(default)]
-    pub billing: Vec<String>,
-    /// First purchase or renewal it holds for; none: open to the past.
-    #[serde(default, deserialize_with = "read::date")]
-    pub from: Option<Instant>,
-    /// First purchase or renewal it no longer holds for; none: still in force.
-    #[serde(default, deserialize_with = "read::date")]
-    pub until: Option<Instant>,
-    /// How long it is open.
-    pub length: Span,
-    /// How its end is counted.
-    pub end: End,
-    /// What a cancellation gives back.
-    pub refund: Refund,
-    /// Everything comes back when asked within this time of the opening.
-    #[serde(default)]
-    pub full_within: Option<Span>,
-    /// What a request means once it is closed.
-    #[serde(default)]
-    pub late: Late,
-    /// Partner Center's code for a late request.
-    #[serde(default)]
-    pub partner_center_code: Option<u32>,
-    /// Where it stands in its file.
-    #[serde(skip)]
-    pub place: Place,
-}
-
-impl Window {
-    /// The first instant too late, for a window opened then; none beyond the calendar.
-    pub fn closes(&self, opened: Instant) -> Option<Instant> {
-        match self.end {
-            End::Exact => self.length.after(opened),
-            End::EndOfDayUtc => Span::days(1).after(midnight(self.length.after(opened)?)),
-        }
-    }
-
-    /// Whether it was opened so recently that everything comes back.
-    pub fn is_full(&self, opened: Instant, now: Instant) -> bool {
-        match self.refund {
-            Refund::Full => true,
-            Refund::Nothing => false,
-            Refund::Prorated => self.full_within.and_then(|span| span.after(opened)).is_some_and(|late| now < late),
-        }
-    }
-
-    fn holds(&self, kind: Kind, billing: &str, at: Instant) -> bool {
-        self.covers.contains(&kind)
-            && (self.billing.is_empty() || self.billing.iter().any(|known| known == billing))
-            && dated(self.from, self.until, at)
-    }
-}
-
-/// Whether subscriptions bought in a span of dates renew.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RenewalRule {
-    /// The rule's id.
-    pub rule: String,
-    /// Where it is written.
-    #[serde(default)]
-    pub source: String,
-    /// First purchase it holds for.
-    #[serde(default, deserialize_with = "read::date")]
-    pub from: Option<Instant>,
-    /// First purchase it no longer holds for.
-    #[serde(default, deserialize_with = "read::date")]
-    pub until: Option<Instant>,
-    /// Whether it renews, unless auto-renew is switched off.
-    pub renews: bool,
-    /// Whether the partner may switch auto-renew.
-    #[serde(default = "read::yes")]
-    pub switchable: bool,
-    /// Partner Center's code when it does not.
-    #[serde(default)]
-    pub partner_center_code: Option<u32>,
-    /// Where it stands in its file.
-    #[serde(skip)]
-    pub place: Place,
-}
-
-/// Cancellation, beside its windows.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CancellationRule {
-    /// The rule on reasons.
-    pub rule: String,
-    /// Where it is written.
-    #[serde(default)]
-    pub source: String,
-    /// The reasons it may have.
-    pub reasons: Vec<Reason>,
-    /// The rule that refuses where there is no window.
-    pub none: String,
-    /// Partner Center's code for it.
-    #[serde(default)]
-    pub partner_center_code: Option<u32>,
-}
-
-/// Suspension.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SuspensionRule {
-    /// The rule's id.
-    pub rule: String,
-    /// Where it is written.
-    #[serde(default)]
-    pub source: String,
-    /// Whether it is possible.
-    pub allowed: bool,
-    /// The reasons it may have.
-    #[serde(default)]
-    pub reasons: Vec<Reason>,
-    /// Whether billing cycles go on while it lasts.
-    #[serde(default)]
-    pub billing_continues: bool,
-    /// Data is deleted at the end of this day after the suspension (counted in whole UTC days); none: at the term's end.
-    #[serde(default)]
-    pub delete_after: Option<Span>,
-    /// The most days of that with the days from opening the account to the first billing period added (S-ret); none:
-    /// nothing is added.
-    #[serde(default)]
-    pub delete_after_max: Option<Span>,
-    /// Whether it stays suspended when its term ends; else it is disabled then.
-    #[serde(default)]
-    pub outlasts_term: bool,
-    /// What comes back of the billing cycle, where billing stops.
-    #[serde(default)]
-    pub refund: Option<SuspensionRefund>,
-    /// Partner Center's code where it is not possible.
-    #[serde(default)]
-    pub partner_center_code: Option<u32>,
-}
-
-/// What a suspension that stops billing gives back.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SuspensionRefund {
-    /// The rule's id.
-    pub rule: String,
-    /// Everything comes back when suspended within this time of the purchase; later the rest of the cycle.
-    pub full_within: Span,
-}
-
-/// When seats may change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum When {
-    /// At any time.
-    AnyTime,
-    /// While the window of those seats is open.
-    Window,
-    /// Not at all.
-    Never,
-}
-
-/// Seats.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct QuantityRule {
-    /// The rule's id.
-    pub rule: String,
-    /// Where it is written.
-    #[serde(default)]
-    pub source: String,
-    /// When there may be more.
-    pub increase: When,
-    /// When there may be fewer.
-    pub decrease: When,
-    /// Least seats.
-    #[serde(default = "read::one")]
-    pub minimum: i64,
-    /// Most seats.
-    #[serde(default = "read::million")]
-    pub maximum: i64,
-    /// Partner Center's code when refused.
-    #[serde(default)]
-    pub partner_center_code: Option<u32>,
-}
-
-/// What follows a term that was not renewed.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AfterTerm {
-    /// The rule's id.
-    pub rule: String,
-    /// Where it is written.
-    #[serde(default)]
-    pub source: String,
-    /// Whether a term that is not renewed leaves it suspended and not expired.
-    #[serde(default)]
-    pub suspends: bool,
-    /// How long it is expired before it is disabled.
-    pub expired_for: Span,
-    /// How much longer it is disabled when it was suspended at the term's end.
-    pub suspended_for: Span,
-    /// How long it is disabled before it is deleted.
-    pub disabled_for: Span,
-}
-
-/// How an amount that does not come out even is cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Cut {
-    /// The whole amount, cut off toward zero.
-    #[default]
-    TotalTrunc,
-    /// The price of one seat, cut off toward zero, then times the seats.
-    UnitTrunc,
-    /// The whole amount, to the nearest.
-    HalfUp,
-}
-
-/// Which charge types are cut how; a type that is not named is `total_trunc`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RoundingRules {
-    /// The whole amount cut off.
-    #[serde(default)]
-    pub total_trunc: Vec<ChargeType>,
-    /// The price of one seat cut off.
-    #[serde(default)]
-    pub unit_trunc: Vec<ChargeType>,
-    /// The whole amount to the nearest.
-    #[serde(default)]
-    pub half_up: Vec<ChargeType>,
 }
 
 /// The rules of one family.
@@ -362,6 +98,16 @@ pub struct Family {
     pub billing_plans: Vec<change::BillingPlanRule>,
     /// The end of what is paid by use; none: it is cancelled instead.
     pub deprovision: Option<change::DeprovisionRule>,
+    /// Which invoice its lines stand on.
+    pub billing_provider: BillingProvider,
+    /// In which lists a purchase is shown, by its date.
+    pub visibilities: Vec<Visibility>,
+    /// Keys and downloads, by the date of the act.
+    pub keys: Vec<KeyRule>,
+    /// How a cancellation is asked for, by the date of the act.
+    pub askings: Vec<Asking>,
+    /// What countries' laws require instead of the windows, by date of purchase or renewal.
+    pub laws: Vec<Law>,
 }
 
 impl Family {
@@ -373,6 +119,21 @@ impl Family {
     /// The renewal rule for a purchase of then.
     pub fn renewal(&self, purchased: Instant) -> Option<&RenewalRule> {
         self.renewals.iter().find(|rule| dated(rule.from, rule.until, purchased))
+    }
+
+    /// Every row and table, as it is told.
+    pub fn told(&self) -> Vec<Told> {
+        let mut told: Vec<Told> = self.windows.iter().map(Told::of).collect();
+        told.extend(self.renewals.iter().map(Told::of));
+        told.extend(self.visibilities.iter().map(Told::of));
+        told.extend(self.keys.iter().map(Told::of));
+        told.extend(self.askings.iter().map(Told::of));
+        told.extend(self.laws.iter().map(Told::of));
+        told.extend(self.cancellation.iter().map(Told::of));
+        told.extend(self.suspension.iter().map(Told::of));
+        told.extend(self.quantity.iter().map(Told::of));
+        told.extend(self.after_term.iter().map(Told::of));
+        told
     }
 
     /// How a charge type is cut.
@@ -393,18 +154,24 @@ pub struct Terms {
     files: Vec<(String, String)>,
     families: BTreeMap<String, Family>,
     unknown: Family,
+    tax: Tax,
     hash: String,
+    abroad: BTreeMap<String, Arc<Terms>>,
 }
 
 /// Only their text: nothing in here knows one from another.
-const BUILTIN: [(&str, &str); 7] = [
+const BUILTIN: [(&str, &str); 11] = [
+    ("terms/license_legacy.toml", include_str!("../../policies/terms/license_legacy.toml")),
     ("terms/license_new.toml", include_str!("../../policies/terms/license_new.toml")),
     ("terms/linux_plan.toml", include_str!("../../policies/terms/linux_plan.toml")),
     ("terms/on_premises_software.toml", include_str!("../../policies/terms/on_premises_software.toml")),
+    ("terms/reservation.toml", include_str!("../../policies/terms/reservation.toml")),
     ("terms/saas_license.toml", include_str!("../../policies/terms/saas_license.toml")),
+    ("terms/saas_metered.toml", include_str!("../../policies/terms/saas_metered.toml")),
     ("terms/software_perpetual.toml", include_str!("../../policies/terms/software_perpetual.toml")),
     ("terms/software_subscription.toml", include_str!("../../policies/terms/software_subscription.toml")),
     ("terms/unknown.toml", include_str!("../../policies/terms/unknown.toml")),
+    ("tax.toml", include_str!("../../policies/tax.toml")),
 ];
 
 impl Terms {
@@ -418,7 +185,7 @@ impl Terms {
     }
 
     /// These terms with a library's own files over them: a row replaces the row with the same rule id, a table the
-    /// whole table; a family of another name is added.
+    /// whole table; a family of another name is added. A file `tax.toml` outside `terms/` is the one on tax.
     ///
     /// # Errors
     /// Everything that is wrong with the files.
@@ -429,7 +196,7 @@ impl Terms {
     }
 
     fn assemble(files: Vec<(String, String)>) -> Result<Terms, Vec<TermsError>> {
-        let families = read::families(&files)?;
+        let (families, tax) = read::everything(&files)?;
         let unknown = families.get("unknown").cloned().ok_or_else(|| {
             let expected = "a family 'unknown' for what is not known".to_owned();
             vec![TermsError { place: Place::default(), expected }]
@@ -442,12 +209,36 @@ impl Terms {
             }
         }
         let hash = hasher.finalize().to_hex().to_string();
-        Ok(Terms { files, families, unknown, hash })
+        let countries: BTreeSet<String> =
+            families.values().flat_map(Family::law_countries).map(ToOwned::to_owned).collect();
+        let mut terms = Terms { files, families, unknown, tax, hash, abroad: BTreeMap::new() };
+        for country in countries {
+            let families = terms.families.iter().map(|(name, family)| (name.clone(), family.in_country(&country)));
+            let there = Terms { families: families.collect(), ..terms.clone() };
+            terms.abroad.insert(country, Arc::new(Terms { abroad: BTreeMap::new(), ..there }));
+        }
+        Ok(terms)
+    }
+
+    /// The terms for customers billed in a country (ISO 3166, upper case), as its laws have them (XLAW).
+    #[must_use]
+    pub fn in_country(self: &Arc<Terms>, country: &str) -> Arc<Terms> {
+        Arc::clone(self.abroad.get(country).unwrap_or(self))
+    }
+
+    /// Whether any country has a law of its own here.
+    pub fn knows_laws(&self) -> bool {
+        !self.abroad.is_empty()
     }
 
     /// The family of this name, or `unknown`.
     pub fn family(&self, name: &str) -> &Family {
         self.families.get(name).unwrap_or(&self.unknown)
+    }
+
+    /// The rates of tax.
+    pub fn tax(&self) -> &Tax {
+        &self.tax
     }
 
     /// Every family, by name.
@@ -469,8 +260,4 @@ impl Terms {
 /// 00:00Z of the instant's day.
 pub(crate) fn midnight(at: Instant) -> Instant {
     at.date_naive().and_time(chrono::NaiveTime::MIN).and_utc()
-}
-
-fn dated(from: Option<Instant>, until: Option<Instant>, at: Instant) -> bool {
-    from.is_none_or(|from| from <= at) && until.is_none_or(|until| at < until)
 }

@@ -16,6 +16,7 @@ use crate::domain::Id;
 use crate::domain::ids::Noun;
 use problem::Problem;
 
+mod activations;
 pub mod auth;
 mod body;
 mod clock;
@@ -34,6 +35,7 @@ pub mod refused;
 mod reply;
 mod requests;
 pub mod routes;
+mod software;
 mod subscriptions;
 mod tenants;
 mod terms;
@@ -52,6 +54,7 @@ pub fn router(app: App) -> Router {
     let limit = app.config().limits.import_body_bytes;
     let doors = Doors { app, hooks: Arc::default() };
     commerce()
+        .merge(software_routes())
         .merge(records())
         .merge(machinery())
         .route_layer(from_fn_with_state(doors.clone(), auth::authenticate))
@@ -85,6 +88,22 @@ fn commerce() -> Router<Doors> {
         .route("/v1/customers/{tenant}/subscriptions/{id}", get(customers::show_subscription).patch(customers::patch))
         .route("/v1/customers/{tenant}/orders", get(customers::list_orders))
         .route("/v1/customers/{tenant}/orders/{id}", get(customers::show_order))
+}
+
+/// Software with its keys, and the devices it is moved on.
+fn software_routes() -> Router<Doors> {
+    Router::new()
+        .route("/v1/software", get(software::sheets).post(software::describe))
+        .route("/v1/software/reseal", post(software::reseal))
+        .route("/v1/customers/{tenant}/software", get(software::list))
+        .route("/v1/customers/{tenant}/software/{id}", get(software::show))
+        .route("/v1/customers/{tenant}/software/{id}/keys", post(software::put))
+        .route("/v1/customers/{tenant}/software/{id}/keys/get", post(software::key))
+        .route("/v1/customers/{tenant}/software/{id}/links/get", post(software::link))
+        .route("/v1/activations", get(activations::due))
+        .route("/v1/customers/{tenant}/activations", get(activations::list).post(activations::record))
+        .route("/v1/customers/{tenant}/activations/moved", post(activations::moved))
+        .route("/v1/customers/{tenant}/activations/plan", get(activations::plan))
 }
 
 /// What happened and what came and went.

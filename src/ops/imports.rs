@@ -172,10 +172,15 @@ fn subscription(work: &mut Work, fact: &SubscriptionFact, options: Options) -> R
     {
         fact.unit_price = orders::prices(&order.value).find(|(id, _)| *id == fact.id).map(|(_, price)| price);
     }
+    // A record that is new here is of the family its product says, where the row itself does not say it finely enough.
+    if known.is_none() && fact.family.is_none() {
+        fact.family = family_of_product(work, &fact)?;
+    }
     let seen = meta::imported(&mut work.tx, &fact.id.bytes())?;
     let newer = known.as_ref().is_some_and(|stored| seen.is_some_and(|seen| seen != stored.value.standing.generation));
     let before = known.as_ref().map(|stored| &stored.value);
-    let merged = subscriptions_merge::merge(&work.terms, before, &fact, tenant, &import_of(work, newer, options));
+    let terms = super::tenants::terms_for(work, tenant)?;
+    let merged = subscriptions_merge::merge(&terms, before, &fact, tenant, &import_of(work, newer, options));
     let report = imported("subscription", fact.id.to_string(), &merged);
     if let Some(known) = &known {
         compare_upstream(work, known, &fact)?;
@@ -193,6 +198,15 @@ fn subscription(work: &mut Work, fact: &SubscriptionFact, options: Options) -> R
         work.note("import.subscription", Some(&merged.record), None, &report.changed.join(", "));
     }
     Ok(report)
+}
+
+fn family_of_product(work: &mut Work, fact: &SubscriptionFact) -> Result<Option<String>> {
+    let Some(offer) = &fact.offer_id else { return Ok(None) };
+    let mut found = catalog::product(&mut work.tx, offer)?;
+    if let (None, Some((product, _))) = (&found, offer.split_once(':')) {
+        found = catalog::product(&mut work.tx, product)?;
+    }
+    Ok(found.and_then(|product| subscriptions_merge::family_with(fact, &product.value.family)))
 }
 
 /// A subscription whose customer nobody had named gets its place under the right one.

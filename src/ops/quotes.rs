@@ -18,7 +18,8 @@ const OTHERS_MAX: usize = 1_000;
 pub fn quote(work: &mut Work, subscription: &Subscription, change: &Change) -> Result<Quote> {
     let price = price_for(work, subscription, change, &Amendments::default())?;
     let around = around(work, subscription, change, &Amendments::default())?;
-    Ok(lifecycle::quote_among(&work.terms, subscription, change, price, &around, work.now))
+    let terms = super::tenants::terms_for(work, subscription.tenant)?;
+    Ok(lifecycle::quote_among(&terms, subscription, change, price, &around, work.now))
 }
 
 /// The change made, or the terms' refusal.
@@ -30,7 +31,8 @@ pub(super) fn apply(
 ) -> Result<std::result::Result<Applied, Refusal>> {
     let price = price_for(work, subscription, change, amendments)?;
     let around = around(work, subscription, change, amendments)?;
-    Ok(lifecycle::apply_among(&work.terms, subscription, change, amendments, price, &around, work.now))
+    let terms = super::tenants::terms_for(work, subscription.tenant)?;
+    Ok(lifecycle::apply_among(&terms, subscription, change, amendments, price, &around, work.now))
 }
 
 /// The next term begun, or the terms' refusal.
@@ -45,7 +47,8 @@ pub(super) fn renew(
         Some(_) => Around { others: others(work, subscription)?, ..Around::default() },
         None => Around::default(),
     };
-    Ok(lifecycle::renew_among(&work.terms, subscription, amendments, price, &around, work.now))
+    let terms = super::tenants::terms_for(work, subscription.tenant)?;
+    Ok(lifecycle::renew_among(&terms, subscription, amendments, price, &around, work.now))
 }
 
 /// The price of a seat: from the order line, else from the price list, else none.

@@ -117,7 +117,7 @@ fn renew(work: &mut Work, stored: &Stored<Subscription>, request: &Request) -> R
     let mut after = request.clone();
     requests::close(work, Some(request), &mut after, State::Applied)?;
     work.save_subscription(Some(stored), &subscription)?;
-    work.owe(&subscription, Some(after.id), lines);
+    work.owe(&subscription, Some(after.id), lines)?;
     work.note(topic, Some(&subscription), Some(after.id), &after.reasons.join("; "));
     let call = upstream::call(&after.change, &after.amendments, after.quote.effect, &subscription, after.id);
     messages::tell_of(work, topic, &subscription, &after, Some(&call))
@@ -144,7 +144,7 @@ fn end(work: &mut Work, stored: &Stored<Subscription>, denied: Option<Request>) 
         requests::close(work, Some(&open), &mut after, state)?;
     }
     work.save_subscription(Some(stored), &subscription)?;
-    work.owe(&subscription, None, lines);
+    work.owe(&subscription, None, lines)?;
     work.note(topic, Some(&subscription), denied.map(|request| request.id), "the term ended");
     messages::tell(work, topic, &subscription)
 }
@@ -171,7 +171,7 @@ pub fn cycle_end(work: &mut Work, tenant: TenantId, id: SubscriptionId, due: Ins
     match lifecycle::charge_cycle(&work.terms, &stored.value, price, work.now) {
         Ok(Applied { subscription, lines, topic }) => {
             work.save_subscription(Some(&stored), &subscription)?;
-            work.owe(&subscription, None, lines);
+            work.owe(&subscription, None, lines)?;
             work.note(topic, Some(&subscription), None, "");
             Ok(())
         }
@@ -191,7 +191,7 @@ pub fn next_step(work: &mut Work, tenant: TenantId, id: SubscriptionId, due: Ins
     };
     let Applied { subscription, lines, topic } = lifecycle::step(&work.terms, &stored.value, work.now)?;
     work.save_subscription(Some(&stored), &subscription)?;
-    work.owe(&subscription, None, lines);
+    work.owe(&subscription, None, lines)?;
     work.note(topic, Some(&subscription), None, "");
     messages::tell(work, topic, &subscription)
 }

@@ -275,7 +275,7 @@ fn carry_out(
     if applied.subscription.standing.status == Status::Deleted {
         catalog::line_closed(work, &applied.subscription, "")?;
     }
-    work.owe(&applied.subscription, Some(request.id), applied.lines);
+    work.owe(&applied.subscription, Some(request.id), applied.lines)?;
     let operation = if later { "request.scheduled" } else { applied.topic };
     work.note(operation, Some(&applied.subscription), Some(request.id), &request.reasons.join("; "));
     if later && request.scheduled_for.is_some_and(|at| at <= work.now) {

@@ -113,6 +113,20 @@ fn take_profile(diff: &mut Diff, profile: &mut Profile, fact: &SubscriptionFact)
     diff.extras(&mut profile.extra, &fact.extra);
 }
 
+/// The family that a row and its product tell together; none where neither does.
+pub fn family_with(fact: &SubscriptionFact, product: &str) -> Option<String> {
+    let profile = {
+        let mut profile = fresh_profile(fact, Instant::default());
+        take_profile(
+            &mut Diff::of(&Import { now: Instant::default(), newer_here: false, overwrite: false }, true),
+            &mut profile,
+            fact,
+        );
+        profile
+    };
+    family::finer(told_family(&profile), product).map(str::to_owned)
+}
+
 /// The family that the import tells; none where it cannot be told.
 fn told_family(profile: &Profile) -> Option<&'static str> {
     let is_microsoft = profile.extra.get("isMicrosoftProduct").and_then(|text| text.parse().ok());

@@ -112,7 +112,9 @@ fn write_window(out: &mut Out, subscription: &Subscription, shown: &Shown) {
     if !options.is_empty() {
         out.value("refundOptions", Value::Array(options));
     }
-    let batches = &subscription.profile.seat_batches;
+    // Changes that are noted without a window are nobody's to take back.
+    let batches = subscription.profile.seat_batches.iter().filter(|batch| batch.added_at < batch.allowed_until);
+    let batches: Vec<_> = batches.collect();
     if !batches.is_empty() {
         let mut refundable = Out::new();
         refundable.integer("totalQuantity", batches.iter().map(|batch| batch.quantity).fold(0, i64::saturating_add));

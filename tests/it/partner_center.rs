@@ -123,6 +123,31 @@ fn every_family_is_told_from_what_the_row_says() {
     );
     assert_eq!(family(r#","productType":{"id":"SaaS"}"#), "saas_license");
     assert_eq!(family(r#","targetView":"SoftwareSUSELinux","productType":{"id":"Software"}"#), "linux_plan");
+    assert_eq!(family(r#","targetView":"SoftwareRedHatLinux","productType":{"id":"Software"}"#), "linux_plan");
+    for publisher in ["SUSE", "Red Hat, Inc.", "RedHat"] {
+        let row = format!(r#","productType":{{"id":"Software"}},"termDuration":"P1Y","publisherName":"{publisher}""#);
+        assert_eq!(family(&row), "linux_plan", "{publisher}");
+    }
+    assert_eq!(family(r#","productType":{"id":"SaaS"},"publisherName":"SUSE""#), "saas_license");
+    assert_eq!(family(r#","targetView":"OnPremisesSoftware","productType":{"id":"Software"}"#), "on_premises_software");
+    assert_eq!(
+        family(r#","productType":{"id":"Software"},"billingCycle":"triennial","termDuration":"P3Y""#),
+        "software_subscription"
+    );
+    assert_eq!(family(r#","productType":{"id":"OnlineServicesNCE"}"#), "license_new");
+    assert_eq!(
+        family(r#","productType":{"id":"OnlineServices"},"offerId":"CFQ7TTC0LH18:0001:CFQ7TTC0K971""#),
+        "license_new"
+    );
+    let legacy = r#","productType":"OnlineServices","offerId":"031C9E47-4802-4248-838E-778FB1D2CC05""#;
+    assert_eq!(family(legacy), "license_legacy");
+    let offer = r#","offerId":"031C9E47-4802-4248-838E-778FB1D2CC05","billingType":"license""#;
+    assert_eq!(family(offer), "license_legacy");
+    assert_eq!(family(r#","offerId":"MS-AZR-0145P","billingType":"usage""#), "saas_metered");
+    assert_eq!(family(r#","productType":{"id":"SaaS"},"billingType":"usage""#), "saas_metered");
+    assert_eq!(family(r#","productType":{"id":"Azure"}"#), "saas_metered");
+    assert_eq!(family(r#","productType":{"id":"AzureReservation"}"#), "reservation");
+    assert_eq!(family(r#","targetView":"AzureReservationsVM","productType":{"id":"Azure"}"#), "reservation");
     assert_eq!(family(r#","productType":{"id":"SomethingNew"}"#), "unknown");
     assert_eq!(family(r#","offerId":"031C9E47-4802-4248-838E-778FB1D2CC05","billingType":"none""#), "unknown");
     assert_eq!(family(""), "unknown");

@@ -9,7 +9,7 @@ use super::period::{Period, cycle_months, days, window_opened};
 use crate::domain::ledger::{ChargeType, Draft};
 use crate::domain::money::Rounding;
 use crate::domain::subscription::{Profile, Status};
-use crate::domain::terms::{Cut, Family, Refund, Window};
+use crate::domain::terms::{Cut, Family, Refund, Terms, Window};
 use crate::domain::{Instant, Money, Quote, Refusal, Subscription};
 
 /// How many days of how many are billed.
@@ -86,6 +86,36 @@ pub fn price_of_cycle(price: Money, profile: &Profile, billing_cycle: &str) -> O
     Some(Money { amount: each, ..price }.rounded(Rounding::HalfUp))
 }
 
+/// What a line would come to at another price of a seat, such as the customer's: by the formula that explains its cost,
+/// else the same share of the price, to the nearest. `sub` is as it stands after the change.
+///
+/// # Errors
+/// `amount_overflow`.
+pub fn at_price(terms: &Terms, sub: &Subscription, draft: &Draft, price: Money) -> Result<Money, Refusal> {
+    let family = terms.family(&sub.profile.family);
+    let quantity = draft.quantity.saturating_abs();
+    let own = Money::new(draft.unit_price, draft.currency);
+    let days = match (sub.standing.cycle_start, sub.standing.cycle_end) {
+        (Some(start), Some(end)) => {
+            let cycle = days(start, end).max(1);
+            Days { billed: days(draft.period_start, draft.period_end).clamp(0, cycle), cycle }
+        }
+        _ => Days::WHOLE,
+    };
+    let signed = |money: Money| if draft.amount.is_sign_negative() { money.negated() } else { money };
+    for days in [days, Days::WHOLE] {
+        if amount(family, draft.kind, own, quantity, days)?.amount == draft.amount.abs() {
+            return Ok(signed(amount(family, draft.kind, price, quantity, days)?));
+        }
+    }
+    if draft.kind == ChargeType::CycleCharge && last_instalment(family, sub, own)?.amount == draft.amount {
+        return last_instalment(family, sub, price);
+    }
+    let share = price.times(draft.amount)?;
+    let share = share.amount.checked_div(draft.unit_price).unwrap_or_default();
+    Ok(Money { amount: share, ..price }.rounded(Rounding::HalfUp))
+}
+
 /// The price, or the refusal that there is none.
 pub(super) fn known(price: Option<Money>) -> Result<Money, Refusal> {
     let price = price.ok_or_else(|| {
@@ -103,6 +133,9 @@ pub(super) fn known(price: Option<Money>) -> Result<Money, Refusal> {
 impl Asked<'_> {
     /// What the present cycle was charged: its seats at the start, and each batch from the day it was added.
     pub(super) fn cycle_cost(&self, price: Money) -> Result<Money, Refusal> {
+        if self.charges_whole_cycles() {
+            return self.whole_cycle_cost(price);
+        }
         let sub = self.sub;
         let added: i64 = self.added_in_cycle().map(|(quantity, _)| quantity).sum();
         let mut seats = sub.standing.quantity.saturating_sub(added);
@@ -117,7 +150,7 @@ impl Asked<'_> {
         Ok(cost)
     }
 
-    fn added_in_cycle(&self) -> impl Iterator<Item = (i64, Instant)> {
+    pub(super) fn added_in_cycle(&self) -> impl Iterator<Item = (i64, Instant)> {
         let start = self.sub.standing.cycle_start;
         let batches = self.sub.profile.seat_batches.iter();
         batches
@@ -159,6 +192,9 @@ impl Asked<'_> {
     pub(super) fn seat_lines(&self, quantity: i64, rule: &str) -> Result<Vec<Draft>, Refusal> {
         if self.sub.standing.cycle_start.is_none() {
             return Ok(Vec::new());
+        }
+        if self.charges_whole_cycles() {
+            return self.whole_cycle_lines(quantity, rule);
         }
         let price = known(self.price)?;
         let before = self.sub.standing.quantity;

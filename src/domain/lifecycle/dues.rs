@@ -68,7 +68,8 @@ pub fn dues(terms: &Terms, sub: &Subscription) -> Vec<(Due, Instant)> {
     }
     if in_use || standing.status == Status::Pending {
         found.extend(standing.window_end.map(|end| (Due::WindowEnd, end)));
-        found.extend(sub.profile.seat_batches.iter().map(|batch| (Due::WindowEnd, batch.allowed_until)));
+        let windowed = sub.profile.seat_batches.iter().filter(|batch| batch.added_at < batch.allowed_until);
+        found.extend(windowed.map(|batch| (Due::WindowEnd, batch.allowed_until)));
     }
     found.extend(next_step(sub).map(|(_, at)| (Due::NextStep, at)));
     found.extend(deletion_at(terms, sub).map(|at| (Due::Deletion, at)));

@@ -311,8 +311,8 @@ impl Asked<'_> {
         let window = self.family.window(Kind::Cancellation, &self.sub.profile.billing_cycle, opened_for(self.sub));
         // A family without any window refuses whatever date was told.
         let Some(until) = self.sub.standing.window_end.filter(|_| !self.family.windows.is_empty()) else {
-            let refusal =
-                Refusal::new("no_window", "the present term has no window to cancel it in").by_rule(&rule.none);
+            let message = rule.none_says.as_deref().unwrap_or("the present term has no window to cancel it in");
+            let refusal = Refusal::new("no_window", message).by_rule(&rule.none);
             return Err(coded(refusal, rule.partner_center_code));
         };
         if until <= self.now {

@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
+use super::row::{Row, meet};
 use super::{
-    AfterTerm, CancellationRule, Family, Place, QuantityRule, RenewalRule, RoundingRules, SuspensionRule, TermEnd,
-    TermsError, Window, begin, change,
+    AfterTerm, Asking, CancellationRule, Family, KeyRule, Law, Place, QuantityRule, RenewalRule, RoundingRules,
+    SuspensionRule, TermEnd, TermsError, Visibility, Window, begin, change,
 };
 use crate::domain::calendar::{self, Instant};
 use crate::domain::change::Kind;
+use crate::domain::ledger::BillingProvider;
+use crate::domain::tax::Tax;
 
 /// A file as written: everything but the name may be left to the file under it.
 #[derive(Deserialize)]
@@ -25,10 +28,10 @@ struct Sheet {
     window: Vec<Spanned<Window>>,
     #[serde(default)]
     renewal: Vec<Spanned<RenewalRule>>,
-    cancellation: Option<CancellationRule>,
-    suspension: Option<SuspensionRule>,
-    quantity: Option<QuantityRule>,
-    after_term: Option<AfterTerm>,
+    cancellation: Option<Spanned<CancellationRule>>,
+    suspension: Option<Spanned<SuspensionRule>>,
+    quantity: Option<Spanned<QuantityRule>>,
+    after_term: Option<Spanned<AfterTerm>>,
     rounding: Option<RoundingRules>,
     activation: Option<begin::ActivationRule>,
     trial: Option<begin::TrialRule>,
@@ -38,13 +41,27 @@ struct Sheet {
     #[serde(default)]
     billing_plan: Vec<change::BillingPlanRule>,
     deprovision: Option<change::DeprovisionRule>,
+    billing_provider: Option<BillingProvider>,
+    #[serde(default)]
+    visibility: Vec<Spanned<Visibility>>,
+    #[serde(default)]
+    key: Vec<Spanned<KeyRule>>,
+    #[serde(default)]
+    asking: Vec<Spanned<Asking>>,
+    #[serde(default)]
+    law: Vec<Spanned<Law>>,
 }
 
 /// Reads every file, later ones over earlier ones, and checks what came out.
-pub(super) fn families(files: &[(String, String)]) -> Result<BTreeMap<String, Family>, Vec<TermsError>> {
+pub(super) fn everything(files: &[(String, String)]) -> Result<(BTreeMap<String, Family>, Tax), Vec<TermsError>> {
     let mut families = BTreeMap::new();
+    let mut tax = Tax::default();
     let mut wrong = Vec::new();
     for (path, text) in files {
+        if path.ends_with("tax.toml") && !path.contains("terms/") {
+            tax.lay(path, text, &mut wrong);
+            continue;
+        }
         match toml::from_str::<Sheet>(text) {
             Ok(sheet) => lay(&mut families, sheet, path, text, &mut wrong),
             Err(error) => {
@@ -57,7 +74,8 @@ pub(super) fn families(files: &[(String, String)]) -> Result<BTreeMap<String, Fa
     for family in families.values() {
         overlaps(family, &mut wrong);
     }
-    if wrong.is_empty() { Ok(families) } else { Err(wrong) }
+    tax.overlaps(&mut wrong);
+    if wrong.is_empty() { Ok((families, tax)) } else { Err(wrong) }
 }
 
 fn lay(families: &mut BTreeMap<String, Family>, sheet: Sheet, path: &str, text: &str, wrong: &mut Vec<TermsError>) {
@@ -77,20 +95,17 @@ fn lay(families: &mut BTreeMap<String, Family>, sheet: Sheet, path: &str, text: 
     if let Some(cycles) = sheet.billing_cycles {
         family.billing_cycles = cycles;
     }
-    for row in sheet.window {
-        let place = place(path, text, row.span().start);
-        let window = Window { place, ..row.into_inner() };
-        replace(&mut family.windows, window, |row| &row.rule);
-    }
-    for row in sheet.renewal {
-        let place = place(path, text, row.span().start);
-        let rule = RenewalRule { place, ..row.into_inner() };
-        replace(&mut family.renewals, rule, |row| &row.rule);
-    }
-    family.cancellation = sheet.cancellation.or(family.cancellation.take());
-    family.suspension = sheet.suspension.or(family.suspension.take());
-    family.quantity = sheet.quantity.or(family.quantity.take());
-    family.after_term = sheet.after_term.or(family.after_term.take());
+    let file = File { path, text };
+    file.rows(&mut family.windows, sheet.window);
+    file.rows(&mut family.renewals, sheet.renewal);
+    file.rows(&mut family.visibilities, sheet.visibility);
+    file.rows(&mut family.keys, sheet.key);
+    file.rows(&mut family.askings, sheet.asking);
+    file.rows(&mut family.laws, sheet.law);
+    file.table(&mut family.cancellation, sheet.cancellation);
+    file.table(&mut family.suspension, sheet.suspension);
+    file.table(&mut family.quantity, sheet.quantity);
+    file.table(&mut family.after_term, sheet.after_term);
     if let Some(rounding) = sheet.rounding {
         family.rounding = rounding;
     }
@@ -104,6 +119,7 @@ fn lay(families: &mut BTreeMap<String, Family>, sheet: Sheet, path: &str, text: 
     let told: Vec<String> = sheet.billing_plan.iter().map(|row| row.rule.clone()).collect();
     family.billing_plans.retain(|row| !told.contains(&row.rule));
     family.billing_plans.extend(sheet.billing_plan);
+    family.billing_provider = sheet.billing_provider.unwrap_or(family.billing_provider);
 }
 
 fn blank(name: &str) -> Family {
@@ -127,50 +143,75 @@ fn blank(name: &str) -> Family {
         schedule: None,
         billing_plans: Vec::new(),
         deprovision: None,
+        billing_provider: BillingProvider::default(),
+        visibilities: Vec::new(),
+        keys: Vec::new(),
+        askings: Vec::new(),
+        laws: Vec::new(),
     }
 }
 
-fn replace<T>(rows: &mut Vec<T>, row: T, rule: impl Fn(&T) -> &String) {
-    match rows.iter_mut().find(|known| rule(known) == rule(&row)) {
-        Some(known) => *known = row,
-        None => rows.push(row),
+/// A file that is being read.
+#[derive(Clone, Copy)]
+struct File<'a> {
+    path: &'a str,
+    text: &'a str,
+}
+
+impl File<'_> {
+    /// Lays rows over the known ones: the same rule id replaces, another one is added.
+    fn rows<T: Row>(self, known: &mut Vec<T>, fresh: Vec<Spanned<T>>) {
+        for spanned in fresh {
+            let place = place(self.path, self.text, spanned.span().start);
+            let mut row = spanned.into_inner();
+            row.put(place);
+            match known.iter_mut().find(|known| known.rule() == row.rule()) {
+                Some(known) => *known = row,
+                None => known.push(row),
+            }
+        }
     }
 }
 
-/// Two rows that hold for the same purchase would make the file's order a rule nobody wrote down.
+impl File<'_> {
+    /// A table of a later file replaces the whole table.
+    fn table<T: Row>(self, known: &mut Option<T>, fresh: Option<Spanned<T>>) {
+        if let Some(spanned) = fresh {
+            let place = place(self.path, self.text, spanned.span().start);
+            let mut row = spanned.into_inner();
+            row.put(place);
+            *known = Some(row);
+        }
+    }
+}
+
+/// Two rows that hold for the same dates would make the file's order a rule nobody wrote down.
 fn overlaps(family: &Family, wrong: &mut Vec<TermsError>) {
-    let mut clash = |place: &Place, one: &str, other: &str| {
-        let expected = format!("dates that no other row has: {one} and {other} both hold for some purchase");
-        wrong.push(TermsError { place: place.clone(), expected });
-    };
-    for (index, one) in family.windows.iter().enumerate() {
-        for other in &family.windows[index + 1..] {
-            let kinds = one.covers.iter().any(|kind| other.covers.contains(kind));
-            let cycles = one.billing.is_empty()
-                || other.billing.is_empty()
-                || one.billing.iter().any(|cycle| other.billing.contains(cycle));
-            if kinds && cycles && meet((one.from, one.until), (other.from, other.until)) {
-                clash(&other.place, &one.rule, &other.rule);
-            }
-        }
+    overlap(&family.windows, wrong);
+    overlap(&family.renewals, wrong);
+    overlap(&family.visibilities, wrong);
+    overlap(&family.keys, wrong);
+    overlap(&family.askings, wrong);
+    overlap(&family.laws, wrong);
+    for law in &family.laws {
+        wrong.extend(law.wrong(family).map(|expected| TermsError { place: law.place.clone(), expected }));
     }
-    for (index, one) in family.renewals.iter().enumerate() {
-        for other in &family.renewals[index + 1..] {
-            if meet((one.from, one.until), (other.from, other.until)) {
-                clash(&other.place, &one.rule, &other.rule);
+}
+
+fn overlap<T: Row>(rows: &[T], wrong: &mut Vec<TermsError>) {
+    for (index, one) in rows.iter().enumerate() {
+        for other in rows.iter().skip(index + 1) {
+            if one.clashes(other) && meet(one.dates(), other.dates()) {
+                let (rules, what) = (format!("{} and {}", one.rule(), other.rule()), T::DATED_BY.as_str());
+                let expected = format!("dates that no other row has: {rules} both hold for some {what}");
+                wrong.push(TermsError { place: other.place().clone(), expected });
             }
         }
     }
 }
 
-type Dates = (Option<Instant>, Option<Instant>);
-
-fn meet(one: Dates, other: Dates) -> bool {
-    let before = |until: Option<Instant>, from: Option<Instant>| matches!((until, from), (Some(u), Some(f)) if u <= f);
-    !before(one.1, other.0) && !before(other.1, one.0)
-}
-
-fn place(path: &str, text: &str, offset: usize) -> Place {
+/// Where an offset of a file's text is.
+pub(in crate::domain) fn place(path: &str, text: &str, offset: usize) -> Place {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().map_or(0, |tail| tail.chars().count()) + 1;
@@ -178,7 +219,7 @@ fn place(path: &str, text: &str, offset: usize) -> Place {
 }
 
 /// A date (midnight UTC) or an instant with its offset, as TOML writes them.
-pub(super) fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Instant>, D::Error> {
+pub(in crate::domain) fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Instant>, D::Error> {
     let value = toml::value::Datetime::deserialize(deserializer)?;
     let text = match (value.time, value.offset) {
         (None, None) => format!("{value}T00:00:00Z"),

@@ -4,14 +4,15 @@ use crate::domain::change::Reason;
 use crate::domain::subscription::Status;
 use crate::domain::terms::End;
 use crate::domain::{Change, Kind, Subscription};
-use crate::ops::{self, Work, quotes};
+use crate::ops::{self, Work, quotes, tenants};
 use crate::partner_center::subscriptions_write::{RefundOption, Shown};
 
 pub(super) fn shown(work: &mut Work, subscription: &Subscription) -> ops::Result<Shown> {
     let change = Change::Cancellation { reason: Reason::CustomerRequest };
     let quote = quotes::quote(work, subscription, &change)?;
+    let terms = tenants::terms_for(work, subscription.tenant)?;
     let profile = &subscription.profile;
-    let family = work.terms.family(&profile.family);
+    let family = terms.family(&profile.family);
     let opened = subscription.standing.term_start.max(profile.purchased_at);
     let window = family.window(Kind::Cancellation, &profile.billing_cycle, opened);
     let mut actions = Vec::new();
