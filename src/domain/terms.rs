@@ -84,6 +84,16 @@ pub struct Family {
     pub after_term: Option<AfterTerm>,
     /// Rounding.
     pub rounding: RoundingRules,
+    /// Which invoice its lines stand on.
+    pub billing_provider: BillingProvider,
+    /// In which lists a purchase is shown, by its date.
+    pub visibilities: Vec<Visibility>,
+    /// Keys and downloads, by the date of the act.
+    pub keys: Vec<KeyRule>,
+    /// How a cancellation is asked for, by the date of the act.
+    pub askings: Vec<Asking>,
+    /// What countries' laws require instead of the windows, by date of purchase or renewal.
+    pub laws: Vec<Law>,
     /// Waiting for the publisher; none: what is bought is active at once.
     pub activation: Option<begin::ActivationRule>,
     /// Trials; none: there are none.
@@ -98,16 +108,6 @@ pub struct Family {
     pub billing_plans: Vec<change::BillingPlanRule>,
     /// The end of what is paid by use; none: it is cancelled instead.
     pub deprovision: Option<change::DeprovisionRule>,
-    /// Which invoice its lines stand on.
-    pub billing_provider: BillingProvider,
-    /// In which lists a purchase is shown, by its date.
-    pub visibilities: Vec<Visibility>,
-    /// Keys and downloads, by the date of the act.
-    pub keys: Vec<KeyRule>,
-    /// How a cancellation is asked for, by the date of the act.
-    pub askings: Vec<Asking>,
-    /// What countries' laws require instead of the windows, by date of purchase or renewal.
-    pub laws: Vec<Law>,
 }
 
 impl Family {

@@ -77,15 +77,6 @@ pub(super) fn last_instalment(family: &Family, sub: &Subscription, price: Money)
     term.minus(cycle.times(Decimal::from(cycles - 1))?)
 }
 
-/// What a seat costs in a cycle of another length, when nothing but the present price is known: the term's price stays.
-/// None where one of the lengths is not known.
-pub fn price_of_cycle(price: Money, profile: &Profile, billing_cycle: &str) -> Option<Money> {
-    let months = |cycle: &str| cycle_months(cycle).or_else(|| profile.term_duration.map(|term| term.months));
-    let (present, other) = (months(&profile.billing_cycle)?, months(billing_cycle)?);
-    let each = price.times(Decimal::from(other)).ok()?.amount.checked_div(Decimal::from(present))?;
-    Some(Money { amount: each, ..price }.rounded(Rounding::HalfUp))
-}
-
 /// What a line would come to at another price of a seat, such as the customer's: by the formula that explains its cost,
 /// else the same share of the price, to the nearest. `sub` is as it stands after the change.
 ///
@@ -114,6 +105,15 @@ pub fn at_price(terms: &Terms, sub: &Subscription, draft: &Draft, price: Money) 
     let share = price.times(draft.amount)?;
     let share = share.amount.checked_div(draft.unit_price).unwrap_or_default();
     Ok(Money { amount: share, ..price }.rounded(Rounding::HalfUp))
+}
+
+/// What a seat costs in a cycle of another length, when nothing but the present price is known: the term's price stays.
+/// None where one of the lengths is not known.
+pub fn price_of_cycle(price: Money, profile: &Profile, billing_cycle: &str) -> Option<Money> {
+    let months = |cycle: &str| cycle_months(cycle).or_else(|| profile.term_duration.map(|term| term.months));
+    let (present, other) = (months(&profile.billing_cycle)?, months(billing_cycle)?);
+    let each = price.times(Decimal::from(other)).ok()?.amount.checked_div(Decimal::from(present))?;
+    Some(Money { amount: each, ..price }.rounded(Rounding::HalfUp))
 }
 
 /// The price, or the refusal that there is none.

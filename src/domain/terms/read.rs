@@ -33,14 +33,6 @@ struct Sheet {
     quantity: Option<Spanned<QuantityRule>>,
     after_term: Option<Spanned<AfterTerm>>,
     rounding: Option<RoundingRules>,
-    activation: Option<begin::ActivationRule>,
-    trial: Option<begin::TrialRule>,
-    add_on: Option<begin::AddOnRule>,
-    coterm: Option<begin::CotermRule>,
-    schedule: Option<change::ScheduleRule>,
-    #[serde(default)]
-    billing_plan: Vec<change::BillingPlanRule>,
-    deprovision: Option<change::DeprovisionRule>,
     billing_provider: Option<BillingProvider>,
     #[serde(default)]
     visibility: Vec<Spanned<Visibility>>,
@@ -50,6 +42,14 @@ struct Sheet {
     asking: Vec<Spanned<Asking>>,
     #[serde(default)]
     law: Vec<Spanned<Law>>,
+    activation: Option<begin::ActivationRule>,
+    trial: Option<begin::TrialRule>,
+    add_on: Option<begin::AddOnRule>,
+    coterm: Option<begin::CotermRule>,
+    schedule: Option<change::ScheduleRule>,
+    #[serde(default)]
+    billing_plan: Vec<change::BillingPlanRule>,
+    deprovision: Option<change::DeprovisionRule>,
 }
 
 /// Reads every file, later ones over earlier ones, and checks what came out.
@@ -109,6 +109,7 @@ fn lay(families: &mut BTreeMap<String, Family>, sheet: Sheet, path: &str, text: 
     if let Some(rounding) = sheet.rounding {
         family.rounding = rounding;
     }
+    family.billing_provider = sheet.billing_provider.unwrap_or(family.billing_provider);
     family.activation = sheet.activation.or(family.activation.take());
     family.trial = sheet.trial.or(family.trial.take());
     family.add_on = sheet.add_on.or(family.add_on.take());
@@ -119,7 +120,6 @@ fn lay(families: &mut BTreeMap<String, Family>, sheet: Sheet, path: &str, text: 
     let told: Vec<String> = sheet.billing_plan.iter().map(|row| row.rule.clone()).collect();
     family.billing_plans.retain(|row| !told.contains(&row.rule));
     family.billing_plans.extend(sheet.billing_plan);
-    family.billing_provider = sheet.billing_provider.unwrap_or(family.billing_provider);
 }
 
 fn blank(name: &str) -> Family {
@@ -136,6 +136,11 @@ fn blank(name: &str) -> Family {
         quantity: None,
         after_term: None,
         rounding: RoundingRules::default(),
+        billing_provider: BillingProvider::default(),
+        visibilities: Vec::new(),
+        keys: Vec::new(),
+        askings: Vec::new(),
+        laws: Vec::new(),
         activation: None,
         trial: None,
         add_on: None,
@@ -143,11 +148,6 @@ fn blank(name: &str) -> Family {
         schedule: None,
         billing_plans: Vec::new(),
         deprovision: None,
-        billing_provider: BillingProvider::default(),
-        visibilities: Vec::new(),
-        keys: Vec::new(),
-        askings: Vec::new(),
-        laws: Vec::new(),
     }
 }
 

@@ -9,8 +9,8 @@ use crate::partner_center::subscriptions_write::{RefundOption, Shown};
 
 pub(super) fn shown(work: &mut Work, subscription: &Subscription) -> ops::Result<Shown> {
     let change = Change::Cancellation { reason: Reason::CustomerRequest };
-    let quote = quotes::quote(work, subscription, &change)?;
     let terms = tenants::terms_for(work, subscription.tenant)?;
+    let quote = quotes::quote(work, subscription, &change)?;
     let profile = &subscription.profile;
     let family = terms.family(&profile.family);
     let opened = subscription.standing.term_start.max(profile.purchased_at);
