@@ -12,7 +12,7 @@ use crate::domain::change::{Amendments, Reason};
 use crate::domain::ledger::ChargeType;
 use crate::domain::quote::Effect;
 use crate::domain::subscription::{Attention, Profile, Status, Subscription};
-use crate::domain::terms::begin::TrialEnd;
+use crate::domain::terms::begin::{DuringTrial, TrialEnd};
 use crate::domain::terms::{Family, Late, RenewalRule, Terms, When, Window};
 use crate::domain::{Change, Instant, Kind, Money, Quote, Refusal, Span, SubscriptionId, TenantId};
 
@@ -318,7 +318,9 @@ impl Asked<'_> {
         if until <= self.now {
             return Ok(self.late(until, window));
         }
-        let name = window.map_or("W-imported", |window| window.rule.as_str());
+        let own = self.trial().filter(|trial| trial.cancellation == DuringTrial::AnyTime);
+        let name = own.map(|trial| trial.rule.as_str()).or(window.map(|window| window.rule.as_str()));
+        let name = name.unwrap_or("W-imported");
         let refund = match self.refund(window) {
             Ok(refund) => refund,
             Err(refusal) => return Ok(no(refusal.by_rule(name), Some(until))),
