@@ -7,6 +7,7 @@
 pub mod customers;
 pub mod family;
 pub mod field;
+pub mod instructions;
 pub mod merge;
 pub mod offers;
 pub mod orders;

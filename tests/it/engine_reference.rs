@@ -22,6 +22,8 @@ fn prepare() {
     advance("P20D");
     given(facts + #{ term_end: "2027-02-10", auto_renew_enabled: true });
     given(facts + #{ term_end: "2027-02-15", status: "suspended", labels: #{ seen: "yes" } });
+    given(facts + #{ term_end: (), purchased_at: now(), status: "pending", labels: #{} });
+    given(facts + #{ term_end: "2027-02-10", is_trial: true, billing_cycle: "none", labels: #{} });
     decide("quantity", given(facts + #{ term_end: (), purchased_at: now() }), #{ quantity: 12 });
 }
 "#;

@@ -6,6 +6,7 @@ mod cli_daemon;
 mod cli_run;
 mod cli_verbs;
 mod crash;
+mod domain_life;
 mod domain_lifecycle;
 mod domain_selection;
 mod domain_terms;

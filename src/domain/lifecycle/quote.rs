@@ -36,6 +36,12 @@ pub fn quote_among(
     Asked { family, sub, price, around, now }.quote(change, &Amendments::default())
 }
 
+/// Seats that could go now without the rest (`refundableQuantity`).
+pub fn refundable_quantity(terms: &Terms, sub: &Subscription, now: Instant) -> i64 {
+    let family = terms.family(&sub.profile.family);
+    Asked { family, sub, price: None, around: &ALONE, now }.refundable()
+}
+
 /// What the terms say about cancelling, at `asked`, a subscription bought at `purchased` for so many seats at so much a
 /// seat and cycle.
 #[expect(clippy::too_many_arguments, reason = "they are the words of one command, and nothing else has them together")]
@@ -421,6 +427,16 @@ impl Asked<'_> {
         }
         let open = self.sub.profile.seat_batches.iter().filter(|batch| self.now < batch.allowed_until);
         open.map(|batch| batch.quantity).fold(0, i64::saturating_add)
+    }
+
+    /// Seats that could go now, as far as the terms let seats go at all.
+    pub(super) fn refundable(&self) -> i64 {
+        let active = self.sub.standing.status == Status::Active;
+        match self.family.quantity.as_ref().map(|rule| rule.decrease).filter(|_| active) {
+            Some(When::Window) => self.open_seats(),
+            Some(When::AnyTime) => self.sub.standing.quantity,
+            Some(When::Never) | None => 0,
+        }
     }
 
     /// Until when so many seats could go: the newest batches go first, the term's own seats last.

@@ -5,6 +5,7 @@
 
 pub mod events;
 pub mod ledger;
+pub mod life;
 pub mod messages;
 pub mod requests;
 pub mod rows;
@@ -26,8 +27,16 @@ use crate::domain::{Instant, Money};
 use crate::ops::subscriptions as subscriptions_ops;
 
 /// Every part, in the order of the reference.
-pub const PARTS: [Part; 7] =
-    [events::PART, subscriptions::PART, tenants::PART, requests::PART, ledger::PART, messages::PART, rows::PART];
+pub const PARTS: [Part; 8] = [
+    events::PART,
+    subscriptions::PART,
+    life::PART,
+    tenants::PART,
+    requests::PART,
+    ledger::PART,
+    messages::PART,
+    rows::PART,
+];
 
 /// Everything the program gives to scripts: for a library to be loaded with.
 pub fn kit() -> Kit {
@@ -49,6 +58,7 @@ pub fn reference() -> String {
 fn register(engine: &mut Engine) {
     events::register(engine);
     subscriptions::register(engine);
+    life::register(engine);
     tenants::register(engine);
     requests::register(engine);
     ledger::register(engine);
