@@ -75,8 +75,7 @@ pub(crate) fn tenant(id: TenantId, index: usize) -> Tenant {
         account: Default::default(),
         labels: Default::default(),
         opened_at: Some(due(0) - TimeDelta::days(900)),
-        first_billing_at: None,
-        extra: Default::default(),
+        ..Tenant::default()
     }
 }
 

@@ -159,10 +159,22 @@ pub(crate) const TOKENS: Noun = noun(
     &[
         Column("ID", "id"),
         Column("NAME", "name"),
+        Column("USER", "user"),
         Column("GRANTS", "grants"),
         Column("TENANTS", "tenants"),
         Column("EXPIRES", "expiresAt"),
         Column("REVOKED", "revokedAt"),
+    ],
+);
+pub(crate) const USERS: Noun = noun(
+    "users",
+    &[
+        Column("ID", "id"),
+        Column("NAME", "name"),
+        Column("EMAIL", "email"),
+        Column("ROLES", "roles"),
+        Column("CUSTOMER", "customer"),
+        Column("STATE", "state"),
     ],
 );
 pub(crate) const LEDGER: Noun = listed(
@@ -176,10 +188,28 @@ pub(crate) const LEDGER: Noun = listed(
         Column("QUANTITY", "quantity"),
         Column("UNIT PRICE", "unitPrice"),
         Column("AMOUNT", "amount"),
+        Column("TAX", "tax.amount"),
         Column("CURRENCY", "currency"),
+        Column("TO CUSTOMER", "atCustomerPrice.amount"),
+        Column("MARGIN", "margin"),
         Column("FROM", "periodStart"),
         Column("TO", "periodEnd"),
         Column("RULE", "rule"),
+    ],
+);
+pub(crate) const INVOICES: Noun = noun(
+    "invoices",
+    &[
+        Column("ID", "id"),
+        Column("DATE", "invoiceDate"),
+        Column("FROM", "billingPeriodStartDate"),
+        Column("TO", "billingPeriodEndDate"),
+        Column("LINES", "lineItems"),
+        Column("CUSTOMERS", "customers"),
+        Column("SUBTOTAL", "subtotal"),
+        Column("TAX", "taxTotal"),
+        Column("TOTAL", "totalCharges"),
+        Column("CURRENCY", "currencyCode"),
     ],
 );
 pub(crate) const ACTIVITY: Noun = listed(
@@ -194,10 +224,23 @@ pub(crate) const ACTIVITY: Noun = listed(
         Column("NOTE", "note"),
     ],
 );
+pub(crate) const SUPPORT: Noun = noun(
+    "support",
+    &[
+        Column("ID", "id"),
+        Column("STATUS", "status"),
+        Column("SEVERITY", "form.severity"),
+        Column("CUSTOMER", "organization|tenant"),
+        Column("TITLE", "form.title"),
+        Column("AMOUNT", "form.amount"),
+        Column("REQUEST", "request"),
+        Column("OPENED", "createdAt"),
+    ],
+);
 
 /// Every noun.
 #[cfg(test)]
-pub(crate) const ALL: [Noun; 15] = [
+pub(crate) const ALL: [Noun; 18] = [
     TENANTS,
     PRODUCTS,
     SUBSCRIPTIONS,
@@ -211,8 +254,11 @@ pub(crate) const ALL: [Noun; 15] = [
     DELIVERIES,
     MESSAGES,
     TOKENS,
+    USERS,
     LEDGER,
+    INVOICES,
     ACTIVITY,
+    SUPPORT,
 ];
 
 /// Looking at records.

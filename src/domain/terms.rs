@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Instant;
+use super::catalog::selling::Selling;
 use super::change::Kind;
 use super::ledger::{BillingProvider, ChargeType};
 use super::tax::Tax;
@@ -159,6 +160,7 @@ impl Family {
 #[derive(Debug, Clone)]
 pub struct Terms {
     files: Vec<(String, String)>,
+    selling: Arc<Selling>,
     families: BTreeMap<String, Family>,
     unknown: Family,
     tax: Tax,
@@ -187,7 +189,8 @@ impl Terms {
     /// # Errors
     /// Where a file that is compiled in does not hold together: the first thing wrong.
     pub fn builtin() -> Result<Terms, TermsError> {
-        let files = BUILTIN.map(|(path, text)| (path.to_owned(), text.to_owned())).to_vec();
+        let mut files = BUILTIN.map(|(path, text)| (path.to_owned(), text.to_owned())).to_vec();
+        files.push(("terms/selling.toml".to_owned(), Selling::SHIPPED.to_owned()));
         Terms::assemble(files).map_err(|mut wrong| wrong.swap_remove(0))
     }
 
@@ -203,7 +206,9 @@ impl Terms {
     }
 
     fn assemble(files: Vec<(String, String)>) -> Result<Terms, Vec<TermsError>> {
-        let (families, tax) = read::everything(&files)?;
+        let (rules, sheets): (Vec<_>, Vec<_>) = files.iter().cloned().partition(|(path, _)| Selling::is_file(path));
+        let (families, tax) = read::everything(&sheets)?;
+        let selling = Arc::new(read::selling(&rules)?);
         let unknown = families.get("unknown").cloned().ok_or_else(|| {
             let expected = "a family 'unknown' for what is not known".to_owned();
             vec![TermsError { place: Place::default(), expected }]
@@ -218,7 +223,7 @@ impl Terms {
         let hash = hasher.finalize().to_hex().to_string();
         let countries: BTreeSet<String> =
             families.values().flat_map(Family::law_countries).map(ToOwned::to_owned).collect();
-        let mut terms = Terms { files, families, unknown, tax, hash, abroad: BTreeMap::new() };
+        let mut terms = Terms { files, selling, families, unknown, tax, hash, abroad: BTreeMap::new() };
         for country in countries {
             let families = terms.families.iter().map(|(name, family)| (name.clone(), family.in_country(&country)));
             let there = Terms { families: families.collect(), ..terms.clone() };
@@ -251,6 +256,11 @@ impl Terms {
     /// Every family, by name.
     pub fn families(&self) -> impl Iterator<Item = &Family> {
         self.families.values()
+    }
+
+    /// The rules of selling: markets, tax, segments, plans, scope, channel.
+    pub fn selling(&self) -> &Selling {
+        &self.selling
     }
 
     /// BLAKE3 of every file's path and text, hexadecimal.

@@ -16,14 +16,14 @@ use crate::domain::terms::listed;
 use crate::domain::{Change, OrderId, Refusal, Subscription, SubscriptionId, TenantId};
 use crate::json::Value;
 use crate::ops::{self, Work, catalog, requests, subscriptions, tenants};
-use crate::partner_center::{customers, instructions, orders, subscriptions_write, write};
+use crate::partner_center::{customers, instructions, orders_write, subscriptions_write, write};
 use crate::store::records::Page;
 
 pub(super) mod below;
 mod shown;
 
 /// One page of Partner Center's collections: `{totalCount, items, links, attributes}`.
-fn collection<T>(listing: &Listing, path: &str, page: Page<T>, show: impl FnMut(T) -> Value) -> Reply {
+pub(super) fn collection<T>(listing: &Listing, path: &str, page: Page<T>, show: impl FnMut(T) -> Value) -> Reply {
     let items: Vec<Value> = page.items.into_iter().map(show).collect();
     let next = page.next.map(|key| format!("{path}?limit={}&cursor={}", listing.limit, listing.cursor(&key)));
     let mut links = vec![("self", path)];
@@ -39,7 +39,7 @@ fn collection_of(path: &str, items: Vec<Value>) -> Reply {
 }
 
 /// Numbers of Partner Center's JSON are exact; they are kept so.
-fn reply(value: &Value) -> Reply {
+pub(super) fn reply(value: &Value) -> Reply {
     Reply::exact(value.to_string())
 }
 
@@ -61,7 +61,7 @@ pub(super) async fn show(State(doors): State<Doors>, Path(text): Path<String>, c
 }
 
 /// A list below a customer: the tenant is part of the path and of the selection.
-fn below(doors: &Doors, noun: &'static Schema, tenant: TenantId, pairs: Pairs) -> Result<Listing, Problem> {
+pub(super) fn below(doors: &Doors, noun: &'static Schema, tenant: TenantId, pairs: Pairs) -> Result<Listing, Problem> {
     let mut pairs = pairs;
     if pairs.0.iter().any(|(name, _)| matches!(name.as_str(), "tenant" | "tenant_id" | "customer" | "customer_id")) {
         return Err(Problem::new(400, "unknown_parameter", "the path says whose they are"));
@@ -95,7 +95,7 @@ pub(super) async fn list_subscriptions(
 }
 
 /// A customer out of reach has no list either.
-fn exists(work: &Work, tenant: TenantId) -> ops::Result<()> {
+pub(super) fn exists(work: &Work, tenant: TenantId) -> ops::Result<()> {
     if work.reaches(tenant) { Ok(()) } else { Err(ops::not_found("tenant", &tenant)) }
 }
 
@@ -141,7 +141,7 @@ pub(super) async fn list_orders(
             key,
         )?;
         let path = format!("/customers/{tenant}/orders");
-        Ok(collection(&listing, &path, page, |order| orders::order(&order)))
+        Ok(collection(&listing, &path, page, |order| orders_write::order(&order, "")))
     });
     Ok(found.await?)
 }
@@ -155,7 +155,7 @@ pub(super) async fn show_order(
     let tenant: TenantId = tenant.parse()?;
     let id = OrderId(id);
     let order = doors.app.look(call.rights, move |work| catalog::order(work, tenant, &id)).await?;
-    Ok(reply(&orders::order(&order)))
+    Ok(reply(&orders_write::order(&order, "")))
 }
 
 /// What a PATCH asks for.

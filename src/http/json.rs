@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::domain::ledger::Line;
 use crate::domain::{Quote, Request, Subscription, calendar};
 use crate::ops::requests::{Proposed, outcome_of};
 
@@ -57,6 +58,16 @@ fn deletion_date(subscription: &Subscription) -> Option<String> {
     let off = matches!(standing.status, Status::Suspended | Status::Disabled);
     let last = standing.next_step_at.filter(|_| off)?.date_naive().pred_opt()?;
     Some(last.to_string())
+}
+
+/// A ledger line, with what the partner keeps of what the customer pays.
+pub(super) fn line(line: &Line) -> Value {
+    let mut out = shown(line);
+    out["total"] = line.total().to_string().into();
+    if let Some(margin) = line.margin() {
+        out["margin"] = margin.to_string().into();
+    }
+    out
 }
 
 /// A request, with its outcome in one word.

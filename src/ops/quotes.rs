@@ -5,8 +5,8 @@ use crate::domain::lifecycle::{self, Applied, Around};
 use crate::domain::{Change, Kind, Money, Quote, Refusal, Subscription};
 use crate::store::records::{catalog, subscriptions as rows, tenants};
 
-use super::Result;
 use super::work::Work;
+use super::{Result, price_list};
 
 /// Holdings of one customer looked at for an end to align to.
 const OTHERS_MAX: usize = 1_000;
@@ -60,8 +60,8 @@ pub fn price_of(work: &mut Work, subscription: &Subscription) -> Result<Option<M
     if profile.unit_price.is_some() {
         return Ok(profile.unit_price);
     }
-    let listed = catalog::price(&mut work.tx, &profile.offer_id, profile.term_duration, &profile.billing_cycle)?;
-    Ok(listed.map(|price| price.unit_price))
+    let (tenant, term) = (subscription.tenant, profile.term_duration);
+    price_list::cost_for(work, tenant, &profile.offer_id, term, &profile.billing_cycle)
 }
 
 /// The price of a seat for what the change makes of it: the plan it has, or the one that follows.
@@ -93,9 +93,10 @@ pub fn price_after(work: &mut Work, subscription: &Subscription, next: &Amendmen
     if !profile.is_trial && plan.is_present(profile) {
         return price_of(work, subscription);
     }
-    let listed = catalog::price(&mut work.tx, &plan.offer_id, plan.term_duration, &plan.billing_cycle)?;
-    if let Some(listed) = listed {
-        return Ok(Some(listed.unit_price));
+    let tenant = subscription.tenant;
+    let listed = price_list::cost_for(work, tenant, &plan.offer_id, plan.term_duration, &plan.billing_cycle)?;
+    if listed.is_some() {
+        return Ok(listed);
     }
     if plan.offer_id != profile.offer_id {
         return Ok(None);
@@ -121,9 +122,9 @@ fn price_of_cycle(work: &mut Work, subscription: &Subscription, cycle: &str) -> 
     if cycle == profile.billing_cycle {
         return price_of(work, subscription);
     }
-    let listed = catalog::price(&mut work.tx, &profile.offer_id, profile.term_duration, cycle)?;
-    if let Some(listed) = listed {
-        return Ok(Some(listed.unit_price));
+    let listed = price_list::cost_for(work, subscription.tenant, &profile.offer_id, profile.term_duration, cycle)?;
+    if listed.is_some() {
+        return Ok(listed);
     }
     Ok(profile.unit_price.and_then(|price| lifecycle::price_of_cycle(price, profile, cycle)))
 }

@@ -84,8 +84,7 @@ fn tenant(id: &str, overdue: Vec<Money>) -> Tenant {
         account: bursar::domain::tenant::Account { overdue, since: None },
         labels: Default::default(),
         opened_at: None,
-        first_billing_at: None,
-        extra: Default::default(),
+        ..Tenant::default()
     }
 }
 

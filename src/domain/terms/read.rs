@@ -11,6 +11,7 @@ use super::{
     SuspensionRule, TermEnd, TermsError, Visibility, Window, begin, change,
 };
 use crate::domain::calendar::{self, Instant};
+use crate::domain::catalog::selling::Selling;
 use crate::domain::change::Kind;
 use crate::domain::ledger::BillingProvider;
 use crate::domain::tax::Tax;
@@ -76,6 +77,18 @@ pub(super) fn everything(files: &[(String, String)]) -> Result<(BTreeMap<String,
     }
     tax.overlaps(&mut wrong);
     if wrong.is_empty() { Ok((families, tax)) } else { Err(wrong) }
+}
+
+/// Reads the rules of selling, later files over earlier ones.
+pub(super) fn selling(files: &[(String, String)]) -> Result<Selling, Vec<TermsError>> {
+    let mut selling = Selling::default();
+    let mut wrong = Vec::new();
+    for (path, text) in files {
+        if let Err((offset, expected)) = selling.lay(text) {
+            wrong.push(TermsError { place: place(path, text, offset), expected });
+        }
+    }
+    if wrong.is_empty() { Ok(selling) } else { Err(wrong) }
 }
 
 fn lay(families: &mut BTreeMap<String, Family>, sheet: Sheet, path: &str, text: &str, wrong: &mut Vec<TermsError>) {

@@ -4,6 +4,7 @@
 //! named, never served. No rule of the business stands here: what may change is decided in `domain`.
 
 pub mod activations;
+pub mod carts;
 pub mod catalog;
 pub mod deliveries;
 pub mod invoices;
@@ -11,14 +12,17 @@ pub mod keys;
 pub mod log;
 pub mod messages;
 pub mod meta;
+pub mod price_list;
 pub mod prices;
 pub mod requests;
 pub mod software;
 pub mod subscriptions;
+pub mod support;
 pub mod tenants;
 pub mod timers;
 pub mod tokens;
 pub mod triggers;
+pub mod users;
 
 use super::{Error, Result, Row, Table, Tx};
 use serde::Serialize;
