@@ -17,6 +17,14 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("subscriptions auto-renew", &["bursar subscriptions auto-renew ID off --why 'they decide in May'"]),
     ("subscriptions quantity", &["bursar subscriptions quantity ID 40 --why 'two new teams'"]),
     ("subscriptions renew", &["bursar subscriptions renew ID --quantity 40 --term P1Y"]),
+    ("subscriptions activate", &["bursar subscriptions activate ID --why 'the publisher has confirmed'"]),
+    ("subscriptions convert", &["bursar subscriptions convert ID --quantity 30 --term P1Y --billing monthly"]),
+    (
+        "subscriptions schedule",
+        &["bursar subscriptions schedule ID --quantity 40 --until 2028-06-30", "bursar subscriptions schedule ID"],
+    ),
+    ("subscriptions billing-plan", &["bursar subscriptions billing-plan ID annual --why 'fewer invoices'"]),
+    ("subscriptions deprovision", &["bursar subscriptions deprovision ID --why 'not used any more'"]),
     ("subscriptions story", &["bursar subscriptions story ID"]),
     (
         "subscriptions label",

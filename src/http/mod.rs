@@ -93,6 +93,14 @@ fn commerce() -> Router<Doors> {
         .route("/v1/customers/{tenant}", get(customers::show))
         .route("/v1/customers/{tenant}/subscriptions", get(customers::list_subscriptions))
         .route("/v1/customers/{tenant}/subscriptions/{id}", get(customers::show_subscription).patch(customers::patch))
+        .route("/v1/customers/{tenant}/subscriptions/{id}/addons", get(customers::below::add_ons))
+        .route("/v1/customers/{tenant}/subscriptions/{id}/conversions", post(customers::below::convert))
+        .route("/v1/customers/{tenant}/subscriptions/{id}/provisioningstatus", get(customers::below::provisioning))
+        .route("/v1/customers/{tenant}/subscriptions/{id}/activationlinks", get(customers::below::activation_links))
+        .route(
+            "/v1/customers/{tenant}/orders/{id}/lineitems/{line}/activationlinks",
+            get(customers::below::activation_links_of_line),
+        )
         .route("/v1/customers/{tenant}/orders", get(customers::list_orders))
         .route("/v1/customers/{tenant}/orders/{id}", get(customers::show_order))
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::body::{Object, missing};
 use super::problem::Problem;
 use super::reply::{Call, Reply};
-use super::requests::Asked;
+use super::requests::{Asked, CHANGE_FIELDS};
 use super::{Doors, json};
 use crate::domain::decision::Decision;
 use crate::domain::{Grant, SubscriptionId, lifecycle};
@@ -33,7 +33,7 @@ pub(super) async fn quote(State(doors): State<Doors>, call: Call, body: Bytes) -
 
 /// `POST /v1/decide`
 pub(super) async fn decide(State(doors): State<Doors>, call: Call, body: Bytes) -> Result<Reply, Problem> {
-    let fields = ["subscription", "kind", "reason", "enabled", "quantity", "termDuration", "billingCycle", "why"];
+    let fields: Vec<&str> = CHANGE_FIELDS.into_iter().chain(["subscription"]).collect();
     let body = Object::read(&body, &fields)?;
     let id: SubscriptionId =
         body.needed_text("subscription")?.parse().map_err(|refusal| super::body::refused("subscription", &refusal))?;

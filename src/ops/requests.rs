@@ -13,7 +13,7 @@ use crate::store::records::{Stored, requests as rows, subscriptions as subscript
 use crate::store::tables::TimerKind;
 
 use super::work::{Judgement, Work};
-use super::{Result, catalog, messages, not_found, purchases, quotes, rights, subscriptions, support, tenants};
+use super::{Result, add_ons, catalog, messages, not_found, purchases, quotes, rights, subscriptions, support, tenants};
 
 /// What proposing came to.
 #[derive(Debug, Clone)]
@@ -299,6 +299,9 @@ fn carry_out(
         catalog::line_closed(work, &applied.subscription, "")?;
     }
     work.owe(&applied.subscription, Some(request.id), applied.lines)?;
+    if let Change::Suspension { reason } = request.change {
+        add_ons::suspended_with(work, &applied.subscription, reason, Some(request.id))?;
+    }
     let operation = if later { "request.scheduled" } else { applied.topic };
     work.note(operation, Some(&applied.subscription), Some(request.id), &request.reasons.join("; "));
     if later && request.scheduled_for.is_some_and(|at| at <= work.now) {
@@ -331,12 +334,17 @@ fn close_moot(work: &mut Work, subscription: &Subscription, but: Id) -> Result<(
     }
     for open in rows::all_open(&mut work.tx, subscription.tenant, subscription.id)? {
         if open.id != but && (gone || open.kind == Kind::Renewal) {
-            let mut after = open.clone();
-            after.reasons.insert(0, "another change of the subscription made it moot".to_owned());
-            close(work, Some(&open), &mut after, State::Withdrawn)?;
+            withdraw_moot(work, &open)?;
         }
     }
     Ok(())
+}
+
+/// Withdraws a request whose subject has changed under it.
+pub(super) fn withdraw_moot(work: &mut Work, open: &Request) -> Result<()> {
+    let mut after = open.clone();
+    after.reasons.insert(0, "another change of the subscription made it moot".to_owned());
+    close(work, Some(open), &mut after, State::Withdrawn)
 }
 
 pub(super) fn close(work: &mut Work, before: Option<&Request>, request: &mut Request, state: State) -> Result<()> {

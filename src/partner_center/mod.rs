@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod customers;
 pub mod family;
 pub mod field;
+pub mod instructions;
 pub mod invoices;
 pub mod merge;
 pub mod offers;

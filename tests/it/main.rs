@@ -8,6 +8,7 @@ mod cli_keys;
 mod cli_run;
 mod cli_verbs;
 mod crash;
+mod domain_life;
 mod domain_lifecycle;
 mod domain_selection;
 mod domain_terms;

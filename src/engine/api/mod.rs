@@ -7,6 +7,7 @@ pub mod activations;
 pub mod events;
 pub mod invoices;
 pub mod ledger;
+pub mod life;
 pub mod messages;
 pub mod requests;
 pub mod rows;
@@ -33,6 +34,7 @@ use crate::ops::subscriptions as subscriptions_ops;
 pub const PARTS: [Part; 11] = [
     events::PART,
     subscriptions::PART,
+    life::PART,
     tenants::PART,
     software::PART,
     activations::PART,
@@ -64,6 +66,7 @@ pub fn reference() -> String {
 fn register(engine: &mut Engine) {
     events::register(engine);
     subscriptions::register(engine);
+    life::register(engine);
     tenants::register(engine);
     software::register(engine);
     activations::register(engine);
