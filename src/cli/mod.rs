@@ -4,6 +4,7 @@
 //! It decides nothing: a verb is a route and a way to print the answer.
 
 mod approvals;
+mod cancel;
 mod check;
 mod clock;
 mod complete;
@@ -102,6 +103,8 @@ enum Verb {
     /// Subscriptions, and changes to them
     #[command(subcommand)]
     Subscriptions(subscriptions::Verb),
+    /// Cancel what a customer bought, by product and order
+    Cancel(cancel::Cancel),
     /// Proposed changes, and answers to them
     #[command(subcommand)]
     Requests(approvals::Verb),
@@ -233,6 +236,7 @@ async fn dispatch(context: &Context, verb: Verb) -> Outcome {
         Verb::Tenants(verb) => verb.run(context, nouns::TENANTS).await,
         Verb::Products(verb) => verb.run(context, nouns::PRODUCTS).await,
         Verb::Subscriptions(verb) => verb.run(context).await,
+        Verb::Cancel(verb) => verb.run(context).await,
         Verb::Requests(verb) => verb.run(context).await,
         Verb::Decisions(verb) => verb.run(context, nouns::DECISIONS).await,
         Verb::Runs(verb) => verb.run(context, nouns::RUNS).await,

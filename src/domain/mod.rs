@@ -4,6 +4,7 @@
 //! except by [`Refusal`]. Time comes in as an argument; identifiers come in from above.
 
 pub mod calendar;
+pub mod cancellation;
 pub mod change;
 pub mod decision;
 pub mod ids;

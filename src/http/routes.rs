@@ -43,6 +43,7 @@ pub const ROUTES: &[Route] = &[
     route("PUT", "/v1/subscriptions/{id}/labels/{name}", "labels.write"),
     route("DELETE", "/v1/subscriptions/{id}/labels/{name}", "labels.write"),
     route("POST", "/v1/subscriptions/{id}/requests", "propose.KIND"),
+    route("POST", "/v1/cancellations", "propose.cancellation"),
     route("GET", "/v1/requests", "requests.read"),
     route("GET", "/v1/requests/{id}", "requests.read"),
     route("POST", "/v1/requests/{id}/approve", "decide.KIND"),
@@ -75,6 +76,8 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/upcoming", "schedules.read"),
     route("POST", "/v1/decide", "propose.KIND"),
     route("POST", "/v1/run", "store.admin"),
+    route("GET", "/v1/terms", "products.read"),
+    route("GET", "/v1/terms/{family}", "products.read"),
     route("POST", "/v1/terms/quote", "products.read"),
     route("GET", "/v1/export", "store.admin"),
     route("GET", "/v1/customers", "tenants.read"),
@@ -97,7 +100,13 @@ pub fn is_public(method: &Method, path: &str) -> bool {
 }
 
 /// The paths of single records and of verbs whose queries mean something.
-const ASKED: [&str; 4] = ["/v1/subscriptions/{id}/story", "/v1/subscriptions/{id}/quote", "/v1/upcoming", "/v1/import"];
+const ASKED: [&str; 5] = [
+    "/v1/subscriptions/{id}/story",
+    "/v1/subscriptions/{id}/quote",
+    "/v1/terms/{family}",
+    "/v1/upcoming",
+    "/v1/import",
+];
 
 /// Whether a query means anything there: on lists, and where a path is one of the few that read one.
 pub fn takes_query(method: &Method, path: &str) -> bool {

@@ -4,6 +4,7 @@
 //! Nothing but `ops` writes a row. An operation takes [`Work`] first and never reads a clock, never names the script
 //! engine and never talks to the outside: what goes out is a row of the outbox.
 
+pub mod cancellations;
 pub mod catalog;
 pub mod deliveries;
 pub mod export;

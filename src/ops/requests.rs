@@ -13,7 +13,7 @@ use crate::store::records::{Stored, catalog, requests as rows, subscriptions as 
 use crate::store::tables::TimerKind;
 
 use super::work::{Judgement, Work};
-use super::{Result, messages, not_found, subscriptions, tenants};
+use super::{Result, cancellations, messages, not_found, subscriptions, tenants};
 
 /// What proposing came to.
 #[derive(Debug, Clone)]
@@ -298,7 +298,11 @@ fn carry_out(
     }
     let call =
         upstream::call(&request.change, &request.amendments, request.quote.effect, &applied.subscription, request.id);
-    messages::tell_of(work, operation, &applied.subscription, request, Some(&call))
+    messages::tell_of(work, operation, &applied.subscription, request, Some(&call))?;
+    if request.kind == Kind::Cancellation && !later {
+        cancellations::tell(work, &applied.subscription, request)?;
+    }
+    Ok(())
 }
 
 /// Auto-renew is on again: a cancellation scheduled for the term end is off, and a renewal may be asked for again.

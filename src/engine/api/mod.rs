@@ -3,6 +3,7 @@
 //!
 //! To add a function: register it in its noun's file and describe it in that file's `PART`, with an example that runs.
 
+pub mod cancellations;
 pub mod events;
 pub mod ledger;
 pub mod messages;
@@ -11,6 +12,7 @@ pub mod rows;
 pub mod selected;
 pub mod subscriptions;
 pub mod tenants;
+pub mod terms;
 pub mod testing;
 
 use rhai::{Dynamic, Engine, Map};
@@ -26,8 +28,17 @@ use crate::domain::{Instant, Money};
 use crate::ops::subscriptions as subscriptions_ops;
 
 /// Every part, in the order of the reference.
-pub const PARTS: [Part; 7] =
-    [events::PART, subscriptions::PART, tenants::PART, requests::PART, ledger::PART, messages::PART, rows::PART];
+pub const PARTS: [Part; 9] = [
+    events::PART,
+    subscriptions::PART,
+    tenants::PART,
+    requests::PART,
+    ledger::PART,
+    messages::PART,
+    rows::PART,
+    cancellations::PART,
+    terms::PART,
+];
 
 /// Everything the program gives to scripts: for a library to be loaded with.
 pub fn kit() -> Kit {
@@ -54,6 +65,8 @@ fn register(engine: &mut Engine) {
     ledger::register(engine);
     messages::register(engine);
     rows::register(engine);
+    cancellations::register(engine);
+    terms::register(engine);
 }
 
 fn validate_schedule(cron: &str, zone: Option<&str>) -> Result<(), String> {
