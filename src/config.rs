@@ -21,6 +21,7 @@ use read::{Section, Source};
 
 mod limits;
 mod read;
+mod ring;
 
 const FILE_NAME: &str = "bursar.toml";
 /// Bytes of a configuration file, at most: a thousand hooks fit.
@@ -48,8 +49,12 @@ pub struct Config {
     pub endpoints: BTreeMap<String, Endpoint>,
     /// What a policy or script gets as `params`, by its path without `.rhai`. `[params."policies/renewal"]`
     pub params: BTreeMap<String, toml::Table>,
+    /// The file with the master keys that software keys and links are sealed with. `[secrets] key_file`
+    pub key_file: Option<PathBuf>,
     /// Nobody approves what they asked for themselves. `[approvals] four_eyes = true`
     pub four_eyes: bool,
+    /// `[invoices]`
+    pub invoices: Invoices,
     /// `[limits]`
     pub limits: Limits,
     /// `[retention]`
@@ -89,6 +94,23 @@ pub struct Endpoint {
     pub topics: Vec<String>,
 }
 
+/// The monthly invoices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invoices {
+    /// Day of the month, at 00:00Z, on which the invoices of the month before are published. `day = 6`
+    pub day: u32,
+    /// The partner's tenant id, as invoices show it; empty: they show none. `partner_id = ""`
+    pub partner_id: String,
+    /// The partner's MPN id, as invoices show it. `mpn_id = ""`
+    pub mpn_id: String,
+}
+
+impl Default for Invoices {
+    fn default() -> Invoices {
+        Invoices { day: 6, partner_id: String::new(), mpn_id: String::new() }
+    }
+}
+
 /// How long records are kept. Requests, decisions, ledger and activity are kept for ever.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
@@ -119,7 +141,9 @@ impl Default for Config {
             hooks: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             params: BTreeMap::new(),
+            key_file: None,
             four_eyes: true,
+            invoices: Invoices::default(),
             limits: Limits::default(),
             retention: Retention::default(),
         }
@@ -174,6 +198,15 @@ pub enum ConfigError {
         #[source]
         source: signature::SecretError,
     },
+    /// A file of master keys that holds none.
+    #[error("master keys in {path}")]
+    MasterKey {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: crate::seal::RingError,
+    },
 }
 
 impl ConfigError {
@@ -185,6 +218,7 @@ impl ConfigError {
                 "config_invalid"
             }
             ConfigError::SecretExposed { .. } => "weak_secret",
+            ConfigError::MasterKey { .. } => "invalid_secret",
             ConfigError::Secret { source, .. } => source.code(),
         }
     }
@@ -261,13 +295,15 @@ impl Config {
 }
 
 fn read_config(root: &Section<'_>, folder: &Path) -> Result<Config, Mistake> {
-    let sections = ["serve", "hooks", "endpoints", "params", "approvals", "limits", "retention"];
+    let sections = ["serve", "hooks", "endpoints", "params", "secrets", "approvals", "invoices", "limits", "retention"];
     root.only(&[&["store", "library", "zone"], &sections[..]].concat())?;
     let base = Config::default();
     let serve = root.section("serve")?;
     serve.only(&["listen"])?;
     let approvals = root.section("approvals")?;
     approvals.only(&["four_eyes"])?;
+    let secrets = root.section("secrets")?;
+    secrets.only(&["key_file"])?;
     Ok(Config {
         file: None,
         store: folder.join(root.text("store")?.map_or(base.store, PathBuf::from)),
@@ -277,7 +313,9 @@ fn read_config(root: &Section<'_>, folder: &Path) -> Result<Config, Mistake> {
         hooks: read_named(&root.section("hooks")?, |hook| read_hook(hook, folder))?,
         endpoints: read_named(&root.section("endpoints")?, |endpoint| read_endpoint(endpoint, folder))?,
         params: root.section("params")?.free_tables()?.into_iter().collect(),
+        key_file: secrets.text("key_file")?.map(|file| folder.join(file)),
         four_eyes: approvals.flag("four_eyes")?.unwrap_or(base.four_eyes),
+        invoices: read_invoices(&root.section("invoices")?)?,
         limits: read_limits(&root.section("limits")?)?,
         retention: read_retention(&root.section("retention")?)?,
     })
@@ -355,6 +393,19 @@ fn read_limits(section: &Section<'_>) -> Result<Limits, Mistake> {
         rows: rows.map_or(base.rows, |rows| usize::try_from(rows).unwrap_or(base.rows)),
         cache_bytes: section.size("cache", 1 << 20..=1 << 36)?.unwrap_or(base.cache_bytes),
         ..base
+    })
+}
+
+fn read_invoices(section: &Section<'_>) -> Result<Invoices, Mistake> {
+    section.only(&["day", "partner_id", "mpn_id"])?;
+    let base = Invoices::default();
+    // Every month has a 28th.
+    let day = section.number("day", 1..=28)?.and_then(|day| u32::try_from(day).ok());
+    let text = |key: &str, base: String| Ok(section.text(key)?.map_or(base, str::to_owned));
+    Ok(Invoices {
+        day: day.unwrap_or(base.day),
+        partner_id: text("partner_id", base.partner_id)?,
+        mpn_id: text("mpn_id", base.mpn_id)?,
     })
 }
 

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod json;
 pub mod schedule;
+pub mod seal;
 pub mod signature;
 pub mod suggest;
 

@@ -22,6 +22,7 @@ use crate::engine::library::{Kit, Library};
 use crate::engine::script_thread::Pool;
 use crate::ops::work::Endpoint;
 use crate::ops::{Ids, Judge, Rights, Settings, Work};
+use crate::seal::Ring;
 use crate::store::records::meta::{self, ClockKind};
 use crate::store::{self, Store, Tx, tables};
 use library::LibraryState;
@@ -59,6 +60,9 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The master keys.
+    #[error(transparent)]
+    MasterKeys(#[from] crate::config::ConfigError),
     /// The business or the store said no.
     #[error(transparent)]
     Operation(#[from] crate::ops::Error),
@@ -84,6 +88,8 @@ pub struct Options {
     pub kit: Option<Kit>,
     /// Whether the library may be absent or broken (for repair and for looking).
     pub tolerate_library: bool,
+    /// The master keys, instead of those that are configured.
+    pub ring: Option<Ring>,
     /// What runs, instead of what lies in the configured folder.
     pub library: Option<(Arc<Library>, Arc<Terms>)>,
 }
@@ -148,7 +154,7 @@ impl App {
     }
 
     fn on(store: Store, config: &Config, options: Options) -> Result<App> {
-        let Options { clock, script_threads, kit, tolerate_library, library } = options;
+        let Options { clock, script_threads, kit, tolerate_library, ring, library } = options;
         check_features()?;
         let mut tx = store.begin()?;
         let clock = StoreClock::of(meta::clock(&mut tx)?, clock);
@@ -161,10 +167,14 @@ impl App {
         let threads = script_threads.unwrap_or_else(default_threads);
         let pool = Pool::start(threads, library.current().library.clone()).map_err(Error::Threads)?;
         let budget = budget_of(config);
+        let ring = match ring {
+            Some(ring) => ring,
+            None => config.ring(&crate::config::environment)?,
+        };
         let app = App {
             inner: Arc::new(Inner {
                 opened_at_seq: store.last_accepted(),
-                settings: Arc::new(settings_of(config)),
+                settings: Arc::new(settings_of(config, ring)),
                 judge: Arc::new(Policies { budget: budget.clone() }),
                 config: config.clone(),
                 store,
@@ -278,7 +288,7 @@ fn set_clock(store: &Store, manual: Option<Instant>) -> Result<()> {
     Ok(())
 }
 
-fn settings_of(config: &Config) -> Settings {
+fn settings_of(config: &Config, ring: Ring) -> Settings {
     Settings {
         four_eyes: config.four_eyes,
         waits: Span::days(7),
@@ -288,6 +298,8 @@ fn settings_of(config: &Config) -> Settings {
             .map(|(name, endpoint)| Endpoint { name: name.clone(), topics: endpoint.topics.clone() })
             .collect(),
         rows: config.limits.rows,
+        invoice_day: config.invoices.day,
+        ring,
     }
 }
 

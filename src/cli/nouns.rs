@@ -176,10 +176,28 @@ pub(crate) const LEDGER: Noun = listed(
         Column("QUANTITY", "quantity"),
         Column("UNIT PRICE", "unitPrice"),
         Column("AMOUNT", "amount"),
+        Column("TAX", "tax.amount"),
         Column("CURRENCY", "currency"),
+        Column("TO CUSTOMER", "atCustomerPrice.amount"),
+        Column("MARGIN", "margin"),
         Column("FROM", "periodStart"),
         Column("TO", "periodEnd"),
         Column("RULE", "rule"),
+    ],
+);
+pub(crate) const INVOICES: Noun = noun(
+    "invoices",
+    &[
+        Column("ID", "id"),
+        Column("DATE", "invoiceDate"),
+        Column("FROM", "billingPeriodStartDate"),
+        Column("TO", "billingPeriodEndDate"),
+        Column("LINES", "lineItems"),
+        Column("CUSTOMERS", "customers"),
+        Column("SUBTOTAL", "subtotal"),
+        Column("TAX", "taxTotal"),
+        Column("TOTAL", "totalCharges"),
+        Column("CURRENCY", "currencyCode"),
     ],
 );
 pub(crate) const ACTIVITY: Noun = listed(
@@ -197,7 +215,7 @@ pub(crate) const ACTIVITY: Noun = listed(
 
 /// Every noun.
 #[cfg(test)]
-pub(crate) const ALL: [Noun; 15] = [
+pub(crate) const ALL: [Noun; 16] = [
     TENANTS,
     PRODUCTS,
     SUBSCRIPTIONS,
@@ -212,6 +230,7 @@ pub(crate) const ALL: [Noun; 15] = [
     MESSAGES,
     TOKENS,
     LEDGER,
+    INVOICES,
     ACTIVITY,
 ];
 

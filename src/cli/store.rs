@@ -1,9 +1,10 @@
 //! `bursar backup` and `bursar verify`: the store's file itself. They need it for themselves: a daemon has to be
 //! stopped first.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bursar::ops::invoices::{self, Difference};
 use bursar::store::{Options, Store, tables};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -57,6 +58,17 @@ impl Backup {
     }
 }
 
+/// The invoices that differ from their lines.
+fn recounted(context: &Context, path: &Path) -> Result<Vec<Difference>, Failure> {
+    let store = Store::open(path, &tables::ALL, Options::default())?;
+    let bar = counting(context, "months of invoices counted");
+    let counted = store.begin_durable().map_err(Into::into);
+    let counted = counted.and_then(|mut tx| invoices::recount(&mut tx, &mut |months| bar.set_position(months)));
+    bar.finish_and_clear();
+    store.close();
+    counted.map_err(|error| Failure::new(Exit::Failed, error.to_string()))
+}
+
 impl Verify {
     pub(crate) fn run(&self, context: &Context) -> Outcome {
         let path = match &self.file {
@@ -69,14 +81,20 @@ impl Verify {
         let verified = verified?;
         let corrupt: Vec<_> =
             verified.corrupt.iter().map(|(table, key)| json!({ "table": table, "key": key })).collect();
+        let invoices = if verified.is_sound() { recounted(context, &path)? } else { Vec::new() };
         context.out.record(&json!({
             "file": path.display().to_string(),
             "rows": verified.rows,
             "pagesSound": verified.pages_sound,
             "corrupt": corrupt,
+            "invoices": invoices,
         }))?;
-        if verified.is_sound() {
+        if verified.is_sound() && invoices.is_empty() {
             return Ok(Exit::Done);
+        }
+        if verified.is_sound() {
+            let told = format!("{} invoices in {} differ from their lines", invoices.len(), path.display());
+            return Err(Failure::new(Exit::Failed, told).mend("look at their lines: bursar invoices lines ID"));
         }
         let told = format!("{} damaged rows in {}", verified.corrupt.len(), path.display());
         Err(Failure::new(Exit::Failed, told).mend("put the last backup in its place, and keep this file"))

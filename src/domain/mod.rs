@@ -3,11 +3,16 @@
 //! It never reads a clock, never does input or output, names no module of the crate but its own, and never fails
 //! except by [`Refusal`]. Time comes in as an argument; identifiers come in from above.
 
+pub mod activation;
+pub mod ask;
 pub mod calendar;
 pub mod cancellation;
+pub mod cart;
+pub mod catalog;
 pub mod change;
 pub mod decision;
 pub mod ids;
+pub mod invoice;
 pub mod ledger;
 pub mod lifecycle;
 pub mod message;
@@ -20,7 +25,9 @@ pub mod refusal;
 pub mod request;
 pub mod run;
 pub mod selection;
+pub mod software;
 pub mod subscription;
+pub mod tax;
 pub mod tenant;
 pub mod terms;
 pub mod trigger;

@@ -68,7 +68,7 @@ impl<'de> Deserialize<'de> for Principal {
 }
 
 /// The nouns that a `NOUN.read` grant names.
-pub const READ_NOUNS: [&str; 14] = [
+pub const READ_NOUNS: [&str; 18] = [
     "tenants",
     "products",
     "subscriptions",
@@ -83,6 +83,10 @@ pub const READ_NOUNS: [&str; 14] = [
     "tokens",
     "ledger",
     "activity",
+    "invoices",
+    "prices",
+    "software",
+    "activations",
 ];
 
 /// One thing a principal may do.
@@ -100,8 +104,18 @@ pub enum Grant {
     MessagesResend,
     /// `tenants.account`: tell what the billing system knows of a tenant.
     TenantsAccount,
+    /// `prices.write`: what the partner asks its customers.
+    PricesWrite,
     /// `labels.write`.
     LabelsWrite,
+    /// `keys.read`: see keys and links of software, as the Admin agent does. Nothing but `*` implies it.
+    KeysRead,
+    /// `keys.own`: see one's own software, keys and links, as the customer's Global admin does; bound to one tenant.
+    KeysOwn,
+    /// `keys.manage`: record keys and links, and what products come with.
+    KeysManage,
+    /// `activations.write`: record KMS activations and that a device has been moved.
+    ActivationsWrite,
     /// `deliveries.redrive`.
     DeliveriesRedrive,
     /// `library.reload`.
@@ -125,7 +139,12 @@ impl fmt::Display for Grant {
             Grant::MessagesSend => f.write_str("messages.send"),
             Grant::MessagesResend => f.write_str("messages.resend"),
             Grant::TenantsAccount => f.write_str("tenants.account"),
+            Grant::PricesWrite => f.write_str("prices.write"),
             Grant::LabelsWrite => f.write_str("labels.write"),
+            Grant::KeysRead => f.write_str("keys.read"),
+            Grant::KeysOwn => f.write_str("keys.own"),
+            Grant::KeysManage => f.write_str("keys.manage"),
+            Grant::ActivationsWrite => f.write_str("activations.write"),
             Grant::DeliveriesRedrive => f.write_str("deliveries.redrive"),
             Grant::LibraryReload => f.write_str("library.reload"),
             Grant::TokensManage => f.write_str("tokens.manage"),
@@ -146,7 +165,12 @@ impl FromStr for Grant {
             "messages.send" => Grant::MessagesSend,
             "messages.resend" => Grant::MessagesResend,
             "tenants.account" => Grant::TenantsAccount,
+            "prices.write" => Grant::PricesWrite,
             "labels.write" => Grant::LabelsWrite,
+            "keys.read" => Grant::KeysRead,
+            "keys.own" => Grant::KeysOwn,
+            "keys.manage" => Grant::KeysManage,
+            "activations.write" => Grant::ActivationsWrite,
             "deliveries.redrive" => Grant::DeliveriesRedrive,
             "library.reload" => Grant::LibraryReload,
             "tokens.manage" => Grant::TokensManage,
@@ -174,7 +198,12 @@ pub fn every_grant() -> Vec<String> {
         Grant::MessagesSend,
         Grant::MessagesResend,
         Grant::TenantsAccount,
+        Grant::PricesWrite,
         Grant::LabelsWrite,
+        Grant::KeysRead,
+        Grant::KeysOwn,
+        Grant::KeysManage,
+        Grant::ActivationsWrite,
         Grant::DeliveriesRedrive,
         Grant::LibraryReload,
         Grant::TokensManage,

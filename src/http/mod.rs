@@ -16,6 +16,7 @@ use crate::domain::Id;
 use crate::domain::ids::Noun;
 use problem::Problem;
 
+mod activations;
 pub mod auth;
 mod body;
 mod cancellations;
@@ -26,15 +27,18 @@ mod export;
 pub mod guard;
 mod health;
 mod hooks;
+mod invoices;
 mod json;
 mod library;
 pub mod lists;
+mod prices;
 pub mod problem;
 mod records;
 pub mod refused;
 mod reply;
 mod requests;
 pub mod routes;
+mod software;
 mod subscriptions;
 mod tenants;
 mod terms;
@@ -53,6 +57,7 @@ pub fn router(app: App) -> Router {
     let limit = app.config().limits.import_body_bytes;
     let doors = Doors { app, hooks: Arc::default() };
     commerce()
+        .merge(software_routes())
         .merge(records())
         .merge(machinery())
         .route_layer(from_fn_with_state(doors.clone(), auth::authenticate))
@@ -67,6 +72,7 @@ fn commerce() -> Router<Doors> {
         .route("/v1/tenants/{id}", get(tenants::show))
         .route("/v1/tenants/{id}/account", post(tenants::account))
         .route("/v1/tenants/{id}/labels/{name}", put(tenants::label).delete(tenants::unlabel))
+        .route("/v1/tenants/{id}/prices", get(prices::list).put(prices::set))
         .route("/v1/products", get(records::products))
         .route("/v1/products/{id}", get(records::product))
         .route("/v1/subscriptions", get(subscriptions::list))
@@ -89,6 +95,22 @@ fn commerce() -> Router<Doors> {
         .route("/v1/customers/{tenant}/orders/{id}", get(customers::show_order))
 }
 
+/// Software with its keys, and the devices it is moved on.
+fn software_routes() -> Router<Doors> {
+    Router::new()
+        .route("/v1/software", get(software::sheets).post(software::describe))
+        .route("/v1/software/reseal", post(software::reseal))
+        .route("/v1/customers/{tenant}/software", get(software::list))
+        .route("/v1/customers/{tenant}/software/{id}", get(software::show))
+        .route("/v1/customers/{tenant}/software/{id}/keys", post(software::put))
+        .route("/v1/customers/{tenant}/software/{id}/keys/get", post(software::key))
+        .route("/v1/customers/{tenant}/software/{id}/links/get", post(software::link))
+        .route("/v1/activations", get(activations::due))
+        .route("/v1/customers/{tenant}/activations", get(activations::list).post(activations::record))
+        .route("/v1/customers/{tenant}/activations/moved", post(activations::moved))
+        .route("/v1/customers/{tenant}/activations/plan", get(activations::plan))
+}
+
 /// What happened and what came and went.
 fn records() -> Router<Doors> {
     Router::new()
@@ -98,6 +120,11 @@ fn records() -> Router<Doors> {
         .route("/v1/runs/{id}", get(records::run))
         .route("/v1/occurrences", get(records::occurrences))
         .route("/v1/ledger", get(records::lines))
+        .route("/v1/invoices", get(invoices::list))
+        .route("/v1/invoices/unbilled", get(invoices::unbilled))
+        .route("/v1/invoices/{id}", get(invoices::show))
+        .route("/v1/invoices/{id}/lineitems", get(invoices::line_items))
+        .route("/v1/invoices/{id}/customers/{tenant}", get(invoices::statement))
         .route("/v1/activity", get(records::activity))
         .route("/v1/deliveries", get(exchange::list_deliveries))
         .route("/v1/deliveries/{id}", get(exchange::delivery))

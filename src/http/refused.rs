@@ -12,7 +12,7 @@ const DOWN_SECONDS: u32 = 5;
 /// The status of a refusal's code. What is not listed is a conflict with the state of things.
 pub fn status_of(code: &str) -> u16 {
     match code {
-        "forbidden" | "self_approval" | "grants_exceeded" => 403,
+        "forbidden" | "self_approval" | "grants_exceeded" | "key_for_customer" => 403,
         "not_found" => 404,
         "approval_expired" => 410,
         "stale_approval" | "state_changed" | "precondition_failed" => 412,
@@ -27,7 +27,11 @@ pub fn status_of(code: &str) -> u16 {
         | "amount_overflow"
         | "missing_field"
         | "idempotency_key_reused"
+        | "choice_needed"
+        | "choice_not_offered"
         | "clock_backwards"
+        | "in_the_future"
+        | "nothing_to_record"
         | "asked_before_purchase" => 422,
         _ if code.starts_with("bad_") => 400,
         _ if code.starts_with("invalid") || code.starts_with("unknown_") => 422,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::FromRequestParts;
-use axum::http::header::{CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, LOCATION};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, LOCATION};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -17,6 +17,7 @@ use super::{Doors, json};
 use crate::domain::{Instant, Refusal};
 use crate::ops::idempotency::{self, Remembered};
 use crate::ops::{self, Rights, Work};
+use crate::seal::Secret;
 
 /// Characters of an idempotency key, at most.
 const KEY_LENGTH_MAX: usize = 255;
@@ -31,8 +32,8 @@ pub(super) struct Reply {
     body: String,
     generation: Option<u64>,
     location: Option<String>,
-    /// Shown once and never kept: the secret of a new token.
-    secret: Option<String>,
+    /// Shown and never kept, under its name: the secret of a new token, a product key, a link.
+    secret: Option<(&'static str, Secret)>,
     replayed: bool,
 }
 
@@ -63,9 +64,9 @@ impl Reply {
         Reply { location: Some(location), ..self }
     }
 
-    /// The same with a `secret` that is shown this once.
-    pub(super) fn secret(self, secret: String) -> Reply {
-        Reply { secret: Some(secret), ..self }
+    /// The same with a member that is shown in this answer and never kept.
+    pub(super) fn secret(self, name: &'static str, secret: Secret) -> Reply {
+        Reply { secret: Some((name, secret)), ..self }
     }
 
     /// A change that was recorded and still is a problem for whoever asked.
@@ -76,9 +77,10 @@ impl Reply {
 
 impl IntoResponse for Reply {
     fn into_response(mut self) -> Response {
-        if let Some(secret) = self.secret.take() {
+        let secret = self.secret.take();
+        if let Some((name, secret)) = &secret {
             let mut shown: Value = serde_json::from_str(&self.body).unwrap_or_default();
-            shown["secret"] = secret.into();
+            shown[*name] = secret.reveal().into();
             self.body = shown.to_string();
         }
         let mut response = Response::new(Body::from(self.body));
@@ -92,6 +94,9 @@ impl IntoResponse for Reply {
             if let Some(value) = value {
                 headers.insert(name, value);
             }
+        }
+        if secret.is_some() {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
         if self.replayed {
             headers.insert(REPLAYED, HeaderValue::from_static("true"));
@@ -184,6 +189,20 @@ impl Call {
             Ok(reply)
         });
         Ok(done.await?)
+    }
+}
+
+impl Call {
+    /// Does what has secrets in its body or its answer: nothing of either is kept, not even a hash, so an idempotency key
+    /// is not asked for. What is done this way may be done twice: recording the same again changes nothing, and a key
+    /// that is read again is read, and logged, again.
+    pub(super) async fn act_unkept(
+        self,
+        doors: &Doors,
+        change: impl Fn(&mut Work) -> ops::Result<Reply> + Send + 'static,
+    ) -> Result<Reply, Problem> {
+        let cause = doors.app.next_cause("http");
+        Ok(doors.app.act(self.rights, cause, change).await?)
     }
 }
 

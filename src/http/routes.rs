@@ -34,6 +34,8 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/tenants/{id}/account", "tenants.account"),
     route("PUT", "/v1/tenants/{id}/labels/{name}", "labels.write"),
     route("DELETE", "/v1/tenants/{id}/labels/{name}", "labels.write"),
+    route("GET", "/v1/tenants/{id}/prices", "prices.read"),
+    route("PUT", "/v1/tenants/{id}/prices", "prices.write"),
     route("GET", "/v1/products", "products.read"),
     route("GET", "/v1/products/{id}", "products.read"),
     route("GET", "/v1/subscriptions", "subscriptions.read"),
@@ -68,6 +70,11 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/tokens/{id}", "tokens.read"),
     route("DELETE", "/v1/tokens/{id}", "tokens.manage"),
     route("GET", "/v1/ledger", "ledger.read"),
+    route("GET", "/v1/invoices", "invoices.read"),
+    route("GET", "/v1/invoices/unbilled", "invoices.read"),
+    route("GET", "/v1/invoices/{id}", "invoices.read"),
+    route("GET", "/v1/invoices/{id}/lineitems", "invoices.read"),
+    route("GET", "/v1/invoices/{id}/customers/{tenant}", "invoices.read"),
     route("GET", "/v1/activity", "activity.read"),
     route("POST", "/v1/library/reload", "library.reload"),
     route("GET", "/v1/clock", "schedules.read"),
@@ -87,6 +94,19 @@ pub const ROUTES: &[Route] = &[
     route("PATCH", "/v1/customers/{tenant}/subscriptions/{id}", "propose.KIND"),
     route("GET", "/v1/customers/{tenant}/orders", "orders.read"),
     route("GET", "/v1/customers/{tenant}/orders/{id}", "orders.read"),
+    route("GET", "/v1/software", "products.read"),
+    route("POST", "/v1/software", "keys.manage"),
+    route("POST", "/v1/software/reseal", "keys.manage"),
+    route("GET", "/v1/customers/{tenant}/software", "software.read"),
+    route("GET", "/v1/customers/{tenant}/software/{id}", "software.read"),
+    route("POST", "/v1/customers/{tenant}/software/{id}/keys", "keys.manage"),
+    route("POST", "/v1/customers/{tenant}/software/{id}/keys/get", "keys.read"),
+    route("POST", "/v1/customers/{tenant}/software/{id}/links/get", "keys.read"),
+    route("GET", "/v1/activations", "activations.read"),
+    route("GET", "/v1/customers/{tenant}/activations", "activations.read"),
+    route("POST", "/v1/customers/{tenant}/activations", "activations.write"),
+    route("POST", "/v1/customers/{tenant}/activations/moved", "activations.write"),
+    route("GET", "/v1/customers/{tenant}/activations/plan", "activations.read"),
 ];
 
 /// Whether some method of this path is a route.
@@ -110,7 +130,8 @@ const ASKED: [&str; 5] = [
 
 /// Whether a query means anything there: on lists, and where a path is one of the few that read one.
 pub fn takes_query(method: &Method, path: &str) -> bool {
-    let lists = ["/v1/clock", "/v1/export"].iter().all(|single| *single != path);
+    let lists =
+        ["/v1/clock", "/v1/export", "/v1/customers/{tenant}/activations/plan"].iter().all(|single| *single != path);
     let is_list = table_method(method) == "GET" && !path.ends_with('}') && lists;
     is_list || ASKED.contains(&path)
 }

@@ -14,6 +14,7 @@ use crate::domain::ids::Noun;
 use crate::domain::selection::Schema;
 use crate::domain::{Grant, Grants, TenantId};
 use crate::ops::tokens;
+use crate::seal::Secret;
 use crate::store::records::tokens::Token;
 
 /// Random bytes of a secret.
@@ -57,7 +58,7 @@ pub(super) async fn create(State(doors): State<Doors>, call: Call, body: Bytes) 
     call.act(&doors, &body, move |work| {
         let token = tokens::create(work, &name, grants.clone(), expires_at, &secret)?;
         let place = format!("/v1/tokens/{}", token.id);
-        Ok(Reply::ok(shown(&token)).status(201).location(place).secret(secret.clone()))
+        Ok(Reply::ok(shown(&token)).status(201).location(place).secret("secret", Secret::new(secret.clone())))
     })
     .await
 }

@@ -6,12 +6,12 @@ use crate::domain::quote::Effect;
 use crate::domain::request::Outcome;
 use crate::domain::subscription::Status;
 use crate::domain::terms::{Asking, Path, Terms};
-use crate::domain::{Change, Grant, Kind, Quote, Refusal, Request, Subscription, Tenant, TenantId, lifecycle};
+use crate::domain::{Change, Grant, Kind, Quote, Refusal, Request, Subscription, Tenant, TenantId};
 use crate::store::records::subscriptions as rows;
 
 use super::requests::{self, Proposed};
 use super::work::Work;
-use super::{Result, messages, not_found, tenants};
+use super::{Result, messages, not_found, quotes, tenants};
 
 /// Choices that are told, at most.
 const CHOICES_MAX: usize = 100;
@@ -94,9 +94,8 @@ pub fn ask(work: &mut Work, given: &Given) -> Result<Answer> {
     };
     let family = terms.family(&subscription.profile.family);
     let asking = family.asking(work.now);
-    let price = requests::price_of(work, &subscription)?;
     let change = Change::Cancellation { reason: given.reason };
-    let quote = lifecycle::quote(&terms, &subscription, &change, price, work.now);
+    let quote = quotes::quote(work, &subscription, &change)?;
     let mut answer = told(asking, &quote, &subscription, work);
     let needs = asking.map_or(&[][..], |row| &row.needs);
     answer.missing = cancellation::missing(needs, given, by_name);
@@ -230,9 +229,7 @@ fn is_meant(subscription: &Subscription, given: &Given) -> bool {
 fn choose(work: &mut Work, terms: &Terms, found: &[Subscription], given: &Given) -> Result<Answer> {
     let mut choices = Vec::new();
     for subscription in found.iter().take(CHOICES_MAX) {
-        let price = requests::price_of(work, subscription)?;
-        let change = Change::Cancellation { reason: given.reason };
-        let quote = lifecycle::quote(terms, subscription, &change, price, work.now);
+        let quote = quotes::quote(work, subscription, &Change::Cancellation { reason: given.reason })?;
         choices.push(choice(terms, subscription, &quote, work));
     }
     if given.product.is_none() && given.subscription.is_none() && given.order.is_none() {

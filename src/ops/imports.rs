@@ -13,7 +13,7 @@ use crate::partner_center::read::Fact;
 use crate::partner_center::subscriptions::SubscriptionFact;
 use crate::partner_center::{subscriptions_merge, upstream};
 use crate::store::records::{
-    Stored, catalog, log, meta, requests as request_rows, subscriptions as rows, tenants as tenant_rows,
+    Stored, catalog, log, meta, price_list, requests as request_rows, subscriptions as rows, tenants as tenant_rows,
 };
 
 use super::work::Work;
@@ -76,15 +76,9 @@ pub fn record(work: &mut Work, fact: &Fact, options: Options) -> Result<Imported
         Fact::Offer(fact) => offer(work, fact, options),
         Fact::Price(fact) => {
             let price = &fact.price;
-            let known = catalog::price(
-                &mut work.tx,
-                &price.product,
-                price.term_duration,
-                price.billing_cycle.as_deref().unwrap_or(""),
-            )?;
-            let same = known.as_ref() == Some(price);
+            let same = price_list::same_place(&mut work.tx, price)?.as_ref() == Some(price);
             if !same {
-                catalog::save_price(&mut work.tx, price)?;
+                price_list::save_price(&mut work.tx, price)?;
             }
             let outcome = if same { Outcome::Unchanged } else { Outcome::Taken };
             Ok(Imported {
@@ -137,17 +131,7 @@ fn ensure_tenant(work: &mut Work, id: TenantId) -> Result<()> {
     if tenant_rows::get(&mut work.tx, id)?.is_some() {
         return Ok(());
     }
-    let tenant = Tenant {
-        id,
-        generation: 1,
-        company_name: UNKNOWN_CUSTOMER.to_owned(),
-        domain: String::new(),
-        country: String::new(),
-        account: Default::default(),
-        labels: Default::default(),
-        opened_at: None,
-        extra: Default::default(),
-    };
+    let tenant = Tenant { id, generation: 1, company_name: UNKNOWN_CUSTOMER.to_owned(), ..Tenant::default() };
     tenant_rows::save(&mut work.tx, None, &tenant)?;
     meta::save_imported(&mut work.tx, &id.bytes(), tenant.generation)?;
     Ok(())

@@ -4,19 +4,28 @@
 //! Nothing but `ops` writes a row. An operation takes [`Work`] first and never reads a clock, never names the script
 //! engine and never talks to the outside: what goes out is a row of the outbox.
 
+pub mod activations;
 pub mod cancellations;
 pub mod catalog;
+mod charging;
 pub mod deliveries;
 pub mod export;
 pub mod idempotency;
 pub mod imports;
+pub mod invoices;
+pub mod keys;
 pub mod ledger;
 pub mod lists;
 pub mod messages;
+mod price_list;
+pub mod prices;
+mod purchases;
+pub mod quotes;
 pub mod rehearsal;
 pub mod renewals;
 pub mod requests;
 pub mod retention;
+pub mod software;
 pub mod subscriptions;
 pub mod tenants;
 pub mod tokens;

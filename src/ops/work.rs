@@ -5,18 +5,19 @@ use std::sync::Arc;
 use crate::domain::change::Amendments;
 use crate::domain::decision::{Answer, Decision, Verdict};
 use crate::domain::ids::Noun;
-use crate::domain::ledger::{Draft, Line};
 use crate::domain::lifecycle::{self, Due};
 use crate::domain::request::Otherwise;
+use crate::domain::subscription::Status;
 use crate::domain::terms::Terms;
 use crate::domain::{Grant, Grants, Id, Instant, Principal, Refusal, Request, Span, Subscription, TenantId};
+use crate::seal::Ring;
 use crate::store::Tx;
 use crate::store::records::log::{Activity, Record};
 use crate::store::records::timers::{self, Timer};
 use crate::store::records::{Stored, log, subscriptions};
 use crate::store::tables::TimerKind;
 
-use super::{Error, Result};
+use super::{Error, Result, keys};
 
 /// Who acts, and what they may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,11 +121,22 @@ pub struct Settings {
     pub endpoints: Vec<Endpoint>,
     /// The most rows one read of a script or a list may give.
     pub rows: usize,
+    /// Day of the month on which the invoices of the month before are published, 1 to 28.
+    pub invoice_day: u32,
+    /// The master keys that keys and links of software are sealed with.
+    pub ring: Ring,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { four_eyes: true, waits: Span::days(7), endpoints: Vec::new(), rows: 10_000 }
+        Self {
+            four_eyes: true,
+            waits: Span::days(7),
+            endpoints: Vec::new(),
+            rows: 10_000,
+            invoice_day: 6,
+            ring: Ring::default(),
+        }
     }
 }
 
@@ -142,7 +154,8 @@ impl Ids {
         Self { store, cause: cause.to_owned(), ordinal: 0 }
     }
 
-    fn seed(&mut self) -> Vec<u8> {
+    /// Bytes that no other call in this store gets: store, cause, ordinal.
+    pub(super) fn seed(&mut self) -> Vec<u8> {
         let mut seed = self.store.to_vec();
         seed.extend(self.cause.bytes());
         seed.push(0);
@@ -284,6 +297,11 @@ impl Work {
             timers::set(&mut self.tx, timer)?;
         }
         subscriptions::save(&mut self.tx, before.map(|stored| &stored.value), after)?;
+        let stood = before.is_some_and(|stored| stored.value.standing.status != Status::Deleted);
+        if stood && after.standing.status == Status::Deleted {
+            // C-rev: whatever ended the purchase, its keys and links end in the same commit.
+            keys::revoke(self, after)?;
+        }
         let seq = before.map_or(0, |stored| stored.seq);
         let chained = self.record.before.iter().any(|(id, _)| *id == after.id);
         if !chained && seq != u64::MAX {
@@ -324,28 +342,6 @@ impl Work {
             subject: subscription.id.bytes(),
         };
         lifecycle::dues(&self.terms, subscription).into_iter().map(timer).collect()
-    }
-
-    pub(super) fn owe(&mut self, subscription: &Subscription, request: Option<Id>, drafts: Vec<Draft>) {
-        for draft in drafts {
-            self.record.lines.push(Line {
-                id: String::new(),
-                at: self.now,
-                seq: 0,
-                tenant: subscription.tenant,
-                subscription: subscription.id,
-                request,
-                kind: draft.kind,
-                quantity: draft.quantity,
-                unit_price: draft.unit_price,
-                amount: draft.amount,
-                currency: draft.currency,
-                period_start: draft.period_start,
-                period_end: draft.period_end,
-                rule: draft.rule,
-                reverses: draft.reverses,
-            });
-        }
     }
 
     /// A place to come back to: everything done since can be undone without ending the transaction.

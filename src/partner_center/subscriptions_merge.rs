@@ -85,6 +85,8 @@ fn fresh_profile(fact: &SubscriptionFact, now: Instant) -> Profile {
         order_id: None,
         seat_batches: Vec::new(),
         next_term: Amendments::default(),
+        custom_term_end_date: None,
+        next_billing_cycle: None,
         suspension_reason: None,
         labels: fact.labels.clone(),
         extra: BTreeMap::new(),

@@ -1,0 +1,213 @@
+//! KMS activations of customers' devices, and their move to a MAK (K-180).
+
+use crate::domain::activation::{Activation, LASTS, MoveState, Progress, Step, check_names, steps};
+use crate::domain::software::KeyState;
+use crate::domain::terms::is_software;
+use crate::domain::{Grant, Instant, Refusal, Span, SubscriptionId, TenantId, calendar};
+use crate::store::records::{Page, activations as rows, subscriptions as subscription_rows, tenants};
+
+use super::work::Work;
+use super::{Result, not_found, software};
+
+/// Rows looked at in one go.
+const PAGE_ROWS: usize = 500;
+
+/// A KMS activation as it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The device.
+    pub device: String,
+    /// The product activated on it.
+    pub product: String,
+    /// When a KMS host activated it last.
+    pub activated_at: Instant,
+    /// How long that lasts, where it is not the usual 180 days.
+    pub lasts: Option<Span>,
+    /// The purchase its MAK is to be of.
+    pub subscription: Option<SubscriptionId>,
+}
+
+fn in_reach(work: &mut Work, customer: TenantId) -> Result<()> {
+    let known = work.reaches(customer) && tenants::get(&mut work.tx, customer)?.is_some();
+    if known { Ok(()) } else { Err(not_found("customer", &customer)) }
+}
+
+/// Records the last KMS activation of a product on a device. One that was told before and is later stays.
+///
+/// # Errors
+/// `forbidden`, `not_found`, `bad_device`, `bad_product`, `in_the_future`, `bad_duration`.
+pub fn record(work: &mut Work, customer: TenantId, told: &Told) -> Result<Activation> {
+    work.require(&Grant::ActivationsWrite)?;
+    in_reach(work, customer)?;
+    check_names(&told.device, &told.product)?;
+    if told.activated_at > work.now {
+        let at = calendar::show(told.activated_at);
+        let message = format!("{at} is still to come: an activation is recorded when it has happened");
+        return Err(Refusal::new("in_the_future", message).into());
+    }
+    let lasts = told.lasts.unwrap_or(LASTS);
+    if lasts.is_zero() {
+        return Err(Refusal::new("bad_duration", "an activation lasts for some time").by_rule("K-180").into());
+    }
+    if let Some(id) = told.subscription {
+        software::held(work, customer, id)?;
+    }
+    let fresh = Activation {
+        customer,
+        device: told.device.trim().to_owned(),
+        product: told.product.trim().to_owned(),
+        activated_at: told.activated_at,
+        lasts,
+        moved_at: None,
+        moved_by: None,
+        subscription: told.subscription,
+    };
+    let before = rows::get(&mut work.tx, customer, &fresh.device, &fresh.product)?.map(|stored| stored.value);
+    let after = before.as_ref().map_or_else(|| fresh.clone(), |before| before.seen_again(&fresh));
+    if before.as_ref() != Some(&after) {
+        rows::save(&mut work.tx, before.as_ref(), &after)?;
+        let note = format!("{} on {}, until {}", after.product, after.device, calendar::show(after.deadline()));
+        work.note_tenant("activation.recorded", Some(customer), &note);
+        work.effect(format!("activation {} {}", after.device, after.product));
+    }
+    Ok(after)
+}
+
+/// Marks a device's product as moved: its MAK was activated then.
+///
+/// # Errors
+/// `forbidden`, `not_found`, `in_the_future`, `moved_before_activated`.
+pub fn moved(
+    work: &mut Work,
+    customer: TenantId,
+    device: &str,
+    product: &str,
+    at: Option<Instant>,
+    subscription: Option<SubscriptionId>,
+) -> Result<Activation> {
+    work.require(&Grant::ActivationsWrite)?;
+    in_reach(work, customer)?;
+    let at = at.unwrap_or(work.now);
+    let known = rows::get(&mut work.tx, customer, device, product)?.map(|stored| stored.value);
+    let shown = |text: &str| text.chars().take(64).collect::<String>();
+    let before =
+        known.ok_or_else(|| not_found("activation of", &format!("{} on {}", shown(product), shown(device))))?;
+    if at > work.now {
+        return Err(Refusal::new("in_the_future", "a device is marked as moved when it has been").into());
+    }
+    if at < before.activated_at {
+        let message = format!("a KMS host activated it after that, at {}", calendar::show(before.activated_at));
+        return Err(Refusal::new("moved_before_activated", message).by_rule("K-180").into());
+    }
+    if let Some(id) = subscription {
+        software::held(work, customer, id)?;
+    }
+    if before.moved_at.is_some() {
+        return Ok(before);
+    }
+    let after = Activation {
+        moved_at: Some(at),
+        moved_by: Some(work.rights.principal.clone()),
+        subscription: subscription.or(before.subscription),
+        ..before.clone()
+    };
+    rows::save(&mut work.tx, Some(&before), &after)?;
+    let note = format!("{} on {}", after.product, after.device);
+    work.note_tenant("activation.moved", Some(customer), &note);
+    work.effect(format!("moved {} {}", after.device, after.product));
+    Ok(after)
+}
+
+/// A page of a customer's activations, by device and product.
+///
+/// # Errors
+/// `forbidden`, `not_found`.
+pub fn list(work: &mut Work, customer: TenantId, after: Option<&[u8]>, limit: usize) -> Result<Page<Activation>> {
+    work.require(&Grant::Read("activations"))?;
+    in_reach(work, customer)?;
+    Ok(rows::page(&mut work.tx, Some(customer), after, limit)?)
+}
+
+/// A page of what has not been moved yet and whose deadline comes within a time from now or has passed, earliest first;
+/// of every customer within reach.
+///
+/// # Errors
+/// `forbidden`, `out_of_range` for a time beyond the calendar.
+pub fn due(work: &mut Work, within: Option<Span>, after: Option<&[u8]>, limit: usize) -> Result<Page<Activation>> {
+    work.require(&Grant::Read("activations"))?;
+    let until = match within {
+        None => calendar::from_micros(i64::MAX),
+        Some(span) => span
+            .after(work.now)
+            .and_then(|end| end.checked_add_signed(chrono::TimeDelta::microseconds(1)))
+            .ok_or_else(|| Refusal::new("out_of_range", "that is beyond the calendar"))?,
+    };
+    let mut page = rows::due(&mut work.tx, until, after, limit)?;
+    page.items.retain(|activation| work.rights.grants.reach(activation.customer));
+    Ok(page)
+}
+
+/// How a customer's move stands, and the steps in the order that avoids downtime.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The steps.
+    pub steps: Vec<Step>,
+    /// What has not been moved, earliest deadline first.
+    pub left: Vec<Activation>,
+    /// Devices and products recorded.
+    pub recorded: usize,
+    /// Of what is left, how many have lapsed.
+    pub lapsed: usize,
+}
+
+/// How a customer's move stands, and what to do next.
+///
+/// # Errors
+/// `forbidden`, `not_found`.
+pub fn plan(work: &mut Work, customer: TenantId) -> Result<Plan> {
+    work.require(&Grant::Read("activations"))?;
+    in_reach(work, customer)?;
+    let mut progress = purchases(work, customer)?;
+    let mut left = Vec::new();
+    let mut cursor: Option<Vec<u8>> = None;
+    loop {
+        let page = rows::page(&mut work.tx, Some(customer), cursor.as_deref(), PAGE_ROWS)?;
+        progress.devices += page.items.len();
+        left.extend(page.items.into_iter().filter(|activation| activation.moved_at.is_none()));
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    progress.moved = progress.devices - left.len();
+    left.sort_by_key(|activation| (activation.deadline(), activation.device.clone()));
+    let now = work.now;
+    let lapsed = left.iter().filter(|activation| activation.state(now) == MoveState::Lapsed).count();
+    Ok(Plan { steps: steps(&progress), left, recorded: progress.devices, lapsed })
+}
+
+/// Purchases of software that stand, and how many of them have a key here.
+fn purchases(work: &mut Work, customer: TenantId) -> Result<Progress> {
+    let mut progress = Progress::default();
+    let mut cursor: Option<Vec<u8>> = None;
+    loop {
+        let page = subscription_rows::page(&mut work.tx, Some(customer), cursor.as_deref(), PAGE_ROWS)?;
+        let terms = std::sync::Arc::clone(&work.terms);
+        for stored in page.items.iter().filter(|stored| is_software(&terms, &stored.value)) {
+            let entitlement = software::entitlement(work, stored.value.id)?;
+            match KeyState::of(true, entitlement.as_ref(), stored.value.standing.status) {
+                KeyState::Available => {
+                    progress.purchases += 1;
+                    let delivered = entitlement.map(|entitlement| entitlement.delivered).unwrap_or_default();
+                    progress.with_key += usize::from(delivered.iter().any(|known| known.key));
+                }
+                KeyState::Awaited => progress.purchases += 1,
+                KeyState::Revoked | KeyState::NotApplicable => {}
+            }
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(progress);
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Software of a customer (SW-list): everything that was bought, cancelled too, with its orders and the state of its keys;
+//! and what products come with. Never a key or a link: those are read in [`keys`](super::keys).
+
+use std::collections::BTreeMap;
+
+use crate::domain::order::{Order, OrderLine};
+use crate::domain::software::{Entitlement, KeyState, OrderedAs, Sheet, Software};
+use crate::domain::subscription::Status;
+use crate::domain::terms::{Delivery, List, is_software};
+use crate::domain::{Grant, Refusal, Subscription, SubscriptionId, TenantId};
+use crate::store::records::{Page, Stored, catalog, software as rows, subscriptions as subscription_rows};
+
+use super::work::Work;
+use super::{Result, keys, not_found};
+
+/// Rows looked at in one go.
+const PAGE_ROWS: usize = 500;
+/// Bytes of a link to instructions, at most.
+const URL_BYTES_MAX: usize = 2_048;
+
+/// Which order lines bought what, and the lines that no record was made of.
+type Ordered = (BTreeMap<SubscriptionId, Vec<OrderedAs>>, Vec<(Order, OrderLine)>);
+
+/// A page of a customer's software in the order of its ids; lines of orders that no record was made of stand at the end.
+///
+/// # Errors
+/// `forbidden`, `not_found`.
+pub fn list(work: &mut Work, customer: TenantId, after: Option<&[u8]>, limit: usize) -> Result<Page<Software>> {
+    may_look(work, customer)?;
+    let (bought, unheld) = ordered(work, customer)?;
+    let mut items = Vec::new();
+    let mut cursor = after.map(<[u8]>::to_vec);
+    loop {
+        let page = subscription_rows::page(&mut work.tx, Some(customer), cursor.as_deref(), PAGE_ROWS)?;
+        for stored in page.items {
+            if !is_software(&work.terms, &stored.value) {
+                continue;
+            }
+            let orders = orders_of(&stored.value, &bought);
+            items.push(shown(work, &stored.value, orders)?);
+            if items.len() == limit {
+                let key = crate::store::records::keys::subscription(customer, stored.value.id).to_vec();
+                return Ok(Page { items, next: Some(key) });
+            }
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    for (order, line) in unheld {
+        items.extend(unheld_software(work, &order, &line)?);
+    }
+    Ok(Page { items, next: None })
+}
+
+/// One piece of software of a customer.
+///
+/// # Errors
+/// `forbidden`, `not_found`.
+pub fn get(work: &mut Work, customer: TenantId, id: SubscriptionId) -> Result<Software> {
+    may_look(work, customer)?;
+    let stored = held(work, customer, id)?;
+    let (bought, _) = ordered(work, customer)?;
+    let orders = orders_of(&stored.value, &bought);
+    shown(work, &stored.value, orders)
+}
+
+/// Whoever reads software, or the customer's own Global admin for its own (K-cust).
+fn may_look(work: &Work, customer: TenantId) -> Result<()> {
+    if keys::is_own(work, customer) {
+        return Ok(());
+    }
+    work.require(&Grant::Read("software"))?;
+    if work.reaches(customer) { Ok(()) } else { Err(not_found("customer", &customer)) }
+}
+
+/// A holding of software of a customer, for what has checked its own right.
+pub(super) fn held(work: &mut Work, customer: TenantId, id: SubscriptionId) -> Result<Stored<Subscription>> {
+    let found = subscription_rows::get(&mut work.tx, customer, id)?;
+    let software = found.filter(|stored| is_software(&work.terms, &stored.value));
+    software.ok_or_else(|| not_found("software", &id))
+}
+
+/// The sheet of what a holding is of: the product's own, or an empty one.
+pub(super) fn sheet_of(work: &mut Work, product: &str) -> Result<Sheet> {
+    let known = rows::sheet(&mut work.tx, product)?;
+    Ok(known.unwrap_or_else(|| Sheet { product: product.to_owned(), ..Sheet::default() }))
+}
+
+/// What a holding comes with today (K-none).
+pub(super) fn delivery_of(work: &Work, subscription: &Subscription, sheet: &Sheet) -> Delivery {
+    work.terms.family(&subscription.profile.family).key_delivery(&sheet.comes_with, work.now)
+}
+
+fn shown(work: &mut Work, subscription: &Subscription, orders: Vec<OrderedAs>) -> Result<Software> {
+    let mut sheet = sheet_of(work, &subscription.profile.offer_id)?;
+    let has_keys = delivery_of(work, subscription, &sheet) == Delivery::Keys;
+    let family = work.terms.family(&subscription.profile.family);
+    sheet.options = if has_keys { sheet.options.asked(family.key_choices(work.now)) } else { Default::default() };
+    let entitlement = rows::entitlement(&mut work.tx, subscription.id)?.map(|stored| stored.value);
+    Ok(Software::of(subscription, (has_keys, &sheet), entitlement.as_ref(), orders))
+}
+
+/// The order line of a holding: as its order tells, else the order it came from.
+fn orders_of(subscription: &Subscription, bought: &BTreeMap<SubscriptionId, Vec<OrderedAs>>) -> Vec<OrderedAs> {
+    let mut orders = bought.get(&subscription.id).cloned().unwrap_or_default();
+    if let Some(order) = &subscription.profile.order_id
+        && !orders.iter().any(|known| known.order_id == *order)
+    {
+        orders.push(OrderedAs { order_id: order.clone(), line_item_number: None });
+    }
+    orders.sort();
+    orders
+}
+
+fn ordered(work: &mut Work, customer: TenantId) -> Result<Ordered> {
+    let (mut bought, mut unheld) = (BTreeMap::<SubscriptionId, Vec<OrderedAs>>::new(), Vec::new());
+    let mut cursor: Option<Vec<u8>> = None;
+    loop {
+        let page = catalog::orders(&mut work.tx, Some(customer), cursor.as_deref(), PAGE_ROWS)?;
+        for order in page.items {
+            for line in &order.line_items {
+                let held = match line.subscription_id {
+                    Some(id) if subscription_rows::get(&mut work.tx, customer, id)?.is_some() => Some(id),
+                    _ => None,
+                };
+                let Some(id) = held else {
+                    unheld.push((order.clone(), line.clone()));
+                    continue;
+                };
+                let place = OrderedAs { order_id: order.id.clone(), line_item_number: Some(line.line_item_number) };
+                bought.entry(id).or_default().push(place);
+            }
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok((bought, unheld));
+        }
+    }
+}
+
+/// What a line without a record of its own bought, where the catalogue tells that it is software.
+fn unheld_software(work: &mut Work, order: &Order, line: &OrderLine) -> Result<Option<Software>> {
+    let Some(product) = product_of(work, &line.offer_id)? else { return Ok(None) };
+    let has_term = line.extra.contains_key("termDuration");
+    let purchased = order.creation_date.unwrap_or(work.now);
+    let family = work.terms.family(&product.family);
+    if !family.is_in(List::Software, purchased, has_term) {
+        return Ok(None);
+    }
+    let sheet = sheet_of(work, &line.offer_id)?;
+    let family = work.terms.family(&product.family);
+    let has_keys = family.key_delivery(&sheet.comes_with, work.now) == Delivery::Keys;
+    let options = sheet.options.asked(family.key_choices(work.now));
+    let status = if line.quantity == 0 || order.status == "cancelled" { Status::Deleted } else { Status::Active };
+    let named = [&line.friendly_name, &product.name];
+    Ok(Some(Software {
+        subscription: None,
+        customer: order.tenant,
+        orders: vec![OrderedAs { order_id: order.id.clone(), line_item_number: Some(line.line_item_number) }],
+        product_id: line.offer_id.clone(),
+        product: named.into_iter().find(|name| !name.is_empty()).cloned().unwrap_or_default(),
+        family: product.family.clone(),
+        quantity: line.quantity,
+        purchased_at: order.creation_date,
+        status,
+        key_state: KeyState::of(has_keys, None, status),
+        revoked_at: None,
+        delivered: Vec::new(),
+        options: if has_keys { options } else { Default::default() },
+        installation_instructions_url: sheet.installation_instructions_url,
+        azure_hybrid_benefit: sheet.azure_hybrid_benefit.filter(crate::domain::software::HybridBenefit::holds),
+    }))
+}
+
+/// The product of an offer, or the one it is a sku of.
+fn product_of(work: &mut Work, offer: &str) -> Result<Option<crate::domain::product::Product>> {
+    for id in Sheet::ids(offer) {
+        if let Some(found) = catalog::product(&mut work.tx, &id)? {
+            return Ok(Some(found.value));
+        }
+    }
+    Ok(None)
+}
+
+/// Says what a product comes with.
+///
+/// # Errors
+/// `forbidden`, `bad_product`, `bad_option`, `bad_url`.
+pub fn describe(work: &mut Work, sheet: Sheet) -> Result<Sheet> {
+    work.rights.require_for_all(&Grant::KeysManage)?;
+    let plain = |text: &str| !text.is_empty() && text.len() <= 255 && !text.chars().any(char::is_control);
+    if !plain(&sheet.product) || !(sheet.comes_with.is_empty() || plain(&sheet.comes_with)) {
+        return Err(
+            Refusal::new("bad_product", "a product is named by its id, and what it comes with by a word").into()
+        );
+    }
+    sheet.options.check()?;
+    if let Some(url) = &sheet.installation_instructions_url {
+        check_url("installationInstructionsUrl", url)?;
+    }
+    if rows::sheet(&mut work.tx, &sheet.product)?.as_ref() != Some(&sheet) {
+        rows::save_sheet(&mut work.tx, &sheet)?;
+        work.note("software.described", None, None, &sheet.product);
+    }
+    Ok(sheet)
+}
+
+/// A page of what products come with, in the order of their ids.
+///
+/// # Errors
+/// `forbidden`.
+pub fn sheets(work: &mut Work, after: Option<&[u8]>, limit: usize) -> Result<Page<Sheet>> {
+    work.require(&Grant::Read("products"))?;
+    Ok(rows::sheets(&mut work.tx, after, limit)?)
+}
+
+/// Checks that a text is an address a person may follow.
+pub(super) fn check_url(name: &str, url: &str) -> Result<()> {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or_default();
+    let plain = !rest.is_empty() && !url.chars().any(|letter| letter.is_whitespace() || letter.is_control());
+    if plain && url.len() <= URL_BYTES_MAX {
+        return Ok(());
+    }
+    // What was given is not repeated: a download link is a secret.
+    let message =
+        format!("{name} is an address that begins with https:// or http://, of at most {URL_BYTES_MAX} bytes");
+    Err(Refusal::new("bad_url", message).into())
+}
+
+/// What is recorded of a holding's keys and links, for an operation that has checked its own right.
+pub(super) fn entitlement(work: &mut Work, id: SubscriptionId) -> Result<Option<Entitlement>> {
+    Ok(rows::entitlement(&mut work.tx, id)?.map(|stored| stored.value))
+}
