@@ -27,14 +27,17 @@ mod master_key;
 mod nouns;
 mod output;
 mod prices;
+mod roles;
 mod run;
 mod serve;
 mod software;
 mod store;
 mod subscriptions;
+mod support;
 mod terms;
 mod test;
 mod tokens;
+mod users;
 mod watch;
 
 use std::path::PathBuf;
@@ -154,6 +157,13 @@ enum Verb {
     /// Access tokens
     #[command(subcommand)]
     Tokens(Reading),
+    /// The partner's people and customers' Global admins, with their roles
+    #[command(subcommand)]
+    Users(users::Verb),
+    /// What each role may do
+    Roles(roles::Roles),
+    /// Who you are here, and what you may do
+    Whoami(roles::Whoami),
     /// Charges and credits
     #[command(subcommand)]
     Ledger(Reading),
@@ -166,6 +176,9 @@ enum Verb {
     /// Who did what
     #[command(subcommand)]
     Activity(Reading),
+    /// Support requests: refunds and deployment help that no change does
+    #[command(subcommand)]
+    Support(support::Verb),
     /// Make and revoke access tokens
     #[command(subcommand)]
     Token(tokens::Verb),
@@ -276,10 +289,14 @@ async fn dispatch(context: &Context, verb: Verb) -> Outcome {
         Verb::Deliveries(verb) => verb.run(context).await,
         Verb::Messages(verb) => verb.run(context).await,
         Verb::Tokens(verb) => verb.run(context, nouns::TOKENS).await,
+        Verb::Users(verb) => verb.run(context).await,
+        Verb::Roles(verb) => verb.run(context).await,
+        Verb::Whoami(verb) => verb.run(context).await,
         Verb::Ledger(verb) => verb.run(context, nouns::LEDGER).await,
         Verb::Invoices(verb) => verb.run(context).await,
         Verb::Prices(verb) => verb.run(context).await,
         Verb::Activity(verb) => verb.run(context, nouns::ACTIVITY).await,
+        Verb::Support(verb) => verb.run(context).await,
         Verb::Token(verb) => verb.run(context).await,
         Verb::Library(verb) => verb.run(context).await,
         Verb::Clock(verb) => verb.run(context).await,

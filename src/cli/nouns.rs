@@ -159,10 +159,22 @@ pub(crate) const TOKENS: Noun = noun(
     &[
         Column("ID", "id"),
         Column("NAME", "name"),
+        Column("USER", "user"),
         Column("GRANTS", "grants"),
         Column("TENANTS", "tenants"),
         Column("EXPIRES", "expiresAt"),
         Column("REVOKED", "revokedAt"),
+    ],
+);
+pub(crate) const USERS: Noun = noun(
+    "users",
+    &[
+        Column("ID", "id"),
+        Column("NAME", "name"),
+        Column("EMAIL", "email"),
+        Column("ROLES", "roles"),
+        Column("CUSTOMER", "customer"),
+        Column("STATE", "state"),
     ],
 );
 pub(crate) const LEDGER: Noun = listed(
@@ -212,10 +224,23 @@ pub(crate) const ACTIVITY: Noun = listed(
         Column("NOTE", "note"),
     ],
 );
+pub(crate) const SUPPORT: Noun = noun(
+    "support",
+    &[
+        Column("ID", "id"),
+        Column("STATUS", "status"),
+        Column("SEVERITY", "form.severity"),
+        Column("CUSTOMER", "organization|tenant"),
+        Column("TITLE", "form.title"),
+        Column("AMOUNT", "form.amount"),
+        Column("REQUEST", "request"),
+        Column("OPENED", "createdAt"),
+    ],
+);
 
 /// Every noun.
 #[cfg(test)]
-pub(crate) const ALL: [Noun; 16] = [
+pub(crate) const ALL: [Noun; 18] = [
     TENANTS,
     PRODUCTS,
     SUBSCRIPTIONS,
@@ -229,9 +254,11 @@ pub(crate) const ALL: [Noun; 16] = [
     DELIVERIES,
     MESSAGES,
     TOKENS,
+    USERS,
     LEDGER,
     INVOICES,
     ACTIVITY,
+    SUPPORT,
 ];
 
 /// Looking at records.

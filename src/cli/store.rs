@@ -23,6 +23,9 @@ pub(crate) struct Backup {
 pub(crate) struct Verify {
     /// A store's file; else the configured one
     file: Option<PathBuf>,
+    /// A checkpoint kept from before, as `activity checkpoint` told it: nothing up to it may have been rewritten
+    #[arg(long, value_name = "SEQUENCE:HASH")]
+    checkpoint: Option<String>,
 }
 
 /// Shows that something goes on; nothing is drawn where nobody looks.
@@ -79,6 +82,7 @@ impl Verify {
         let verified = Store::verify_file(&path, &tables::ALL, &mut |rows| bar.set_position(rows));
         bar.finish_and_clear();
         let verified = verified?;
+        let chained = verified.chained;
         let corrupt: Vec<_> =
             verified.corrupt.iter().map(|(table, key)| json!({ "table": table, "key": key })).collect();
         let invoices = if verified.is_sound() { recounted(context, &path)? } else { Vec::new() };
@@ -88,15 +92,51 @@ impl Verify {
             "pagesSound": verified.pages_sound,
             "corrupt": corrupt,
             "invoices": invoices,
+            "log": {
+                "since": chained.start,
+                "records": chained.records,
+                "checkpoint": chained.checkpoint(),
+                "broken": chained.broken.map(|broken| json!({ "sequence": broken.seq, "fault": broken.fault.as_str() })),
+            },
         }))?;
-        if verified.is_sound() && invoices.is_empty() {
-            return Ok(Exit::Done);
+        let restore = "put the last backup in its place, and keep this file";
+        if let Some(broken) = chained.broken {
+            let told = format!("the log was changed: sequence {} is {}", broken.seq, broken.fault.as_str());
+            return Err(Failure::new(Exit::Failed, told).mend(restore));
         }
-        if verified.is_sound() {
+        if !verified.is_sound() {
+            let told = format!("{} damaged rows in {}", verified.corrupt.len(), path.display());
+            return Err(Failure::new(Exit::Failed, told).mend(restore));
+        }
+        if !invoices.is_empty() {
             let told = format!("{} invoices in {} differ from their lines", invoices.len(), path.display());
             return Err(Failure::new(Exit::Failed, told).mend("look at their lines: bursar invoices lines ID"));
         }
-        let told = format!("{} damaged rows in {}", verified.corrupt.len(), path.display());
-        Err(Failure::new(Exit::Failed, told).mend("put the last backup in its place, and keep this file"))
+        if let Some(checkpoint) = &self.checkpoint {
+            holds(&path, checkpoint)?;
+        }
+        Ok(Exit::Done)
     }
+}
+
+/// Whether the chain of a store still goes through a checkpoint kept elsewhere.
+fn holds(path: &Path, checkpoint: &str) -> Result<(), Failure> {
+    let read = checkpoint.trim().split_once(':').and_then(|(seq, hash)| Some((seq.parse::<u64>().ok()?, hash)));
+    let Some((seq, hash)) = read else {
+        let told = format!("--checkpoint {checkpoint:?} is no SEQUENCE:HASH");
+        return Err(Failure::usage(told).mend("`bursar activity checkpoint` tells the present one"));
+    };
+    let store = Store::open(path, &tables::ALL, Options::default())?;
+    let known = store.chained_at(seq);
+    store.close();
+    let same = known?.is_some_and(|known| hex(&known).eq_ignore_ascii_case(hash));
+    if same {
+        return Ok(());
+    }
+    let told = format!("the log was rewritten: it does not go through the checkpoint of sequence {seq}");
+    Err(Failure::new(Exit::Failed, told).mend("what was written since the backup before it cannot be trusted"))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -76,6 +76,7 @@ fn members(answer: &Answer) -> Map<String, Value> {
         ("choices", json::shown(&answer.choices)),
         ("missing", missing.into()),
         ("acknowledgement", answer.acknowledge.clone().into()),
+        ("support", answer.support.map(|id| id.to_string()).into()),
         ("confirmation", answer.confirmation.as_ref().map(json::shown).into()),
         ("request", answer.proposed.as_ref().and_then(|made| made.request.as_ref()).map(json::request).into()),
         ("subscription", answer.subscription.as_ref().map(json::subscription).into()),

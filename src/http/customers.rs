@@ -22,7 +22,7 @@ use crate::store::records::Page;
 mod shown;
 
 /// One page of Partner Center's collections: `{totalCount, items, links, attributes}`.
-fn collection<T>(listing: &Listing, path: &str, page: Page<T>, show: impl FnMut(T) -> Value) -> Reply {
+pub(super) fn collection<T>(listing: &Listing, path: &str, page: Page<T>, show: impl FnMut(T) -> Value) -> Reply {
     let items: Vec<Value> = page.items.into_iter().map(show).collect();
     let next = page.next.map(|key| format!("{path}?limit={}&cursor={}", listing.limit, listing.cursor(&key)));
     let mut links = vec![("self", path)];
@@ -32,7 +32,7 @@ fn collection<T>(listing: &Listing, path: &str, page: Page<T>, show: impl FnMut(
 }
 
 /// Numbers of Partner Center's JSON are exact; they are kept so.
-fn reply(value: &Value) -> Reply {
+pub(super) fn reply(value: &Value) -> Reply {
     Reply::exact(value.to_string())
 }
 
@@ -54,7 +54,7 @@ pub(super) async fn show(State(doors): State<Doors>, Path(text): Path<String>, c
 }
 
 /// A list below a customer: the tenant is part of the path and of the selection.
-fn below(doors: &Doors, noun: &'static Schema, tenant: TenantId, pairs: Pairs) -> Result<Listing, Problem> {
+pub(super) fn below(doors: &Doors, noun: &'static Schema, tenant: TenantId, pairs: Pairs) -> Result<Listing, Problem> {
     let mut pairs = pairs;
     if pairs.0.iter().any(|(name, _)| matches!(name.as_str(), "tenant" | "tenant_id" | "customer" | "customer_id")) {
         return Err(Problem::new(400, "unknown_parameter", "the path says whose they are"));
@@ -88,7 +88,7 @@ pub(super) async fn list_subscriptions(
 }
 
 /// A customer out of reach has no list either.
-fn exists(work: &Work, tenant: TenantId) -> ops::Result<()> {
+pub(super) fn exists(work: &Work, tenant: TenantId) -> ops::Result<()> {
     if work.reaches(tenant) { Ok(()) } else { Err(ops::not_found("tenant", &tenant)) }
 }
 

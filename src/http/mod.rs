@@ -37,12 +37,15 @@ mod records;
 pub mod refused;
 mod reply;
 mod requests;
+mod roles;
 pub mod routes;
 mod software;
 mod subscriptions;
+mod support;
 mod tenants;
 mod terms;
 mod tokens;
+mod users;
 
 /// What every handler has.
 #[derive(Clone)]
@@ -58,6 +61,7 @@ pub fn router(app: App) -> Router {
     let doors = Doors { app, hooks: Arc::default() };
     commerce()
         .merge(software_routes())
+        .merge(support_requests())
         .merge(records())
         .merge(machinery())
         .route_layer(from_fn_with_state(doors.clone(), auth::authenticate))
@@ -111,6 +115,19 @@ fn software_routes() -> Router<Doors> {
         .route("/v1/customers/{tenant}/activations/plan", get(activations::plan))
 }
 
+/// Support requests, in our own JSON and in Partner Center's.
+fn support_requests() -> Router<Doors> {
+    Router::new()
+        .route("/v1/support", get(support::list).post(support::open))
+        .route("/v1/support/{id}", get(support::show).patch(support::update))
+        .route("/v1/support/{id}/note", post(support::note))
+        .route("/v1/support/{id}/close", post(support::close))
+        .route("/v1/servicerequests", get(support::theirs::list).post(support::theirs::open))
+        .route("/v1/servicerequests/supporttopics", get(support::theirs::topics))
+        .route("/v1/servicerequests/{id}", get(support::theirs::show).patch(support::theirs::patch))
+        .route("/v1/customers/{tenant}/servicerequests", get(support::theirs::of_customer))
+}
+
 /// What happened and what came and went.
 fn records() -> Router<Doors> {
     Router::new()
@@ -144,6 +161,10 @@ fn machinery() -> Router<Doors> {
         .route("/v1/library/reload", post(library::reload))
         .route("/v1/tokens", get(tokens::list).post(tokens::create))
         .route("/v1/tokens/{id}", delete(tokens::revoke).get(tokens::show))
+        .route("/v1/users", get(users::list).post(users::create))
+        .route("/v1/users/{id}", get(users::show).patch(users::update))
+        .route("/v1/roles", get(roles::matrix))
+        .route("/v1/whoami", get(roles::whoami))
         .route("/v1/clock", get(clock::show))
         .route("/v1/clock/advance", post(clock::advance))
         .route("/v1/upcoming", get(clock::upcoming))

@@ -5,8 +5,9 @@ use crate::domain::cancellation::{self, Choice, Confirmation, Given, Info, Short
 use crate::domain::quote::Effect;
 use crate::domain::request::Outcome;
 use crate::domain::subscription::Status;
+use crate::domain::support::{Form, REFUND};
 use crate::domain::terms::{Asking, Path, Terms};
-use crate::domain::{Change, Grant, Kind, Quote, Refusal, Request, Subscription, Tenant, TenantId};
+use crate::domain::{Change, Grant, Id, Kind, Quote, Refusal, Request, Subscription, Tenant, TenantId};
 use crate::store::records::subscriptions as rows;
 
 use super::requests::{self, Proposed};
@@ -41,6 +42,8 @@ pub struct Answer {
     pub rule: Option<String>,
     /// The request.
     pub proposed: Option<Proposed>,
+    /// The support request that was opened for it (C-esc).
+    pub support: Option<Id>,
     /// What follows, once it is cancelled.
     pub confirmation: Option<Confirmation>,
 }
@@ -67,6 +70,7 @@ impl Answer {
             role: None,
             rule: None,
             proposed: None,
+            support: None,
             confirmation: None,
         }
     }
@@ -105,9 +109,13 @@ pub fn ask(work: &mut Work, given: &Given) -> Result<Answer> {
         return Ok(Answer { short: Some(Short::InformationMissing), says, choices, ..answer });
     }
     let code = quote.refusal.as_ref().map(|refusal| refusal.code.as_str());
-    let by_support = asking.is_some_and(|row| row.path == Path::SupportRequest) && quote.allowed;
-    if by_support || code == Some("price_unknown") {
+    if code == Some("price_unknown") {
         return Ok(escalated(answer, given));
+    }
+    if asking.is_some_and(|row| row.path == Path::SupportRequest) && quote.allowed {
+        let form = form(given, &subscription);
+        let proposed = requests::propose_by_support(work, subscription.id, change, &given.why, form)?;
+        return settled(work, &terms, answer, proposed);
     }
     let possible = quote.allowed || quote.effect == Effect::StopRenewal;
     if let Some(text) = asking.and_then(|row| row.acknowledge.as_ref()).filter(|_| possible && !given.acknowledged) {
@@ -128,6 +136,21 @@ fn told(asking: Option<&Asking>, quote: &Quote, subscription: &Subscription, wor
         subscription: Some(subscription.clone()),
         info: Some(info),
         ..Answer::of("")
+    }
+}
+
+/// The form of a refund, as far as what was given fills it (SR).
+fn form(given: &Given, subscription: &Subscription) -> Form {
+    Form {
+        problem: REFUND.to_owned(),
+        title: format!("Refund of {}", cancellation::name_of(subscription)),
+        impact: given.refund_reason.clone(),
+        order_id: subscription.profile.order_id.clone(),
+        subscription: Some(subscription.id),
+        refund_reason: given.refund_reason.clone(),
+        amount: given.amount,
+        product_id: subscription.profile.offer_id.clone(),
+        ..Form::default()
     }
 }
 
@@ -158,6 +181,10 @@ fn settled(work: &mut Work, terms: &Terms, answer: Answer, proposed: Proposed) -
         if let Some(confirmation) = &answer.confirmation {
             answer.says.clone_from(&confirmation.message);
         }
+    }
+    answer.support = proposed.request.as_ref().and_then(|request| request.support);
+    if let Some(support) = answer.support.filter(|_| proposed.outcome == Outcome::Waiting) {
+        answer.says = format!("support request {support} was opened; it is cancelled when a person says so after that");
     }
     answer.proposed = Some(proposed);
     Ok(answer)

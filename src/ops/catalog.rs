@@ -4,7 +4,7 @@ use crate::domain::order::Order;
 use crate::domain::product::Product;
 use crate::domain::selection::Selection;
 use crate::domain::{Grant, OrderId, Subscription, TenantId};
-use crate::store::records::{Page, catalog as rows};
+use crate::store::records::{Page, catalog as rows, subscriptions as subscription_rows};
 
 use super::work::Work;
 use super::{Result, not_found};
@@ -90,4 +90,23 @@ pub(super) fn line_closed(work: &mut Work, subscription: &Subscription, why: &st
         order.status = "cancelled".to_owned();
     }
     Ok(rows::save_order(&mut work.tx, &order)?)
+}
+
+/// Whether a tenant has an order: it was recorded, or a subscription of the tenant's names it.
+pub(super) fn has_order(work: &mut Work, tenant: TenantId, id: &OrderId) -> Result<bool> {
+    if rows::order(&mut work.tx, tenant, id)?.is_some() {
+        return Ok(true);
+    }
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let page = subscription_rows::page(&mut work.tx, Some(tenant), after.as_deref(), PAGE_ROWS)?;
+        let named = |known: &OrderId| known.0.eq_ignore_ascii_case(&id.0);
+        if page.items.iter().any(|stored| stored.value.profile.order_id.as_ref().is_some_and(named)) {
+            return Ok(true);
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(false);
+        }
+    }
 }

@@ -16,6 +16,7 @@ pub mod orders_write;
 pub mod prices;
 pub mod read;
 pub mod relative;
+pub mod service_requests;
 pub mod subscriptions;
 pub mod subscriptions_merge;
 pub mod subscriptions_write;

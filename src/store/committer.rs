@@ -203,9 +203,9 @@ impl Shared {
         sequencer.at = prepared.at.map_or(sequencer.at, |at| at.max(sequencer.at));
         sequencer.accepted = given;
         sequencer.in_flight += 1;
-        let Prepared { writes, bytes, reads, ranges, .. } = prepared;
+        let Prepared { writes, bytes, reads, ranges, appended, .. } = prepared;
         let at = sequencer.at;
-        sequencer.queue.push_back(Arc::new(Commit { seq: given, at, writes, bytes, logged }));
+        sequencer.queue.push_back(Arc::new(Commit { seq: given, at, writes, bytes, logged, appended }));
         self.accepted.store(given, Ordering::Release);
         let wake = std::mem::take(&mut sequencer.is_idle);
         drop(sequencer);

@@ -4,7 +4,8 @@
 //! fenced, so damage is an error that names the table and the key. What a commit that failed left on disk is unknown: the
 //! caller reopens and looks.
 
-use super::catalog::{Catalog, META, UNDO};
+use super::catalog::{CHAIN, Catalog, META, UNDO};
+use super::chain::{Head, KEY_HEAD};
 use super::contract::{Error, KeyRange, Options, Result, Table, hex};
 use super::envelope;
 use super::history::{self, UndoRecord};
@@ -26,7 +27,7 @@ pub(super) use backend::{Medium, memory};
 pub(super) use snapshot::Snapshot;
 
 use backend::{Disk, Shared};
-use batch::{append_page, append_undo, apply_table, remove_tombstones};
+use batch::{append_link, append_page, append_undo, apply_table, remove_tombstones};
 use journal::{Journal, Journalled};
 use snapshot::Opened;
 
@@ -165,7 +166,21 @@ impl Engine {
             self.write("create tables", |txn| missing.iter().try_for_each(|table| open_table(txn, table).map(drop)))?;
         }
         let (seq, at) = split_sequence(fixed(&snapshot, KEY_SEQUENCE)?);
-        Ok(Opening { id: fixed(&snapshot, KEY_ID)?, seq, at })
+        let id = fixed(&snapshot, KEY_ID)?;
+        if snapshot.get(&META, KEY_HEAD)?.is_none() {
+            self.begin_chain(id, seq)?;
+        }
+        Ok(Opening { id, seq, at })
+    }
+
+    /// Begins the chain over what will be appended: at once in a new store, at its sequence in one that had none.
+    fn begin_chain(&self, id: [u8; 16], seq: u64) -> Result<()> {
+        let snapshot = self.snapshot(0)?;
+        if !snapshot.page(&CHAIN, &KeyRange::all(), false, 1, true)?.is_empty() {
+            return Err(Error::Corrupt { table: META.name, key: hex(KEY_HEAD) });
+        }
+        let head = Head::begin(id, seq).encode();
+        self.write("begin the chain", |txn| put_meta(&mut open_table(txn, &META)?, KEY_HEAD, &head))
     }
 
     /// Whether writing has a chance: asked before a database that still reads is given up for a new one.
@@ -249,6 +264,7 @@ impl Engine {
                 }
                 append_undo(txn, &undo)?;
                 let mut meta = open_table(txn, &META)?;
+                append_link(txn, &mut meta, batch)?;
                 let mut sequence = [0; 16];
                 sequence[..8].copy_from_slice(&last.seq.to_be_bytes());
                 sequence[8..].copy_from_slice(&last.at.to_be_bytes());

@@ -190,10 +190,24 @@ async fn on_premises_software_and_what_has_no_price_go_by_a_support_request() {
     body["customer"] = TENANT.into();
     body["refundReason"] = "bought twice".into();
     body["amount"] = "1000.00 EUR".into();
-    let said = ask(&world, body).await.is(409, "more_information_needed").json();
-    assert!(said["detail"].as_str().unwrap().contains("CSP Purchase/Refund on behalf of customers"), "{said}");
-    assert_eq!(said["missing"], json!(null));
+    let said = ask(&world, body).await;
+    assert_eq!(said.status, 202, "{}", said.text);
+    let waiting = said.json();
+    assert_eq!(waiting["outcome"], "waiting", "a policy approves it, and it waits all the same: {waiting}");
+    let support = waiting["support"].as_str().unwrap();
+    assert_eq!(waiting["request"]["support"], support);
+    let opened = world.get(&format!("/v1/support/{support}")).await;
+    assert_eq!(opened.status, 200, "{}", opened.text);
+    for part in ["CSP Purchase/Refund on behalf of customers", "bought twice", "1000.00 EUR", "ORD-23", TENANT] {
+        assert!(opened.text.contains(part), "{part}: {}", opened.text);
+    }
     assert_eq!(status(&world, 23).await, "active");
+    let request = waiting["request"]["id"].as_str().unwrap();
+    let path = format!("/v1/requests/{request}/approve");
+    let done = world.post("ben", &path, json!({ "note": "support refunds it" })).await;
+    assert_eq!(done.status, 200, "{}", done.text);
+    assert_eq!(status(&world, 23).await, "deleted");
+    assert!(topics(&world).await.contains(&"software.uninstall".to_owned()));
     let body = json!({ "customer": TENANT, "product": "Antivirus", "order": "ORD-26", "acknowledged": true });
     let said = ask(&world, body).await.is(409, "more_information_needed").json();
     assert_eq!(said["missing"], json!(["refundReason", "amount"]), "C-esc: {said}");

@@ -53,6 +53,7 @@ pub(super) const PART: Part = Part {
         said("days_left", "int?", "Days that are left, where the terms tell days"),
         said("allowed_until", "Instant?", "The first instant that is too late, where the terms tell it"),
         said("request", "Request?", "The request, where it came to one"),
+        said("support", "string", "The support request that was opened for it; empty: none"),
         said("confirmation", "string", "What is confirmed; empty before it is cancelled"),
         said("visible_after", "Instant?", "By when it shows everywhere"),
         said("credited_in", "string", "The month whose invoice carries the credit; empty: no credit"),
@@ -85,6 +86,9 @@ pub(super) fn register(engine: &mut Engine) {
     });
     engine.register_get("request", |value: &mut CancellationValue| {
         or_nothing(value.0.proposed.clone().map(RequestValue::proposed))
+    });
+    engine.register_get("support", |value: &mut CancellationValue| {
+        value.0.support.map(|id| id.to_string()).unwrap_or_default()
     });
     engine.register_get("confirmation", |value: &mut CancellationValue| {
         value.0.confirmation.as_ref().map(|told| told.message.clone()).unwrap_or_default()

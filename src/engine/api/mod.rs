@@ -3,6 +3,7 @@
 //!
 //! To add a function: register it in its noun's file and describe it in that file's `PART`, with an example that runs.
 
+pub mod activations;
 pub mod cancellations;
 pub mod events;
 pub mod ledger;
@@ -10,7 +11,9 @@ pub mod messages;
 pub mod requests;
 pub mod rows;
 pub mod selected;
+pub mod software;
 pub mod subscriptions;
+pub mod support;
 pub mod tenants;
 pub mod terms;
 pub mod testing;
@@ -28,13 +31,16 @@ use crate::domain::{Instant, Money};
 use crate::ops::subscriptions as subscriptions_ops;
 
 /// Every part, in the order of the reference.
-pub const PARTS: [Part; 9] = [
+pub const PARTS: [Part; 12] = [
     events::PART,
     subscriptions::PART,
     tenants::PART,
+    software::PART,
+    activations::PART,
     requests::PART,
     ledger::PART,
     messages::PART,
+    support::PART,
     rows::PART,
     cancellations::PART,
     terms::PART,
@@ -61,9 +67,12 @@ fn register(engine: &mut Engine) {
     events::register(engine);
     subscriptions::register(engine);
     tenants::register(engine);
+    software::register(engine);
+    activations::register(engine);
     requests::register(engine);
     ledger::register(engine);
     messages::register(engine);
+    support::register(engine);
     rows::register(engine);
     cancellations::register(engine);
     terms::register(engine);
