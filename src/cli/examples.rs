@@ -12,6 +12,13 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("backup", &["bursar backup /backups/monday.bursar"]),
     ("verify", &["bursar verify", "bursar verify /backups/monday.bursar"]),
     ("subscriptions cancel", &["bursar subscriptions cancel ID --reason customer_request --why 'they moved away'"]),
+    (
+        "cancel",
+        &[
+            "bursar cancel --customer contoso.example --product 'SQL Server 2019' --order 7f1c --acknowledge",
+            "bursar cancel --customer Contoso --subscription 'Servers in Delft' --acknowledge --why 'they closed it'",
+        ],
+    ),
     ("subscriptions suspend", &["bursar subscriptions suspend ID --reason non_payment --why 'invoice 17 is overdue'"]),
     ("subscriptions reactivate", &["bursar subscriptions reactivate ID --why 'they paid'"]),
     ("subscriptions auto-renew", &["bursar subscriptions auto-renew ID off --why 'they decide in May'"]),
@@ -138,7 +145,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "bursar terms quote --family license_new --purchased 2026-03-01T09:00:00Z --asked 2026-03-05T09:00:00Z --price '10.08 EUR' --quantity 5 --term P1M --billing monthly",
         ],
     ),
-    ("terms show", &["bursar terms show license_new"]),
+    ("terms show", &["bursar terms show license_new", "bursar terms show software_subscription --at 2021-09-26"]),
     ("export", &["bursar export --file records.jsonl"]),
     ("completions", &["bursar completions bash > ~/.local/share/bash-completion/completions/bursar"]),
     ("reference", &["bursar reference", "bursar reference request_cancellation"]),

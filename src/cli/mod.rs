@@ -5,6 +5,7 @@
 
 mod activations;
 mod approvals;
+mod cancel;
 mod check;
 mod clock;
 mod complete;
@@ -112,6 +113,8 @@ enum Verb {
     /// Subscriptions, and changes to them
     #[command(subcommand)]
     Subscriptions(subscriptions::Verb),
+    /// Cancel what a customer bought, by product and order
+    Cancel(cancel::Cancel),
     /// Software of a customer, and what products come with
     #[command(subcommand)]
     Software(software::Verb),
@@ -271,6 +274,7 @@ async fn dispatch(context: &Context, verb: Verb) -> Outcome {
         Verb::Tenants(verb) => verb.run(context, nouns::TENANTS).await,
         Verb::Products(verb) => verb.run(context, nouns::PRODUCTS).await,
         Verb::Subscriptions(verb) => verb.run(context).await,
+        Verb::Cancel(verb) => verb.run(context).await,
         Verb::Software(verb) => verb.run(context).await,
         Verb::Keys(verb) => verb.run(context).await,
         Verb::Links(verb) => verb.run(context).await,

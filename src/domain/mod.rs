@@ -6,6 +6,7 @@
 pub mod activation;
 pub mod ask;
 pub mod calendar;
+pub mod cancellation;
 pub mod cart;
 pub mod catalog;
 pub mod change;

@@ -19,6 +19,7 @@ use problem::Problem;
 mod activations;
 pub mod auth;
 mod body;
+mod cancellations;
 mod clock;
 mod customers;
 mod exchange;
@@ -84,6 +85,7 @@ fn commerce() -> Router<Doors> {
         .route("/v1/subscriptions/{id}/quote", get(subscriptions::quote))
         .route("/v1/subscriptions/{id}/labels/{name}", put(subscriptions::label).delete(subscriptions::unlabel))
         .route("/v1/subscriptions/{id}/requests", post(requests::propose))
+        .route("/v1/cancellations", post(cancellations::ask))
         .route("/v1/requests", get(requests::list))
         .route("/v1/requests/{id}", get(requests::show))
         .route("/v1/requests/{id}/approve", post(requests::approve))
@@ -178,6 +180,8 @@ fn machinery() -> Router<Doors> {
         .route("/v1/import", post(clock::import))
         .route("/v1/run", post(clock::by_hand))
         .route("/v1/decide", post(terms::decide))
+        .route("/v1/terms", get(terms::list))
+        .route("/v1/terms/{family}", get(terms::show))
         .route("/v1/terms/quote", post(terms::quote))
         .route("/hooks/{hook}", post(hooks::take))
         .route("/livez", get(health::live))

@@ -48,6 +48,7 @@ pub const ROUTES: &[Route] = &[
     route("PUT", "/v1/subscriptions/{id}/labels/{name}", "labels.write"),
     route("DELETE", "/v1/subscriptions/{id}/labels/{name}", "labels.write"),
     route("POST", "/v1/subscriptions/{id}/requests", "propose.KIND"),
+    route("POST", "/v1/cancellations", "propose.cancellation"),
     route("GET", "/v1/requests", "requests.read"),
     route("GET", "/v1/requests/{id}", "requests.read"),
     route("POST", "/v1/requests/{id}/approve", "decide.KIND"),
@@ -101,6 +102,9 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/import", "store.admin"),
     route("GET", "/v1/upcoming", "schedules.read"),
     route("POST", "/v1/decide", "propose.KIND"),
+    route("POST", "/v1/run", "store.admin"),
+    route("GET", "/v1/terms", "products.read"),
+    route("GET", "/v1/terms/{family}", "products.read"),
     route("POST", "/v1/run", "scripts.run"),
     route("POST", "/v1/terms/quote", "products.read"),
     route("GET", "/v1/export", "store.admin"),
@@ -143,7 +147,13 @@ pub fn is_public(method: &Method, path: &str) -> bool {
 }
 
 /// The paths of single records and of verbs whose queries mean something.
-const ASKED: [&str; 4] = ["/v1/subscriptions/{id}/story", "/v1/subscriptions/{id}/quote", "/v1/upcoming", "/v1/import"];
+const ASKED: [&str; 5] = [
+    "/v1/subscriptions/{id}/story",
+    "/v1/subscriptions/{id}/quote",
+    "/v1/terms/{family}",
+    "/v1/upcoming",
+    "/v1/import",
+];
 
 /// The paths that tell one thing and are no lists, though they end as those do.
 const SINGLE: [&str; 5] =

@@ -6,6 +6,7 @@
 
 pub mod activations;
 pub mod add_ons;
+pub mod cancellations;
 pub mod catalog;
 mod charging;
 pub mod deliveries;

@@ -152,6 +152,29 @@ fn data_is_on_standard_output_and_talk_is_not() {
 }
 
 #[test]
+fn the_terms_in_force_are_shown_with_rule_source_and_place() {
+    let book = Book::new();
+    let before = book.run(&["terms", "show", "software_subscription", "--at", "2021-09-26"]).exits(0).out;
+    let after = book.run(&["terms", "show", "software_subscription", "--at", "2021-09-27"]).exits(0).out;
+    assert!(before.contains("W60 ") && !before.contains("W30-21") && before.contains("VIS-pre"), "{before}");
+    assert!(!after.contains("W60 ") && after.contains("W30-21"), "{after}");
+    assert!(
+        before.contains("000_ce003b2a332ea5d3") && before.contains("terms/software_subscription.toml:"),
+        "{before}"
+    );
+    let rows = book.json(&["terms", "show", "software_subscription", "--at", "2021-09-27"]);
+    assert_eq!(rows["rows"][0]["rule"], "W30-21");
+    book.run(&["terms", "show", "software_subscription", "--at", "soon"]).exits(2);
+}
+
+#[test]
+fn a_cancellation_is_asked_for_by_customer_and_product() {
+    let book = Book::new();
+    let late = book.run(&["cancel", "--customer", "Nobody", "--product", "Suite"]).exits(4);
+    assert!(late.err.contains("tenant"), "{}", late.err);
+}
+
+#[test]
 fn terms_are_quoted_as_documented() {
     let book = Book::new();
     let quote = |asked: &str| {

@@ -40,6 +40,7 @@ pub(crate) fn body(route: &Route) -> String {
         "/v1/clock/advance" => json!({ "by": "PT1S" }),
         "/v1/decide" => json!({ "subscription": sub_id(1), "kind": "auto_renew", "enabled": false }),
         "/v1/run" => json!({ "file": "scripts/dunning.rhai" }),
+        "/v1/cancellations" => json!({ "customer": TENANT }),
         "/v1/terms/quote" => json!({ "family": "license_new", "purchased": "2027-01-01T00:00:00Z",
             "asked": "2027-01-02T00:00:00Z", "price": "10.00 EUR", "quantity": 1, "term": "P1M", "billing": "monthly" }),
         "/v1/software" => json!({ "product": "x" }),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod activations;
+mod cancellations;
 mod cli_daemon;
 mod cli_keys;
 mod cli_run;
