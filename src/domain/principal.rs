@@ -68,11 +68,12 @@ impl<'de> Deserialize<'de> for Principal {
 }
 
 /// The nouns that a `NOUN.read` grant names.
-pub const READ_NOUNS: [&str; 18] = [
+pub const READ_NOUNS: [&str; 19] = [
     "tenants",
     "products",
     "subscriptions",
     "orders",
+    "carts",
     "requests",
     "decisions",
     "runs",

@@ -11,18 +11,18 @@ use super::requests::said_no;
 use super::{Doors, json};
 use crate::domain::change::Reason;
 use crate::domain::request::Outcome;
-use crate::domain::selection::{ORDERS, SUBSCRIPTIONS, Schema, TENANTS};
+use crate::domain::selection::{SUBSCRIPTIONS, Schema, TENANTS};
 use crate::domain::terms::listed;
-use crate::domain::{Change, OrderId, Refusal, Subscription, SubscriptionId, TenantId};
+use crate::domain::{Change, Refusal, Subscription, SubscriptionId, TenantId};
 use crate::json::Value;
-use crate::ops::{self, Work, catalog, requests, subscriptions, tenants};
-use crate::partner_center::{customers, orders_write, subscriptions_write, write};
+use crate::ops::{self, Work, requests, subscriptions, tenants};
+use crate::partner_center::{customers, subscriptions_write, write};
 use crate::store::records::Page;
 
 mod shown;
 
 /// One page of Partner Center's collections: `{totalCount, items, links, attributes}`.
-fn collection<T>(listing: &Listing, path: &str, page: Page<T>, show: impl FnMut(T) -> Value) -> Reply {
+pub(super) fn collection<T>(listing: &Listing, path: &str, page: Page<T>, show: impl FnMut(T) -> Value) -> Reply {
     let items: Vec<Value> = page.items.into_iter().map(show).collect();
     let next = page.next.map(|key| format!("{path}?limit={}&cursor={}", listing.limit, listing.cursor(&key)));
     let mut links = vec![("self", path)];
@@ -54,7 +54,7 @@ pub(super) async fn show(State(doors): State<Doors>, Path(text): Path<String>, c
 }
 
 /// A list below a customer: the tenant is part of the path and of the selection.
-fn below(doors: &Doors, noun: &'static Schema, tenant: TenantId, pairs: Pairs) -> Result<Listing, Problem> {
+pub(super) fn below(doors: &Doors, noun: &'static Schema, tenant: TenantId, pairs: Pairs) -> Result<Listing, Problem> {
     let mut pairs = pairs;
     if pairs.0.iter().any(|(name, _)| matches!(name.as_str(), "tenant" | "tenant_id" | "customer" | "customer_id")) {
         return Err(Problem::new(400, "unknown_parameter", "the path says whose they are"));
@@ -92,7 +92,7 @@ fn exists(work: &Work, tenant: TenantId) -> ops::Result<()> {
     if work.reaches(tenant) { Ok(()) } else { Err(ops::not_found("tenant", &tenant)) }
 }
 
-fn in_their_json(work: &mut Work, subscription: &Subscription) -> ops::Result<Value> {
+pub(super) fn in_their_json(work: &mut Work, subscription: &Subscription) -> ops::Result<Value> {
     let shown = shown::shown(work, subscription)?;
     Ok(subscriptions_write::subscription(subscription, &shown))
 }
@@ -114,41 +114,6 @@ pub(super) async fn show_subscription(
         Ok(reply(&in_their_json(work, &subscription)?).generation(subscription.standing.generation))
     });
     Ok(found.await?)
-}
-
-/// `GET /v1/customers/{tenant}/orders`
-pub(super) async fn list_orders(
-    State(doors): State<Doors>,
-    Path(text): Path<String>,
-    call: Call,
-    pairs: Pairs,
-) -> Result<Reply, Problem> {
-    let tenant: TenantId = text.parse()?;
-    let listing = below(&doors, &ORDERS, tenant, pairs)?;
-    let found = doors.app.look(call.rights, move |work| {
-        let key = |order: &crate::domain::order::Order| catalog::key_of(order);
-        let page = super::lists::selected(
-            work,
-            &listing,
-            |work, after, limit| catalog::orders(work, tenant, after, limit),
-            key,
-        )?;
-        let path = format!("/customers/{tenant}/orders");
-        Ok(collection(&listing, &path, page, |order| orders_write::order(&order, "")))
-    });
-    Ok(found.await?)
-}
-
-/// `GET /v1/customers/{tenant}/orders/{id}`
-pub(super) async fn show_order(
-    State(doors): State<Doors>,
-    Path((tenant, id)): Path<(String, String)>,
-    call: Call,
-) -> Result<Reply, Problem> {
-    let tenant: TenantId = tenant.parse()?;
-    let id = OrderId(id);
-    let order = doors.app.look(call.rights, move |work| catalog::order(work, tenant, &id)).await?;
-    Ok(reply(&orders_write::order(&order, "")))
 }
 
 /// What a PATCH asks for.

@@ -19,6 +19,8 @@ use problem::Problem;
 mod activations;
 pub mod auth;
 mod body;
+mod carts;
+mod catalog;
 mod clock;
 mod customers;
 mod exchange;
@@ -29,6 +31,7 @@ mod hooks;
 mod json;
 mod library;
 pub mod lists;
+mod orders;
 pub mod problem;
 mod records;
 pub mod refused;
@@ -55,6 +58,7 @@ pub fn router(app: App) -> Router {
     let doors = Doors { app, hooks: Arc::default() };
     commerce()
         .merge(software_routes())
+        .merge(shop())
         .merge(records())
         .merge(machinery())
         .route_layer(from_fn_with_state(doors.clone(), auth::authenticate))
@@ -86,8 +90,6 @@ fn commerce() -> Router<Doors> {
         .route("/v1/customers/{tenant}", get(customers::show))
         .route("/v1/customers/{tenant}/subscriptions", get(customers::list_subscriptions))
         .route("/v1/customers/{tenant}/subscriptions/{id}", get(customers::show_subscription).patch(customers::patch))
-        .route("/v1/customers/{tenant}/orders", get(customers::list_orders))
-        .route("/v1/customers/{tenant}/orders/{id}", get(customers::show_order))
 }
 
 /// Software with its keys, and the devices it is moved on.
@@ -104,6 +106,33 @@ fn software_routes() -> Router<Doors> {
         .route("/v1/customers/{tenant}/activations", get(activations::list).post(activations::record))
         .route("/v1/customers/{tenant}/activations/moved", post(activations::moved))
         .route("/v1/customers/{tenant}/activations/plan", get(activations::plan))
+}
+
+/// The catalogue, carts and orders.
+fn shop() -> Router<Doors> {
+    Router::new()
+        .route("/v1/offers", get(catalog::list_offers))
+        .route("/v1/offers/{id}", get(catalog::show_offer))
+        .route("/v1/offers/{id}/addons", get(catalog::add_ons))
+        .route("/v1/products/{id}/skus", get(catalog::skus))
+        .route("/v1/products/{id}/skus/{sku}", get(catalog::sku))
+        .route("/v1/products/{id}/skus/{sku}/availabilities", get(catalog::availabilities))
+        .route("/v1/products/{id}/skus/{sku}/availabilities/{availability}", get(catalog::availability))
+        .route("/v1/tenants/{id}/offers", get(catalog::of_tenant))
+        .route("/v1/tenants/{id}/offers/{name}", get(catalog::eligibility))
+        .route("/v1/carts", get(carts::list))
+        .route("/v1/orders", get(orders::list_all))
+        .route("/v1/customers/{tenant}/agreements", get(catalog::agreements).post(catalog::agree))
+        .route("/v1/customers/{tenant}/offers", get(catalog::offers_of))
+        .route("/v1/customers/{tenant}/products", get(catalog::products_of))
+        .route("/v1/customers/{tenant}/carts", post(carts::create))
+        .route("/v1/customers/{tenant}/carts/{id}", get(carts::show).put(carts::update))
+        .route("/v1/customers/{tenant}/carts/{id}/review", get(carts::review))
+        .route("/v1/customers/{tenant}/carts/{id}/checkout", post(carts::check_out))
+        .route("/v1/customers/{tenant}/orders", get(orders::list).post(orders::create))
+        .route("/v1/customers/{tenant}/orders/{id}", get(orders::show).patch(orders::patch))
+        .route("/v1/customers/{tenant}/orders/{id}/subscriptions", get(orders::subscriptions))
+        .route("/v1/customers/{tenant}/orders/{id}/provisioningstatus", get(orders::provisioning))
 }
 
 /// What happened and what came and went.

@@ -5,8 +5,10 @@
 //! engine and never talks to the outside: what goes out is a row of the outbox.
 
 pub mod activations;
+pub mod carts;
 pub mod catalog;
 mod charging;
+pub mod checkout;
 pub mod deliveries;
 pub mod export;
 pub mod idempotency;
@@ -16,6 +18,8 @@ pub mod keys;
 pub mod ledger;
 pub mod lists;
 pub mod messages;
+pub mod offers;
+pub mod orders;
 mod price_list;
 pub mod prices;
 mod purchases;
@@ -24,6 +28,7 @@ pub mod rehearsal;
 pub mod renewals;
 pub mod requests;
 pub mod retention;
+mod shopping;
 pub mod software;
 pub mod subscriptions;
 pub mod tenants;

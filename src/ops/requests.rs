@@ -13,7 +13,7 @@ use crate::store::records::{Stored, requests as rows, subscriptions as subscript
 use crate::store::tables::TimerKind;
 
 use super::work::{Judgement, Work};
-use super::{Result, catalog, messages, not_found, purchases, quotes, subscriptions, tenants};
+use super::{Result, messages, not_found, orders, purchases, quotes, subscriptions, tenants};
 
 /// What proposing came to.
 #[derive(Debug, Clone)]
@@ -272,8 +272,9 @@ fn carry_out(
         reopen_renewal(work, &applied.subscription)?;
     }
     close_moot(work, &applied.subscription, request.id)?;
-    if applied.subscription.standing.status == Status::Deleted {
-        catalog::line_closed(work, &applied.subscription, "")?;
+    let begins = matches!(request.kind, Kind::Purchase | Kind::Activation);
+    if begins || applied.subscription.standing.status == Status::Deleted {
+        orders::follow(work, &applied.subscription, None)?;
     }
     work.owe(&applied.subscription, Some(request.id), applied.lines)?;
     let operation = if later { "request.scheduled" } else { applied.topic };

@@ -143,7 +143,7 @@ fn ordered(work: &mut Work, customer: TenantId) -> Result<Ordered> {
 /// What a line without a record of its own bought, where the catalogue tells that it is software.
 fn unheld_software(work: &mut Work, order: &Order, line: &OrderLine) -> Result<Option<Software>> {
     let Some(product) = product_of(work, &line.offer_id)? else { return Ok(None) };
-    let has_term = line.extra.contains_key("termDuration");
+    let has_term = line.term_duration.is_some();
     let purchased = order.creation_date.unwrap_or(work.now);
     let family = work.terms.family(&product.family);
     if !family.is_in(List::Software, purchased, has_term) {
