@@ -20,6 +20,8 @@ mod activations;
 pub mod auth;
 mod body;
 mod cancellations;
+mod carts;
+mod catalog;
 mod clock;
 mod customers;
 mod exchange;
@@ -32,6 +34,7 @@ mod json;
 mod library;
 pub mod lists;
 mod prices;
+mod orders;
 pub mod problem;
 mod records;
 pub mod refused;
@@ -62,6 +65,7 @@ pub fn router(app: App) -> Router {
     commerce()
         .merge(software_routes())
         .merge(support_requests())
+        .merge(shop())
         .merge(records())
         .merge(machinery())
         .route_layer(from_fn_with_state(doors.clone(), auth::authenticate))
@@ -135,6 +139,33 @@ fn support_requests() -> Router<Doors> {
         .route("/v1/servicerequests/supporttopics", get(support::theirs::topics))
         .route("/v1/servicerequests/{id}", get(support::theirs::show).patch(support::theirs::patch))
         .route("/v1/customers/{tenant}/servicerequests", get(support::theirs::of_customer))
+}
+
+/// The catalogue, carts and orders.
+fn shop() -> Router<Doors> {
+    Router::new()
+        .route("/v1/offers", get(catalog::list_offers))
+        .route("/v1/offers/{id}", get(catalog::show_offer))
+        .route("/v1/offers/{id}/addons", get(catalog::add_ons))
+        .route("/v1/products/{id}/skus", get(catalog::skus))
+        .route("/v1/products/{id}/skus/{sku}", get(catalog::sku))
+        .route("/v1/products/{id}/skus/{sku}/availabilities", get(catalog::availabilities))
+        .route("/v1/products/{id}/skus/{sku}/availabilities/{availability}", get(catalog::availability))
+        .route("/v1/tenants/{id}/offers", get(catalog::of_tenant))
+        .route("/v1/tenants/{id}/offers/{name}", get(catalog::eligibility))
+        .route("/v1/carts", get(carts::list))
+        .route("/v1/orders", get(orders::list_all))
+        .route("/v1/customers/{tenant}/agreements", get(catalog::agreements).post(catalog::agree))
+        .route("/v1/customers/{tenant}/offers", get(catalog::offers_of))
+        .route("/v1/customers/{tenant}/products", get(catalog::products_of))
+        .route("/v1/customers/{tenant}/carts", post(carts::create))
+        .route("/v1/customers/{tenant}/carts/{id}", get(carts::show).put(carts::update))
+        .route("/v1/customers/{tenant}/carts/{id}/review", get(carts::review))
+        .route("/v1/customers/{tenant}/carts/{id}/checkout", post(carts::check_out))
+        .route("/v1/customers/{tenant}/orders", get(orders::list).post(orders::create))
+        .route("/v1/customers/{tenant}/orders/{id}", get(orders::show).patch(orders::patch))
+        .route("/v1/customers/{tenant}/orders/{id}/subscriptions", get(orders::subscriptions))
+        .route("/v1/customers/{tenant}/orders/{id}/provisioningstatus", get(orders::provisioning))
 }
 
 /// What happened and what came and went.

@@ -119,7 +119,31 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/customers/{tenant}/subscriptions/{id}/activationlinks", "subscriptions.read"),
     route("GET", "/v1/customers/{tenant}/orders/{id}/lineitems/{line}/activationlinks", "orders.read"),
     route("GET", "/v1/customers/{tenant}/orders", "orders.read"),
+    route("POST", "/v1/customers/{tenant}/orders", "propose.purchase"),
     route("GET", "/v1/customers/{tenant}/orders/{id}", "orders.read"),
+    route("PATCH", "/v1/customers/{tenant}/orders/{id}", "propose.cancellation"),
+    route("GET", "/v1/customers/{tenant}/orders/{id}/subscriptions", "subscriptions.read"),
+    route("GET", "/v1/customers/{tenant}/orders/{id}/provisioningstatus", "orders.read"),
+    route("GET", "/v1/customers/{tenant}/agreements", "tenants.read"),
+    route("POST", "/v1/customers/{tenant}/agreements", "tenants.account"),
+    route("GET", "/v1/customers/{tenant}/offers", "products.read"),
+    route("GET", "/v1/customers/{tenant}/products", "products.read"),
+    route("POST", "/v1/customers/{tenant}/carts", "propose.purchase"),
+    route("GET", "/v1/customers/{tenant}/carts/{id}", "carts.read"),
+    route("PUT", "/v1/customers/{tenant}/carts/{id}", "propose.purchase"),
+    route("GET", "/v1/customers/{tenant}/carts/{id}/review", "carts.read"),
+    route("POST", "/v1/customers/{tenant}/carts/{id}/checkout", "propose.purchase"),
+    route("GET", "/v1/offers", "products.read"),
+    route("GET", "/v1/offers/{id}", "products.read"),
+    route("GET", "/v1/offers/{id}/addons", "products.read"),
+    route("GET", "/v1/products/{id}/skus", "products.read"),
+    route("GET", "/v1/products/{id}/skus/{sku}", "products.read"),
+    route("GET", "/v1/products/{id}/skus/{sku}/availabilities", "products.read"),
+    route("GET", "/v1/products/{id}/skus/{sku}/availabilities/{availability}", "products.read"),
+    route("GET", "/v1/tenants/{id}/offers", "products.read"),
+    route("GET", "/v1/tenants/{id}/offers/{name}", "products.read"),
+    route("GET", "/v1/carts", "carts.read"),
+    route("GET", "/v1/orders", "orders.read"),
     route("GET", "/v1/software", "products.read"),
     route("POST", "/v1/software", "keys.manage"),
     route("POST", "/v1/software/reseal", "keys.manage"),
@@ -158,6 +182,16 @@ const ASKED: [&str; 5] = [
 /// The paths that tell one thing and are no lists, though they end as those do.
 const SINGLE: [&str; 5] =
     ["/v1/clock", "/v1/export", "/v1/whoami", "/v1/roles", "/v1/customers/{tenant}/activations/plan"];
+const ASKED: [&str; 8] = [
+    "/v1/subscriptions/{id}/story",
+    "/v1/subscriptions/{id}/quote",
+    "/v1/upcoming",
+    "/v1/import",
+    "/v1/products/{id}",
+    "/v1/products/{id}/skus/{sku}",
+    "/v1/products/{id}/skus/{sku}/availabilities/{availability}",
+    "/v1/tenants/{id}/offers/{name}",
+];
 
 /// Whether a query means anything there: on lists, and where a path is one of the few that read one.
 pub fn takes_query(method: &Method, path: &str) -> bool {

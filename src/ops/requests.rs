@@ -15,7 +15,7 @@ use crate::store::tables::TimerKind;
 
 use super::work::{Judgement, Work};
 use super::{
-    Result, add_ons, cancellations, catalog, messages, not_found, purchases, quotes, rights, subscriptions, support,
+    Result, add_ons, cancellations, messages, not_found, orders, purchases, quotes, rights, subscriptions, support,
     tenants,
 };
 
@@ -340,8 +340,9 @@ fn carry_out(
         reopen_renewal(work, &applied.subscription)?;
     }
     close_moot(work, &applied.subscription, request.id)?;
-    if applied.subscription.standing.status == Status::Deleted {
-        catalog::line_closed(work, &applied.subscription, "")?;
+    let begins = matches!(request.kind, Kind::Purchase | Kind::Activation);
+    if begins || applied.subscription.standing.status == Status::Deleted {
+        orders::follow(work, &applied.subscription, None)?;
     }
     work.owe(&applied.subscription, Some(request.id), applied.lines)?;
     if let Change::Suspension { reason } = request.change {
