@@ -75,7 +75,7 @@ pub(crate) fn tenant(id: TenantId, index: usize) -> Tenant {
         account: Default::default(),
         labels: Default::default(),
         opened_at: Some(due(0) - TimeDelta::days(900)),
-        extra: Default::default(),
+        ..Tenant::default()
     }
 }
 
@@ -103,6 +103,8 @@ pub(crate) fn subscription(tenant: TenantId, index: usize, term_end: Instant) ->
         order_id: None,
         seat_batches: Vec::new(),
         next_term: Amendments::default(),
+        custom_term_end_date: None,
+        next_billing_cycle: None,
         suspension_reason: None,
         labels: (!monthly).then(|| ("confirmed".to_owned(), "yes".to_owned())).into_iter().collect(),
         extra: Default::default(),

@@ -53,6 +53,8 @@ pub struct Config {
     pub key_file: Option<PathBuf>,
     /// Nobody approves what they asked for themselves. `[approvals] four_eyes = true`
     pub four_eyes: bool,
+    /// `[invoices]`
+    pub invoices: Invoices,
     /// `[limits]`
     pub limits: Limits,
     /// `[retention]`
@@ -92,6 +94,23 @@ pub struct Endpoint {
     pub topics: Vec<String>,
 }
 
+/// The monthly invoices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invoices {
+    /// Day of the month, at 00:00Z, on which the invoices of the month before are published. `day = 6`
+    pub day: u32,
+    /// The partner's tenant id, as invoices show it; empty: they show none. `partner_id = ""`
+    pub partner_id: String,
+    /// The partner's MPN id, as invoices show it. `mpn_id = ""`
+    pub mpn_id: String,
+}
+
+impl Default for Invoices {
+    fn default() -> Invoices {
+        Invoices { day: 6, partner_id: String::new(), mpn_id: String::new() }
+    }
+}
+
 /// How long records are kept. Requests, decisions, ledger and activity are kept for ever.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
@@ -124,6 +143,7 @@ impl Default for Config {
             params: BTreeMap::new(),
             key_file: None,
             four_eyes: true,
+            invoices: Invoices::default(),
             limits: Limits::default(),
             retention: Retention::default(),
         }
@@ -275,7 +295,7 @@ impl Config {
 }
 
 fn read_config(root: &Section<'_>, folder: &Path) -> Result<Config, Mistake> {
-    let sections = ["serve", "hooks", "endpoints", "params", "secrets", "approvals", "limits", "retention"];
+    let sections = ["serve", "hooks", "endpoints", "params", "secrets", "approvals", "invoices", "limits", "retention"];
     root.only(&[&["store", "library", "zone"], &sections[..]].concat())?;
     let base = Config::default();
     let serve = root.section("serve")?;
@@ -295,6 +315,7 @@ fn read_config(root: &Section<'_>, folder: &Path) -> Result<Config, Mistake> {
         params: root.section("params")?.free_tables()?.into_iter().collect(),
         key_file: secrets.text("key_file")?.map(|file| folder.join(file)),
         four_eyes: approvals.flag("four_eyes")?.unwrap_or(base.four_eyes),
+        invoices: read_invoices(&root.section("invoices")?)?,
         limits: read_limits(&root.section("limits")?)?,
         retention: read_retention(&root.section("retention")?)?,
     })
@@ -372,6 +393,19 @@ fn read_limits(section: &Section<'_>) -> Result<Limits, Mistake> {
         rows: rows.map_or(base.rows, |rows| usize::try_from(rows).unwrap_or(base.rows)),
         cache_bytes: section.size("cache", 1 << 20..=1 << 36)?.unwrap_or(base.cache_bytes),
         ..base
+    })
+}
+
+fn read_invoices(section: &Section<'_>) -> Result<Invoices, Mistake> {
+    section.only(&["day", "partner_id", "mpn_id"])?;
+    let base = Invoices::default();
+    // Every month has a 28th.
+    let day = section.number("day", 1..=28)?.and_then(|day| u32::try_from(day).ok());
+    let text = |key: &str, base: String| Ok(section.text(key)?.map_or(base, str::to_owned));
+    Ok(Invoices {
+        day: day.unwrap_or(base.day),
+        partner_id: text("partner_id", base.partner_id)?,
+        mpn_id: text("mpn_id", base.mpn_id)?,
     })
 }
 

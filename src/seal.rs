@@ -154,6 +154,11 @@ impl Ring {
         !self.keys.is_empty()
     }
 
+    /// The numbers of the keys, the one that seals first.
+    pub fn numbers(&self) -> Vec<u8> {
+        self.keys.iter().map(|key| key.number).collect()
+    }
+
     /// The number of the key that seals; none when there is no key.
     pub fn sealing_number(&self) -> Option<u8> {
         self.keys.first().map(|key| key.number)

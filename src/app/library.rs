@@ -77,16 +77,21 @@ pub fn read_with_tests(config: &Config, kit: &Kit) -> std::result::Result<(Arc<L
 fn read_terms(config: &Config) -> std::result::Result<Terms, Vec<Diagnostic>> {
     let failed = |path: &str, message: String| vec![Diagnostic::error("terms", path, (0, 0, 0), message)];
     let builtin = Terms::builtin().map_err(|error| failed("policies/terms", error.to_string()))?;
-    let folder = config.library.join("policies").join("terms");
-    let mut files = Vec::new();
-    let Ok(entries) = std::fs::read_dir(&folder) else { return Ok(builtin) };
-    for entry in entries.flatten() {
+    let policies = config.library.join("policies");
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(policies.join("terms")).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.ends_with(".toml") {
-            let path = format!("policies/terms/{name}");
-            let text = std::fs::read_to_string(entry.path()).map_err(|error| failed(&path, error.to_string()))?;
-            files.push((path, text));
+            paths.push((format!("policies/terms/{name}"), entry.path()));
         }
+    }
+    if policies.join("tax.toml").is_file() {
+        paths.push(("policies/tax.toml".to_owned(), policies.join("tax.toml")));
+    }
+    let mut files = Vec::new();
+    for (path, place) in paths {
+        let text = std::fs::read_to_string(place).map_err(|error| failed(&path, error.to_string()))?;
+        files.push((path, text));
     }
     files.sort();
     let rows: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();

@@ -298,6 +298,7 @@ fn settings_of(config: &Config, ring: Ring) -> Settings {
             .map(|(name, endpoint)| Endpoint { name: name.clone(), topics: endpoint.topics.clone() })
             .collect(),
         rows: config.limits.rows,
+        invoice_day: config.invoices.day,
         ring,
     }
 }

@@ -40,6 +40,9 @@ const CONFIGURATION: &str = "\
 store = \"store.bursar\"
 library = \".\"
 
+[secrets]
+key_file = \"bursar.key\"
+
 [hooks.billing]
 secret_file = \"billing.secret\"
 ";
@@ -61,6 +64,7 @@ pub(crate) fn folder() -> Result<Config, Failure> {
     let config = Config::load(Some(&dir.join("bursar.toml")), &config::environment)?;
     // A demo never touches a store that the environment names.
     let config = Config { store: dir.join("store.bursar"), library: dir, ..config };
+    super::master_key::make_missing(&config)?;
     App::init(&config, id, None)?;
     Ok(config)
 }

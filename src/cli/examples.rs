@@ -22,6 +22,35 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "subscriptions label",
         &["bursar subscriptions label ID confirmed=yes", "bursar subscriptions label ID confirmed="],
     ),
+    ("software list", &["bursar software list --customer anker.example"]),
+    ("software show", &["bursar software show ID --customer anker.example"]),
+    ("software sheets", &["bursar software sheets"]),
+    (
+        "software describe",
+        &[
+            "bursar software describe DG7GMGF0FKZV --version 2019 --version 2022 --language English",
+            "bursar software describe DG7GMGF0D8H4 --comes-with extended_security_updates --instructions https://example.com/esu",
+        ],
+    ),
+    ("keys get", &["bursar keys get ID --customer anker.example --version 2022 --language English"]),
+    ("keys put", &["bursar keys put ID --customer anker.example --version 2022 --key-file key.txt"]),
+    ("keys import", &["bursar keys import keys.csv --customer anker.example"]),
+    ("keys reseal", &["bursar keys reseal"]),
+    ("keys new-master-key", &["bursar keys new-master-key"]),
+    ("links get", &["bursar links get ID --customer anker.example --version 2022 --language English"]),
+    ("activations list", &["bursar activations list --within P30D", "bursar activations list -C anker.example"]),
+    (
+        "activations record",
+        &[
+            "bursar activations record -C anker.example --device SRV-01 --product 'Windows Server 2019' --at 2021-05-01T00:00:00Z",
+        ],
+    ),
+    ("activations import", &["bursar activations import devices.csv --customer anker.example"]),
+    (
+        "activations moved",
+        &["bursar activations moved -C anker.example --device SRV-01 --product 'Windows Server 2019'"],
+    ),
+    ("activations plan", &["bursar activations plan --customer anker.example"]),
     ("requests approve", &["bursar --as anna requests approve REQUEST --note 'spoke with them' --generation 1"]),
     ("requests deny", &["bursar --as anna requests deny REQUEST --note 'they want to stay'"]),
     ("requests withdraw", &["bursar requests withdraw REQUEST"]),
@@ -41,6 +70,12 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "token create",
         &["bursar token create console --grant '*.read' --grant decide.cancellation --expires 2028-01-01T00:00:00Z"],
     ),
+    ("invoices lines", &["bursar invoices lines G202703978 --customer TENANT"]),
+    ("invoices csv", &["bursar invoices csv G202703978 > march.csv"]),
+    ("invoices statement", &["bursar invoices statement G202703978 TENANT"]),
+    ("invoices unbilled", &["bursar invoices unbilled", "bursar invoices unbilled --customer TENANT"]),
+    ("prices set", &["bursar prices set TENANT CFQ7TTC0LH18:0001:CFQ7TTC0K971 --price '12.50 EUR' --term P1Y"]),
+    ("prices remove", &["bursar prices remove TENANT CFQ7TTC0LH18:0001:CFQ7TTC0K971 --term P1Y"]),
     ("token revoke", &["bursar token revoke TOKEN"]),
     ("library reload", &["bursar library reload"]),
     ("clock show", &["bursar clock show"]),
@@ -86,6 +121,8 @@ const CONDITIONS: &[(&str, &str)] = &[
     ("deliveries", " --where state=dead"),
     ("tenants", " --where country=DE"),
     ("ledger", " --all -o csv"),
+    ("invoices", " --where currency=EUR"),
+    ("prices", " TENANT"),
     ("support", " --where status=open,attention_needed"),
 ];
 
@@ -102,8 +139,13 @@ pub(crate) fn add(mut command: Command) -> Command {
         .collect();
     for noun in &nouns {
         let condition = CONDITIONS.iter().find(|(known, _)| known == noun).map_or("", |(_, condition)| condition);
-        command = under(command, &[noun, "list"], &format!("bursar {noun} list{condition}"));
-        command = under(command, &[noun, "show"], &format!("bursar -o json {noun} show ID"));
+        let has_own = |verb: &str| EXAMPLES.iter().any(|(path, _)| *path == format!("{noun} {verb}"));
+        if !has_own("list") {
+            command = under(command, &[noun, "list"], &format!("bursar {noun} list{condition}"));
+        }
+        if !has_own("show") {
+            command = under(command, &[noun, "show"], &format!("bursar -o json {noun} show ID"));
+        }
     }
     command
 }

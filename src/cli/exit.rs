@@ -166,6 +166,9 @@ fn hint(code: &str) -> Option<&'static str> {
         "stale_approval" | "state_changed" | "precondition_failed" => {
             "look at it again with `bursar requests show ID` and answer with the generation you saw"
         }
+        "choice_needed" | "choice_not_offered" => {
+            "choose with --version, --language, --bit, --file-type and --os; `bursar software show` tells what there is"
+        }
         "self_approval" => "somebody else answers it: `bursar --as NAME requests approve ID`",
         "system_clock" => "a store with a clock of its own is made by `bursar init DIR --clock manual --at INSTANT`",
         _ => return None,

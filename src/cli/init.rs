@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 
 use super::connect::{Context, file_failure};
 use super::exit::{Exit, Failure, Outcome};
+use super::master_key;
 
 const CONFIGURATION: &str = include_str!("init/bursar.toml");
 const FIRST_POLICY: [(&str, &str); 2] = [
@@ -57,9 +58,14 @@ impl Init {
         };
         let made = folder(&self.dir)?;
         let config = Config::load(Some(&self.dir.join("bursar.toml")), &config::environment)?;
+        // A store without its key could not be read; a key made later for a store that has one would hide that.
+        let key_made = !config.store.exists() && master_key::make_missing(&config)?;
         App::init(&config, id, self.at)?;
         for path in made {
             context.out.say(&format!("made {}", path.display()));
+        }
+        if let Some(path) = config.key_file.as_ref().filter(|_| key_made) {
+            context.out.say(&format!("made {}: keep a copy of it away from the store", path.display()));
         }
         context.out.say(&format!("made {}", config.store.display()));
         context.out.say(&format!("next: cd {} && bursar serve", self.dir.display()));

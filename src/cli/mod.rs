@@ -3,11 +3,13 @@
 //!
 //! It decides nothing: a verb is a route and a way to print the answer.
 
+mod activations;
 mod approvals;
 mod check;
 mod clock;
 mod complete;
 mod connect;
+mod csv;
 mod decide;
 mod demo;
 mod examples;
@@ -16,12 +18,17 @@ mod export;
 mod hooks;
 mod import;
 mod init;
+mod invoices;
+mod keys;
 mod library;
 mod logging;
+mod master_key;
 mod nouns;
 mod output;
+mod prices;
 mod run;
 mod serve;
+mod software;
 mod store;
 mod subscriptions;
 mod support;
@@ -103,6 +110,18 @@ enum Verb {
     /// Subscriptions, and changes to them
     #[command(subcommand)]
     Subscriptions(subscriptions::Verb),
+    /// Software of a customer, and what products come with
+    #[command(subcommand)]
+    Software(software::Verb),
+    /// Product keys
+    #[command(subcommand)]
+    Keys(keys::Verb),
+    /// Download links
+    #[command(subcommand)]
+    Links(keys::LinkVerb),
+    /// KMS activations of devices, and their move to a MAK
+    #[command(subcommand)]
+    Activations(activations::Verb),
     /// Proposed changes, and answers to them
     #[command(subcommand)]
     Requests(approvals::Verb),
@@ -136,6 +155,12 @@ enum Verb {
     /// Charges and credits
     #[command(subcommand)]
     Ledger(Reading),
+    /// Monthly invoices, and what is not invoiced yet
+    #[command(subcommand)]
+    Invoices(invoices::Verb),
+    /// What customers are asked for products
+    #[command(subcommand)]
+    Prices(prices::Verb),
     /// Who did what
     #[command(subcommand)]
     Activity(Reading),
@@ -237,6 +262,10 @@ async fn dispatch(context: &Context, verb: Verb) -> Outcome {
         Verb::Tenants(verb) => verb.run(context, nouns::TENANTS).await,
         Verb::Products(verb) => verb.run(context, nouns::PRODUCTS).await,
         Verb::Subscriptions(verb) => verb.run(context).await,
+        Verb::Software(verb) => verb.run(context).await,
+        Verb::Keys(verb) => verb.run(context).await,
+        Verb::Links(verb) => verb.run(context).await,
+        Verb::Activations(verb) => verb.run(context).await,
         Verb::Requests(verb) => verb.run(context).await,
         Verb::Decisions(verb) => verb.run(context, nouns::DECISIONS).await,
         Verb::Runs(verb) => verb.run(context, nouns::RUNS).await,
@@ -248,6 +277,8 @@ async fn dispatch(context: &Context, verb: Verb) -> Outcome {
         Verb::Messages(verb) => verb.run(context).await,
         Verb::Tokens(verb) => verb.run(context, nouns::TOKENS).await,
         Verb::Ledger(verb) => verb.run(context, nouns::LEDGER).await,
+        Verb::Invoices(verb) => verb.run(context).await,
+        Verb::Prices(verb) => verb.run(context).await,
         Verb::Activity(verb) => verb.run(context, nouns::ACTIVITY).await,
         Verb::Support(verb) => verb.run(context).await,
         Verb::Token(verb) => verb.run(context).await,

@@ -176,10 +176,28 @@ pub(crate) const LEDGER: Noun = listed(
         Column("QUANTITY", "quantity"),
         Column("UNIT PRICE", "unitPrice"),
         Column("AMOUNT", "amount"),
+        Column("TAX", "tax.amount"),
         Column("CURRENCY", "currency"),
+        Column("TO CUSTOMER", "atCustomerPrice.amount"),
+        Column("MARGIN", "margin"),
         Column("FROM", "periodStart"),
         Column("TO", "periodEnd"),
         Column("RULE", "rule"),
+    ],
+);
+pub(crate) const INVOICES: Noun = noun(
+    "invoices",
+    &[
+        Column("ID", "id"),
+        Column("DATE", "invoiceDate"),
+        Column("FROM", "billingPeriodStartDate"),
+        Column("TO", "billingPeriodEndDate"),
+        Column("LINES", "lineItems"),
+        Column("CUSTOMERS", "customers"),
+        Column("SUBTOTAL", "subtotal"),
+        Column("TAX", "taxTotal"),
+        Column("TOTAL", "totalCharges"),
+        Column("CURRENCY", "currencyCode"),
     ],
 );
 pub(crate) const ACTIVITY: Noun = listed(
@@ -210,7 +228,7 @@ pub(crate) const SUPPORT: Noun = noun(
 
 /// Every noun.
 #[cfg(test)]
-pub(crate) const ALL: [Noun; 16] = [
+pub(crate) const ALL: [Noun; 17] = [
     TENANTS,
     PRODUCTS,
     SUBSCRIPTIONS,
@@ -225,6 +243,7 @@ pub(crate) const ALL: [Noun; 16] = [
     MESSAGES,
     TOKENS,
     LEDGER,
+    INVOICES,
     ACTIVITY,
     SUPPORT,
 ];

@@ -1,9 +1,10 @@
 //! `bursar backup` and `bursar verify`: the store's file itself. They need it for themselves: a daemon has to be
 //! stopped first.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bursar::ops::invoices::{self, Difference};
 use bursar::store::{Options, Store, tables};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -60,6 +61,17 @@ impl Backup {
     }
 }
 
+/// The invoices that differ from their lines.
+fn recounted(context: &Context, path: &Path) -> Result<Vec<Difference>, Failure> {
+    let store = Store::open(path, &tables::ALL, Options::default())?;
+    let bar = counting(context, "months of invoices counted");
+    let counted = store.begin_durable().map_err(Into::into);
+    let counted = counted.and_then(|mut tx| invoices::recount(&mut tx, &mut |months| bar.set_position(months)));
+    bar.finish_and_clear();
+    store.close();
+    counted.map_err(|error| Failure::new(Exit::Failed, error.to_string()))
+}
+
 impl Verify {
     pub(crate) fn run(&self, context: &Context) -> Outcome {
         let path = match &self.file {
@@ -73,6 +85,7 @@ impl Verify {
         let chained = verified.chained;
         let corrupt: Vec<_> =
             verified.corrupt.iter().map(|(table, key)| json!({ "table": table, "key": key })).collect();
+        let invoices = if verified.is_sound() { recounted(context, &path)? } else { Vec::new() };
         context.out.record(&json!({
             "file": path.display().to_string(),
             "rows": verified.rows,
@@ -84,6 +97,7 @@ impl Verify {
                 "checkpoint": chained.checkpoint(),
                 "broken": chained.broken.map(|broken| json!({ "sequence": broken.seq, "fault": broken.fault.as_str() })),
             },
+            "invoices": invoices,
         }))?;
         let restore = "put the last backup in its place, and keep this file";
         if let Some(broken) = chained.broken {
@@ -94,6 +108,10 @@ impl Verify {
             let told = format!("{} damaged rows in {}", verified.corrupt.len(), path.display());
             return Err(Failure::new(Exit::Failed, told).mend(restore));
         }
+        if !invoices.is_empty() {
+            let told = format!("{} invoices in {} differ from their lines", invoices.len(), path.display());
+            return Err(Failure::new(Exit::Failed, told).mend("look at their lines: bursar invoices lines ID"));
+        }
         if let Some(checkpoint) = &self.checkpoint {
             holds(&path, checkpoint)?;
         }
@@ -102,7 +120,7 @@ impl Verify {
 }
 
 /// Whether the chain of a store still goes through a checkpoint kept elsewhere.
-fn holds(path: &std::path::Path, checkpoint: &str) -> Result<(), Failure> {
+fn holds(path: &Path, checkpoint: &str) -> Result<(), Failure> {
     let read = checkpoint.trim().split_once(':').and_then(|(seq, hash)| Some((seq.parse::<u64>().ok()?, hash)));
     let Some((seq, hash)) = read else {
         let told = format!("--checkpoint {checkpoint:?} is no SEQUENCE:HASH");

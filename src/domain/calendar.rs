@@ -167,6 +167,17 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
+/// A day such as `2027-03-01`, or the UTC day of an instant.
+///
+/// # Errors
+/// `bad_date`.
+pub fn day(text: &str) -> Result<NaiveDate, Refusal> {
+    match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        Ok(day) => Ok(day),
+        Err(_) => instant(text).map(|at| at.date_naive()),
+    }
+}
+
 /// Reads an instant: RFC 3339 with an offset, up to nanoseconds, kept to the microsecond.
 ///
 /// # Errors

@@ -21,12 +21,36 @@ pub enum Kind {
     AutoRenew,
     /// More or fewer seats.
     Quantity,
+    /// The beginning: what was ordered becomes the customer's.
+    Purchase,
+    /// The publisher confirms what was bought; billing starts.
+    Activation,
+    /// A trial becomes a paid subscription.
+    Conversion,
+    /// What the next term has different (`scheduledNextTermInstructions`).
+    Schedule,
+    /// Another billing plan inside the term, from its next billing cycle (`nextChargeInstructions`).
+    BillingPlan,
+    /// The end of what is paid by use.
+    Deprovision,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 6] =
-        [Kind::Renewal, Kind::Suspension, Kind::Reactivation, Kind::Cancellation, Kind::AutoRenew, Kind::Quantity];
+    pub const ALL: [Kind; 12] = [
+        Kind::Renewal,
+        Kind::Suspension,
+        Kind::Reactivation,
+        Kind::Cancellation,
+        Kind::AutoRenew,
+        Kind::Quantity,
+        Kind::Purchase,
+        Kind::Activation,
+        Kind::Conversion,
+        Kind::Schedule,
+        Kind::BillingPlan,
+        Kind::Deprovision,
+    ];
 
     /// Its word.
     pub fn as_str(self) -> &'static str {
@@ -37,6 +61,12 @@ impl Kind {
             Kind::Cancellation => "cancellation",
             Kind::AutoRenew => "auto_renew",
             Kind::Quantity => "quantity",
+            Kind::Purchase => "purchase",
+            Kind::Activation => "activation",
+            Kind::Conversion => "conversion",
+            Kind::Schedule => "schedule",
+            Kind::BillingPlan => "billing_plan",
+            Kind::Deprovision => "deprovision",
         }
     }
 }
@@ -110,7 +140,7 @@ impl FromStr for Reason {
     }
 }
 
-/// What a policy's `approve(#{..})` or a person may change about a request.
+/// What the next term has different, or what a policy's `approve(#{..})` or a person changes about a request.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Amendments {
@@ -123,12 +153,30 @@ pub struct Amendments {
     /// Billing cycle of the next term.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub billing_cycle: Option<String>,
+    /// Another offer: a legacy GUID or `product:sku:availability`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer_id: Option<String>,
+    /// The last day of the next term, counted whole, where it is aligned to another date.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom_term_end_date: Option<chrono::NaiveDate>,
 }
 
 impl Amendments {
     /// Whether nothing is amended.
     pub fn is_empty(&self) -> bool {
         *self == Amendments::default()
+    }
+
+    /// These where they say something, else the others.
+    #[must_use]
+    pub fn over(&self, under: &Amendments) -> Amendments {
+        Amendments {
+            quantity: self.quantity.or(under.quantity),
+            term_duration: self.term_duration.or(under.term_duration),
+            billing_cycle: self.billing_cycle.clone().or_else(|| under.billing_cycle.clone()),
+            offer_id: self.offer_id.clone().or_else(|| under.offer_id.clone()),
+            custom_term_end_date: self.custom_term_end_date.or(under.custom_term_end_date),
+        }
     }
 }
 
@@ -167,6 +215,29 @@ pub enum Change {
         /// Seats afterwards (not the difference).
         quantity: i64,
     },
+    /// Buy: the pending subscription of an order becomes the customer's.
+    Purchase {},
+    /// Activate what waits for its publisher.
+    Activation {},
+    /// Make a trial a paid subscription.
+    Conversion {
+        /// What it becomes, where that is not what the terms say.
+        #[serde(default, skip_serializing_if = "Amendments::is_empty")]
+        to: Amendments,
+    },
+    /// Set what the next term has different; nothing takes back what was set.
+    Schedule {
+        /// What is different.
+        #[serde(default, skip_serializing_if = "Amendments::is_empty")]
+        instructions: Amendments,
+    },
+    /// Another billing plan from the next billing cycle.
+    BillingPlan {
+        /// `monthly`, `annual`, ...
+        billing_cycle: String,
+    },
+    /// End what is paid by use.
+    Deprovision {},
 }
 
 impl Change {
@@ -179,6 +250,12 @@ impl Change {
             Change::Cancellation { .. } => Kind::Cancellation,
             Change::AutoRenew { .. } => Kind::AutoRenew,
             Change::Quantity { .. } => Kind::Quantity,
+            Change::Purchase {} => Kind::Purchase,
+            Change::Activation {} => Kind::Activation,
+            Change::Conversion { .. } => Kind::Conversion,
+            Change::Schedule { .. } => Kind::Schedule,
+            Change::BillingPlan { .. } => Kind::BillingPlan,
+            Change::Deprovision {} => Kind::Deprovision,
         }
     }
 }

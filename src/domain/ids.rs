@@ -124,6 +124,8 @@ guid_ids! {
     TenantId,
     /// A subscription.
     SubscriptionId,
+    /// A cart.
+    CartId,
 }
 
 /// An order's id. Partner Center gives GUIDs to old orders and short text to newer ones, so it is kept as text.

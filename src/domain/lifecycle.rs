@@ -8,20 +8,30 @@ use std::sync::Arc;
 use super::change::{Amendments, Change};
 use super::ledger::Draft;
 use super::subscription::{Attention, Renewal, SeatBatch, Status, Subscription};
-use super::terms::{Family, Terms, midnight};
-use super::{Instant, Kind, Money, Quote, Refusal, Span};
+use super::terms::{Family, Terms};
+use super::{Instant, Kind, Money, Quote, Refusal};
 
+mod around;
 mod charges;
+mod coterm;
 mod dues;
 mod period;
+mod purchase;
 mod quote;
+mod schedule;
 mod seats;
+mod suspension;
 mod term_end;
+mod trial;
 
+pub use around::Around;
+pub use charges::at_price;
+pub use charges::price_of_cycle;
 pub use dues::{Due, dues};
-pub use period::{begin, open_window};
-pub use quote::{quote, terms_quote};
-pub use term_end::{charge_cycle, deletion_at, deny_renewal, end_term, renew, step};
+pub use period::{Plan, begin, open_window, plan_after};
+pub use purchase::{lapse, pending};
+pub use quote::{quote, quote_among, terms_quote};
+pub use term_end::{charge_cycle, deletion_at, deny_renewal, end_term, renew, renew_among, step};
 
 use quote::Asked;
 
@@ -50,6 +60,13 @@ pub fn is_unchanged(sub: &Subscription, change: &Change) -> bool {
         Change::Cancellation { .. } => standing.status == Status::Deleted,
         Change::AutoRenew { enabled } => standing.status == Status::Active && standing.auto_renew_enabled == *enabled,
         Change::Quantity { quantity } => standing.status == Status::Active && standing.quantity == *quantity,
+        Change::Purchase {} | Change::Activation {} => standing.status == Status::Active,
+        Change::Conversion { .. } => false,
+        Change::Schedule { instructions } => sub.profile.next_term == *instructions,
+        Change::BillingPlan { billing_cycle } => {
+            sub.profile.next_billing_cycle.as_ref().unwrap_or(&sub.profile.billing_cycle) == billing_cycle
+        }
+        Change::Deprovision {} => standing.status == Status::Deleted,
     }
 }
 
@@ -69,66 +86,117 @@ pub fn apply(
     price: Option<Money>,
     now: Instant,
 ) -> Result<Applied, Refusal> {
+    apply_among(terms, sub, change, amendments, price, &around::ALONE, now)
+}
+
+/// The same, with what stands around the subscription.
+///
+/// # Errors
+/// As [`apply`].
+pub fn apply_among(
+    terms: &Terms,
+    sub: &Subscription,
+    change: &Change,
+    amendments: &Amendments,
+    price: Option<Money>,
+    around: &Around,
+    now: Instant,
+) -> Result<Applied, Refusal> {
     let family = terms.family(&sub.profile.family);
-    let asked = Asked { family, sub, price, now };
+    let asked = Asked { family, sub, price, around, now };
     let said = asked.quote(change, amendments);
     if let Some(refusal) = said.refusal.clone().filter(|_| !said.stops_renewal()) {
         return Err(refusal);
     }
-    let mut next = sub.clone();
-    next.standing.generation += 1;
-    if price.is_some() && next.standing.attention == Some(Attention::PriceUnknown) {
-        next.standing.attention = None;
-    }
-    let mut lines = Vec::new();
-    let topic = match change {
-        Change::Renewal { amendments: own, .. } => {
-            let over = merged(amendments, own);
-            next.standing.renewal = Renewal::Scheduled;
-            next.standing.auto_renew_enabled = true;
-            // Somebody has said yes to one more term: what was missed is looked at.
-            next.standing.attention = next.standing.attention.filter(|one| *one != Attention::TermsMissed);
-            next.standing.late_terms = 0;
-            if next.profile.next_term != over {
-                edit(&mut next, |profile| profile.next_term = over);
-            }
-            "subscription.renewal_scheduled"
-        }
-        Change::AutoRenew { enabled } => {
-            switch_auto_renew(&mut next, *enabled);
-            "subscription.auto_renew_changed"
-        }
-        Change::Cancellation { .. } if said.stops_renewal() => {
-            switch_auto_renew(&mut next, false);
-            "subscription.auto_renew_changed"
-        }
-        Change::Cancellation { .. } => {
-            lines.extend(asked.credit(&said)?);
-            become_(&mut next, Status::Deleted, now)?;
-            switch_auto_renew(&mut next, false);
-            next.standing.next_step_at = None;
-            "subscription.cancelled"
-        }
-        Change::Suspension { reason } => {
-            become_(&mut next, Status::Suspended, now)?;
-            switch_auto_renew(&mut next, false);
-            next.standing.next_step_at = suspended_until(family, now);
-            edit(&mut next, |profile| profile.suspension_reason = Some(*reason));
-            "subscription.suspended"
-        }
-        Change::Reactivation {} => {
-            become_(&mut next, Status::Active, now)?;
-            next.standing.next_step_at = None;
-            edit(&mut next, |profile| profile.suspension_reason = None);
-            "subscription.reactivated"
-        }
-        Change::Quantity { quantity } => {
-            lines.extend(asked.seat_lines(*quantity, &said.rule)?);
-            change_seats(&mut next, family, *quantity, now);
-            "subscription.quantity_changed"
-        }
+    let mut applied = match change {
+        Change::Purchase {} => asked.buy()?,
+        Change::Activation {} => asked.activate()?,
+        Change::Conversion { to } => asked.convert(&amendments.over(to))?,
+        Change::Schedule { instructions } => asked.instruct(&amendments.over(instructions)),
+        Change::BillingPlan { billing_cycle } => asked.replan(billing_cycle),
+        Change::Deprovision {} => asked.deprovisioned()?,
+        Change::Renewal { .. }
+        | Change::Suspension { .. }
+        | Change::Reactivation {}
+        | Change::Cancellation { .. }
+        | Change::AutoRenew { .. }
+        | Change::Quantity { .. } => asked.apply(change, amendments, &said)?,
     };
-    Ok(Applied { subscription: next, lines, topic })
+    let standing = &mut applied.subscription.standing;
+    if price.is_some() && standing.attention == Some(Attention::PriceUnknown) {
+        standing.attention = None;
+    }
+    Ok(applied)
+}
+
+impl Asked<'_> {
+    /// Makes a change of what is there already.
+    fn apply(&self, change: &Change, amendments: &Amendments, said: &Quote) -> Result<Applied, Refusal> {
+        let mut next = self.sub.clone();
+        next.standing.generation += 1;
+        let mut lines = Vec::new();
+        let topic = match change {
+            Change::Renewal { amendments: own, .. } => {
+                schedule_renewal(&mut next, amendments.over(own));
+                "subscription.renewal_scheduled"
+            }
+            Change::AutoRenew { enabled } => {
+                switch_auto_renew(&mut next, *enabled);
+                "subscription.auto_renew_changed"
+            }
+            Change::Cancellation { .. } if said.stops_renewal() => {
+                switch_auto_renew(&mut next, false);
+                "subscription.auto_renew_changed"
+            }
+            Change::Cancellation { .. } => {
+                lines.extend(self.credit(said)?);
+                become_(&mut next, Status::Deleted, self.now)?;
+                switch_auto_renew(&mut next, false);
+                next.standing.next_step_at = None;
+                "subscription.cancelled"
+            }
+            Change::Suspension { reason } => {
+                lines.extend(self.suspension_credit()?);
+                become_(&mut next, Status::Suspended, self.now)?;
+                switch_auto_renew(&mut next, self.keeps_renewing());
+                next.standing.next_step_at = suspension::deleted_at(self.family, self.around.opening_days, self.now);
+                edit(&mut next, |profile| profile.suspension_reason = Some(*reason));
+                "subscription.suspended"
+            }
+            Change::Reactivation {} => {
+                let (standing, line) = self.resumed()?;
+                lines.extend(line);
+                next.standing = super::subscription::Standing { generation: next.standing.generation, ..standing };
+                become_(&mut next, Status::Active, self.now)?;
+                next.standing.next_step_at = None;
+                edit(&mut next, |profile| profile.suspension_reason = None);
+                "subscription.reactivated"
+            }
+            Change::Quantity { quantity } => {
+                lines.extend(self.seat_lines(*quantity, &said.rule)?);
+                change_seats(&mut next, self.family, *quantity, self.now);
+                "subscription.quantity_changed"
+            }
+            Change::Purchase {}
+            | Change::Activation {}
+            | Change::Conversion { .. }
+            | Change::Schedule { .. }
+            | Change::BillingPlan { .. }
+            | Change::Deprovision {} => "subscription.changed",
+        };
+        Ok(Applied { subscription: next, lines, topic })
+    }
+}
+
+/// Somebody has said yes to one more term: what was missed is looked at.
+fn schedule_renewal(next: &mut Subscription, over: Amendments) {
+    next.standing.renewal = Renewal::Scheduled;
+    next.standing.auto_renew_enabled = true;
+    next.standing.attention = next.standing.attention.filter(|one| *one != Attention::TermsMissed);
+    next.standing.late_terms = 0;
+    if next.profile.next_term != over {
+        edit(next, |profile| profile.next_term = over);
+    }
 }
 
 trait StopsRenewal {
@@ -138,15 +206,6 @@ trait StopsRenewal {
 impl StopsRenewal for Quote {
     fn stops_renewal(&self) -> bool {
         self.effect == super::quote::Effect::StopRenewal
-    }
-}
-
-/// The first's fields where it has them, else the second's.
-pub(crate) fn merged(over: &Amendments, under: &Amendments) -> Amendments {
-    Amendments {
-        quantity: over.quantity.or(under.quantity),
-        term_duration: over.term_duration.or(under.term_duration),
-        billing_cycle: over.billing_cycle.clone().or_else(|| under.billing_cycle.clone()),
     }
 }
 
@@ -171,12 +230,6 @@ fn forget_next_term(sub: &mut Subscription) {
     if !sub.profile.next_term.is_empty() {
         edit(sub, |profile| profile.next_term = Amendments::default());
     }
-}
-
-/// Reactivation is possible through the whole last day, so deletion is at the midnight after it.
-fn suspended_until(family: &Family, now: Instant) -> Option<Instant> {
-    let span = family.suspension.as_ref()?.delete_after?;
-    Span::days(1).after(midnight(span.after(now)?))
 }
 
 /// Added seats become a batch with a window of their own; taken seats come from the newest open batch first.

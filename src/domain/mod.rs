@@ -4,10 +4,14 @@
 //! except by [`Refusal`]. Time comes in as an argument; identifiers come in from above.
 
 pub mod activation;
+pub mod ask;
 pub mod calendar;
+pub mod cart;
+pub mod catalog;
 pub mod change;
 pub mod decision;
 pub mod ids;
+pub mod invoice;
 pub mod ledger;
 pub mod lifecycle;
 pub mod message;
@@ -23,6 +27,7 @@ pub mod selection;
 pub mod software;
 pub mod subscription;
 pub mod support;
+pub mod tax;
 pub mod tenant;
 pub mod terms;
 pub mod trigger;

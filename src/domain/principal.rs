@@ -68,7 +68,7 @@ impl<'de> Deserialize<'de> for Principal {
 }
 
 /// The nouns that a `NOUN.read` grant names.
-pub const READ_NOUNS: [&str; 17] = [
+pub const READ_NOUNS: [&str; 19] = [
     "tenants",
     "products",
     "subscriptions",
@@ -83,6 +83,8 @@ pub const READ_NOUNS: [&str; 17] = [
     "tokens",
     "ledger",
     "activity",
+    "invoices",
+    "prices",
     "software",
     "activations",
     "support",
@@ -103,6 +105,8 @@ pub enum Grant {
     MessagesResend,
     /// `tenants.account`: tell what the billing system knows of a tenant.
     TenantsAccount,
+    /// `prices.write`: what the partner asks its customers.
+    PricesWrite,
     /// `labels.write`.
     LabelsWrite,
     /// `keys.read`: see keys and links of software, as the Admin agent does. Nothing but `*` implies it.
@@ -138,6 +142,7 @@ impl fmt::Display for Grant {
             Grant::MessagesSend => f.write_str("messages.send"),
             Grant::MessagesResend => f.write_str("messages.resend"),
             Grant::TenantsAccount => f.write_str("tenants.account"),
+            Grant::PricesWrite => f.write_str("prices.write"),
             Grant::LabelsWrite => f.write_str("labels.write"),
             Grant::KeysRead => f.write_str("keys.read"),
             Grant::KeysOwn => f.write_str("keys.own"),
@@ -164,6 +169,7 @@ impl FromStr for Grant {
             "messages.send" => Grant::MessagesSend,
             "messages.resend" => Grant::MessagesResend,
             "tenants.account" => Grant::TenantsAccount,
+            "prices.write" => Grant::PricesWrite,
             "labels.write" => Grant::LabelsWrite,
             "keys.read" => Grant::KeysRead,
             "keys.own" => Grant::KeysOwn,
@@ -197,6 +203,7 @@ pub fn every_grant() -> Vec<String> {
         Grant::MessagesSend,
         Grant::MessagesResend,
         Grant::TenantsAccount,
+        Grant::PricesWrite,
         Grant::LabelsWrite,
         Grant::KeysRead,
         Grant::KeysOwn,

@@ -19,8 +19,8 @@ mod schema;
 
 pub use fields::Fields;
 pub use schema::{
-    DECISIONS, DELIVERIES, LEDGER, MESSAGES, ORDERS, POLICIES, PRODUCTS, REQUESTS, RUNS, SCHEDULES, SUBSCRIPTIONS,
-    SUPPORT, Schema, TENANTS, TOKENS, Type,
+    DECISIONS, DELIVERIES, INVOICES, LEDGER, MESSAGES, ORDERS, POLICIES, PRODUCTS, REQUESTS, RUNS, SCHEDULES,
+    SUBSCRIPTIONS, SUPPORT, Schema, TENANTS, TOKENS, Type,
 };
 
 /// Most values in one list: a longer one is a query that should be another one.

@@ -169,7 +169,7 @@ pub enum Renewal {
 }
 
 /// The part that describes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Profile {
     /// How it is sold: the terms' family.
@@ -221,6 +221,12 @@ pub struct Profile {
     /// What the next term has different (`scheduledNextTermInstructions`).
     #[serde(default, skip_serializing_if = "super::change::Amendments::is_empty")]
     pub next_term: super::change::Amendments,
+    /// The last day of the first term, counted whole, where it is aligned to another date (`customTermEndDate`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom_term_end_date: Option<chrono::NaiveDate>,
+    /// The billing cycle from the next charge on (`nextChargeInstructions`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_billing_cycle: Option<String>,
     /// Why it is suspended, while it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspension_reason: Option<super::change::Reason>,

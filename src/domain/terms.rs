@@ -8,11 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Instant;
+use super::catalog::selling::Selling;
 use super::change::Kind;
-use super::ledger::ChargeType;
+use super::ledger::{BillingProvider, ChargeType};
+use super::tax::Tax;
 
+pub mod begin;
 mod billing;
 mod cancellation;
+pub mod change;
 mod keys;
 mod law;
 mod read;
@@ -26,9 +30,12 @@ pub use cancellation::{Asking, CancellationRule, Need, Path, Tells, credited_in}
 pub use keys::{Delivery, KeyRule, Reader, Sight};
 pub use law::Law;
 pub use row::{DatedBy, Told};
-pub use rules::{AfterTerm, QuantityRule, RenewalRule, SeatCharge, SuspensionRule, TermEnd, When};
+pub use rules::{AfterTerm, QuantityRule, RenewalRule, SeatCharge, SuspensionRefund, SuspensionRule, TermEnd, When};
 pub use visibility::{List, Visibility, is_software, listed};
 pub use windows::{End, Late, Refund, Window};
+
+pub(super) use read::{date as read_date, place};
+pub(super) use row::dated;
 
 /// Where a rule is written in a terms file, for messages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -78,6 +85,8 @@ pub struct Family {
     pub after_term: Option<AfterTerm>,
     /// Rounding.
     pub rounding: RoundingRules,
+    /// Which invoice its lines stand on.
+    pub billing_provider: BillingProvider,
     /// In which lists a purchase is shown, by its date.
     pub visibilities: Vec<Visibility>,
     /// Keys and downloads, by the date of the act.
@@ -86,6 +95,20 @@ pub struct Family {
     pub askings: Vec<Asking>,
     /// What countries' laws require instead of the windows, by date of purchase or renewal.
     pub laws: Vec<Law>,
+    /// Waiting for the publisher; none: what is bought is active at once.
+    pub activation: Option<begin::ActivationRule>,
+    /// Trials; none: there are none.
+    pub trial: Option<begin::TrialRule>,
+    /// Add-ons of a base; none: nothing follows a base.
+    pub add_on: Option<begin::AddOnRule>,
+    /// First terms aligned to another date; none: never.
+    pub coterm: Option<begin::CotermRule>,
+    /// Instructions for the next term; none: never.
+    pub schedule: Option<change::ScheduleRule>,
+    /// Changes of the billing plan inside a term.
+    pub billing_plans: Vec<change::BillingPlanRule>,
+    /// The end of what is paid by use; none: it is cancelled instead.
+    pub deprovision: Option<change::DeprovisionRule>,
 }
 
 impl Family {
@@ -96,7 +119,7 @@ impl Family {
 
     /// The renewal rule for a purchase of then.
     pub fn renewal(&self, purchased: Instant) -> Option<&RenewalRule> {
-        self.renewals.iter().find(|rule| row::dated(rule.from, rule.until, purchased))
+        self.renewals.iter().find(|rule| dated(rule.from, rule.until, purchased))
     }
 
     /// Every row and table, as it is told.
@@ -130,14 +153,16 @@ impl Family {
 #[derive(Debug, Clone)]
 pub struct Terms {
     files: Vec<(String, String)>,
+    selling: Arc<Selling>,
     families: BTreeMap<String, Family>,
     unknown: Family,
+    tax: Tax,
     hash: String,
     abroad: BTreeMap<String, Arc<Terms>>,
 }
 
 /// Only their text: nothing in here knows one from another.
-const BUILTIN: [(&str, &str); 10] = [
+const BUILTIN: [(&str, &str); 11] = [
     ("terms/license_legacy.toml", include_str!("../../policies/terms/license_legacy.toml")),
     ("terms/license_new.toml", include_str!("../../policies/terms/license_new.toml")),
     ("terms/linux_plan.toml", include_str!("../../policies/terms/linux_plan.toml")),
@@ -148,6 +173,7 @@ const BUILTIN: [(&str, &str); 10] = [
     ("terms/software_perpetual.toml", include_str!("../../policies/terms/software_perpetual.toml")),
     ("terms/software_subscription.toml", include_str!("../../policies/terms/software_subscription.toml")),
     ("terms/unknown.toml", include_str!("../../policies/terms/unknown.toml")),
+    ("tax.toml", include_str!("../../policies/tax.toml")),
 ];
 
 impl Terms {
@@ -156,12 +182,13 @@ impl Terms {
     /// # Errors
     /// Where a file that is compiled in does not hold together: the first thing wrong.
     pub fn builtin() -> Result<Terms, TermsError> {
-        let files = BUILTIN.map(|(path, text)| (path.to_owned(), text.to_owned())).to_vec();
+        let mut files = BUILTIN.map(|(path, text)| (path.to_owned(), text.to_owned())).to_vec();
+        files.push(("terms/selling.toml".to_owned(), Selling::SHIPPED.to_owned()));
         Terms::assemble(files).map_err(|mut wrong| wrong.swap_remove(0))
     }
 
     /// These terms with a library's own files over them: a row replaces the row with the same rule id, a table the
-    /// whole table; a family of another name is added.
+    /// whole table; a family of another name is added. A file `tax.toml` outside `terms/` is the one on tax.
     ///
     /// # Errors
     /// Everything that is wrong with the files.
@@ -172,7 +199,9 @@ impl Terms {
     }
 
     fn assemble(files: Vec<(String, String)>) -> Result<Terms, Vec<TermsError>> {
-        let families = read::families(&files)?;
+        let (rules, sheets): (Vec<_>, Vec<_>) = files.iter().cloned().partition(|(path, _)| Selling::is_file(path));
+        let (families, tax) = read::everything(&sheets)?;
+        let selling = Arc::new(read::selling(&rules)?);
         let unknown = families.get("unknown").cloned().ok_or_else(|| {
             let expected = "a family 'unknown' for what is not known".to_owned();
             vec![TermsError { place: Place::default(), expected }]
@@ -187,7 +216,7 @@ impl Terms {
         let hash = hasher.finalize().to_hex().to_string();
         let countries: BTreeSet<String> =
             families.values().flat_map(Family::law_countries).map(ToOwned::to_owned).collect();
-        let mut terms = Terms { files, families, unknown, hash, abroad: BTreeMap::new() };
+        let mut terms = Terms { files, selling, families, unknown, tax, hash, abroad: BTreeMap::new() };
         for country in countries {
             let families = terms.families.iter().map(|(name, family)| (name.clone(), family.in_country(&country)));
             let there = Terms { families: families.collect(), ..terms.clone() };
@@ -212,9 +241,19 @@ impl Terms {
         self.families.get(name).unwrap_or(&self.unknown)
     }
 
+    /// The rates of tax.
+    pub fn tax(&self) -> &Tax {
+        &self.tax
+    }
+
     /// Every family, by name.
     pub fn families(&self) -> impl Iterator<Item = &Family> {
         self.families.values()
+    }
+
+    /// The rules of selling: markets, tax, segments, plans, scope, channel.
+    pub fn selling(&self) -> &Selling {
+        &self.selling
     }
 
     /// BLAKE3 of every file's path and text, hexadecimal.

@@ -340,6 +340,8 @@ fn combine(all: &[(&str, &Amendments)]) -> Result<Amendments, String> {
         quantity: one(all, "quantity", |amendments| amendments.quantity)?,
         term_duration: one(all, "term_duration", |amendments| amendments.term_duration)?,
         billing_cycle: one(all, "billing_cycle", |amendments| amendments.billing_cycle.clone())?,
+        offer_id: one(all, "offer_id", |amendments| amendments.offer_id.clone())?,
+        custom_term_end_date: one(all, "custom_term_end_date", |amendments| amendments.custom_term_end_date)?,
     })
 }
 

@@ -62,6 +62,11 @@ impl Object {
         self.text(name)?.map(|text| calendar::instant(text).map_err(|refusal| refused(name, &refusal))).transpose()
     }
 
+    /// A day, `2027-03-01`, or an instant of it.
+    pub(super) fn day(&self, name: &str) -> Result<Option<chrono::NaiveDate>, Problem> {
+        self.text(name)?.map(|text| calendar::day(text).map_err(|refusal| refused(name, &refusal))).transpose()
+    }
+
     pub(super) fn span(&self, name: &str) -> Result<Option<Span>, Problem> {
         self.text(name)?.map(|text| text.parse().map_err(|refusal| refused(name, &refusal))).transpose()
     }

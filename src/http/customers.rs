@@ -16,7 +16,7 @@ use crate::domain::terms::listed;
 use crate::domain::{Change, OrderId, Refusal, Subscription, SubscriptionId, TenantId};
 use crate::json::Value;
 use crate::ops::{self, Work, catalog, requests, subscriptions, tenants};
-use crate::partner_center::{customers, orders, subscriptions_write, write};
+use crate::partner_center::{customers, orders_write, subscriptions_write, write};
 use crate::store::records::Page;
 
 mod shown;
@@ -134,7 +134,7 @@ pub(super) async fn list_orders(
             key,
         )?;
         let path = format!("/customers/{tenant}/orders");
-        Ok(collection(&listing, &path, page, |order| orders::order(&order)))
+        Ok(collection(&listing, &path, page, |order| orders_write::order(&order, "")))
     });
     Ok(found.await?)
 }
@@ -148,7 +148,7 @@ pub(super) async fn show_order(
     let tenant: TenantId = tenant.parse()?;
     let id = OrderId(id);
     let order = doors.app.look(call.rights, move |work| catalog::order(work, tenant, &id)).await?;
-    Ok(reply(&orders::order(&order)))
+    Ok(reply(&orders_write::order(&order, "")))
 }
 
 /// What a PATCH asks for.

@@ -26,9 +26,11 @@ mod export;
 pub mod guard;
 mod health;
 mod hooks;
+mod invoices;
 mod json;
 mod library;
 pub mod lists;
+mod prices;
 pub mod problem;
 mod records;
 pub mod refused;
@@ -71,6 +73,7 @@ fn commerce() -> Router<Doors> {
         .route("/v1/tenants/{id}", get(tenants::show))
         .route("/v1/tenants/{id}/account", post(tenants::account))
         .route("/v1/tenants/{id}/labels/{name}", put(tenants::label).delete(tenants::unlabel))
+        .route("/v1/tenants/{id}/prices", get(prices::list).put(prices::set))
         .route("/v1/products", get(records::products))
         .route("/v1/products/{id}", get(records::product))
         .route("/v1/subscriptions", get(subscriptions::list))
@@ -130,6 +133,11 @@ fn records() -> Router<Doors> {
         .route("/v1/runs/{id}", get(records::run))
         .route("/v1/occurrences", get(records::occurrences))
         .route("/v1/ledger", get(records::lines))
+        .route("/v1/invoices", get(invoices::list))
+        .route("/v1/invoices/unbilled", get(invoices::unbilled))
+        .route("/v1/invoices/{id}", get(invoices::show))
+        .route("/v1/invoices/{id}/lineitems", get(invoices::line_items))
+        .route("/v1/invoices/{id}/customers/{tenant}", get(invoices::statement))
         .route("/v1/activity", get(records::activity))
         .route("/v1/deliveries", get(exchange::list_deliveries))
         .route("/v1/deliveries/{id}", get(exchange::delivery))

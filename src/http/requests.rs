@@ -3,11 +3,12 @@
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 
-use super::body::{Object, missing, refused, wrong};
+use super::body::{Object, refused, wrong};
 use super::lists::{Listing, Pairs, selected};
 use super::problem::Problem;
 use super::reply::{Call, Reply, fresh};
 use super::{Doors, id, json};
+use crate::domain::ask::Ask;
 use crate::domain::change::{Amendments, Reason};
 use crate::domain::ids::Noun;
 use crate::domain::request::{self, Outcome};
@@ -17,17 +18,14 @@ use crate::ops::requests::{self, Answered, Proposed};
 use crate::ops::{self, Work, lists, subscriptions};
 
 /// The members of a change as it is asked for.
-pub(super) const CHANGE_FIELDS: [&str; 7] =
-    ["kind", "reason", "enabled", "quantity", "termDuration", "billingCycle", "why"];
+pub(super) const CHANGE_FIELDS: [&str; 9] =
+    ["kind", "reason", "enabled", "quantity", "termDuration", "billingCycle", "offerId", "customTermEndDate", "why"];
 
-/// A change as it is asked for; for a renewal the subscription says which term end is meant.
+/// A change as it is asked for; the subscription says the rest.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
-    pub(super) kind: Kind,
-    reason: Option<Reason>,
-    enabled: Option<bool>,
-    quantity: Option<i64>,
-    amendments: Amendments,
+    kind: Kind,
+    ask: Ask,
     pub(super) why: String,
 }
 
@@ -35,65 +33,23 @@ impl Asked {
     pub(super) fn read(body: &Object) -> Result<Asked, Problem> {
         let kind: Kind = body.needed_text("kind")?.parse().map_err(|refusal: Refusal| refused("kind", &refusal))?;
         let reason = body.text("reason")?.map(str::parse::<Reason>).transpose();
-        let asked = Asked {
-            kind,
-            reason: reason.map_err(|refusal| refused("reason", &refusal))?,
-            enabled: body.flag("enabled")?,
+        let plan = Amendments {
             quantity: body.integer("quantity")?,
-            amendments: Amendments {
-                quantity: body.integer("quantity")?.filter(|_| kind == Kind::Renewal),
-                term_duration: body.span("termDuration")?,
-                billing_cycle: body.text("billingCycle")?.map(str::to_owned),
-            },
-            why: body.text("why")?.unwrap_or_default().to_owned(),
+            term_duration: body.span("termDuration")?,
+            billing_cycle: body.text("billingCycle")?.map(str::to_owned),
+            offer_id: body.text("offerId")?.map(str::to_owned),
+            custom_term_end_date: body.day("customTermEndDate")?,
         };
-        asked.complete().map(|()| asked)
-    }
-
-    /// Each kind has what it needs and nothing that means nothing for it.
-    fn complete(&self) -> Result<(), Problem> {
-        let given = [
-            ("reason", self.reason.is_some(), matches!(self.kind, Kind::Suspension | Kind::Cancellation), true),
-            ("enabled", self.enabled.is_some(), self.kind == Kind::AutoRenew, true),
-            (
-                "quantity",
-                self.quantity.is_some(),
-                matches!(self.kind, Kind::Quantity | Kind::Renewal),
-                self.kind == Kind::Quantity,
-            ),
-            ("termDuration", self.amendments.term_duration.is_some(), self.kind == Kind::Renewal, false),
-            ("billingCycle", self.amendments.billing_cycle.is_some(), self.kind == Kind::Renewal, false),
-        ];
-        for (name, is_there, has_it, needs_it) in given {
-            if is_there && !has_it {
-                return Err(wrong(name, "schema", &format!("a {} has no {name}", self.kind)));
-            }
-            if !is_there && has_it && needs_it {
-                return Err(match name {
-                    "reason" => wrong(name, "reason_required", "say why: customer_request, non_payment or fraud"),
-                    _ => missing(name),
-                });
-            }
-        }
-        Ok(())
+        let reason = reason.map_err(|refusal| refused("reason", &refusal))?;
+        let ask = Ask { reason, enabled: body.flag("enabled")?, plan };
+        ask.fits(kind).map_err(|(member, refusal)| wrong(member.as_str(), &refusal.code, &refusal.message))?;
+        Ok(Asked { kind, ask, why: body.text("why")?.unwrap_or_default().to_owned() })
     }
 
     /// The change, for a subscription within reach.
     pub(super) fn change(&self, work: &mut Work, id: SubscriptionId) -> ops::Result<Change> {
-        let gone = |what: &str| Refusal::new("schema", format!("{what} is missing"));
-        Ok(match self.kind {
-            Kind::Renewal => {
-                let term_end = subscriptions::get(work, id)?.value.standing.term_end;
-                let term_end =
-                    term_end.ok_or_else(|| Refusal::new("not_renewable", "it has no term that could be renewed"))?;
-                Change::Renewal { term_end, amendments: self.amendments.clone() }
-            }
-            Kind::Suspension => Change::Suspension { reason: self.reason.ok_or_else(|| gone("reason"))? },
-            Kind::Reactivation => Change::Reactivation {},
-            Kind::Cancellation => Change::Cancellation { reason: self.reason.ok_or_else(|| gone("reason"))? },
-            Kind::AutoRenew => Change::AutoRenew { enabled: self.enabled.ok_or_else(|| gone("enabled"))? },
-            Kind::Quantity => Change::Quantity { quantity: self.quantity.ok_or_else(|| gone("quantity"))? },
-        })
+        let subscription = subscriptions::get(work, id)?.value;
+        Ok(self.ask.change(self.kind, &subscription)?)
     }
 }
 

@@ -1,9 +1,9 @@
-//! Products and orders: reading.
+//! Products and orders: reading, and closing an order line that came to nothing.
 
 use crate::domain::order::Order;
 use crate::domain::product::Product;
 use crate::domain::selection::Selection;
-use crate::domain::{Grant, OrderId, TenantId};
+use crate::domain::{Grant, OrderId, Subscription, TenantId};
 use crate::store::records::{Page, catalog as rows, subscriptions as subscription_rows};
 
 use super::work::Work;
@@ -72,6 +72,24 @@ pub fn orders(work: &mut Work, tenant: TenantId, after: Option<&[u8]>, limit: us
 /// Where an order stands among its tenant's, as the cursor of a page.
 pub fn key_of(order: &Order) -> Vec<u8> {
     rows::order_key(order.tenant, &order.id)
+}
+
+/// The order line of a subscription that is gone has no seats any more; an order without any is cancelled. `why` is
+/// told on the line. Nothing where no order is known.
+pub(super) fn line_closed(work: &mut Work, subscription: &Subscription, why: &str) -> Result<()> {
+    let Some(id) = &subscription.profile.order_id else { return Ok(()) };
+    let Some(stored) = rows::order(&mut work.tx, subscription.tenant, id)? else { return Ok(()) };
+    let mut order = stored.value;
+    let mine = |line: &crate::domain::order::OrderLine| line.subscription_id == Some(subscription.id);
+    let Some(line) = order.line_items.iter_mut().find(|line| mine(line)) else { return Ok(()) };
+    line.quantity = 0;
+    if !why.is_empty() {
+        line.extra.insert("error".to_owned(), serde_json::json!({ "description": why }).to_string());
+    }
+    if order.line_items.iter().all(|line| line.quantity == 0) {
+        order.status = "cancelled".to_owned();
+    }
+    Ok(rows::save_order(&mut work.tx, &order)?)
 }
 
 /// Whether a tenant has an order: it was recorded, or a subscription of the tenant's names it.

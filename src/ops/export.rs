@@ -3,9 +3,10 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::domain::invoice::Invoice;
 use crate::domain::message::Message;
 use crate::domain::order::Order;
-use crate::domain::product::{Price, Product};
+use crate::domain::product::{CustomerPrice, Price, Product};
 use crate::domain::run::Run;
 use crate::domain::support::SupportRequest;
 use crate::domain::trigger::{Delivery, Occurrence};
@@ -23,7 +24,7 @@ use super::work::Work;
 const PAGE_ROWS: usize = 500;
 
 /// The nouns, in the order they are written.
-pub const NOUNS: [&str; 15] = [
+pub const NOUNS: [&str; 17] = [
     "tenants",
     "products",
     "prices",
@@ -31,7 +32,9 @@ pub const NOUNS: [&str; 15] = [
     "subscriptions",
     "requests",
     "decisions",
+    "customer_prices",
     "ledger",
+    "invoices",
     "activity",
     "runs",
     "occurrences",
@@ -64,6 +67,8 @@ pub fn page(
     match noun {
         "tenants" => table::<Tenant>(work, &tables::TENANTS, after),
         "products" => table::<Product>(work, &tables::PRODUCTS, after),
+        "customer_prices" => table::<CustomerPrice>(work, &tables::CUSTOMER_PRICES, after),
+        "invoices" => table::<Invoice>(work, &tables::INVOICES, after),
         "prices" => table::<Price>(work, &tables::PRICES, after),
         "orders" => table::<Order>(work, &tables::ORDERS, after),
         "requests" => table::<Request>(work, &tables::REQUESTS, after),

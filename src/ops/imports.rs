@@ -13,7 +13,7 @@ use crate::partner_center::read::Fact;
 use crate::partner_center::subscriptions::SubscriptionFact;
 use crate::partner_center::{subscriptions_merge, upstream};
 use crate::store::records::{
-    Stored, catalog, log, meta, requests as request_rows, subscriptions as rows, tenants as tenant_rows,
+    Stored, catalog, log, meta, price_list, requests as request_rows, subscriptions as rows, tenants as tenant_rows,
 };
 
 use super::work::Work;
@@ -76,15 +76,9 @@ pub fn record(work: &mut Work, fact: &Fact, options: Options) -> Result<Imported
         Fact::Offer(fact) => offer(work, fact, options),
         Fact::Price(fact) => {
             let price = &fact.price;
-            let known = catalog::price(
-                &mut work.tx,
-                &price.product,
-                price.term_duration,
-                price.billing_cycle.as_deref().unwrap_or(""),
-            )?;
-            let same = known.as_ref() == Some(price);
+            let same = price_list::same_place(&mut work.tx, price)?.as_ref() == Some(price);
             if !same {
-                catalog::save_price(&mut work.tx, price)?;
+                price_list::save_price(&mut work.tx, price)?;
             }
             let outcome = if same { Outcome::Unchanged } else { Outcome::Taken };
             Ok(Imported {
@@ -137,17 +131,7 @@ fn ensure_tenant(work: &mut Work, id: TenantId) -> Result<()> {
     if tenant_rows::get(&mut work.tx, id)?.is_some() {
         return Ok(());
     }
-    let tenant = Tenant {
-        id,
-        generation: 1,
-        company_name: UNKNOWN_CUSTOMER.to_owned(),
-        domain: String::new(),
-        country: String::new(),
-        account: Default::default(),
-        labels: Default::default(),
-        opened_at: None,
-        extra: Default::default(),
-    };
+    let tenant = Tenant { id, generation: 1, company_name: UNKNOWN_CUSTOMER.to_owned(), ..Tenant::default() };
     tenant_rows::save(&mut work.tx, None, &tenant)?;
     meta::save_imported(&mut work.tx, &id.bytes(), tenant.generation)?;
     Ok(())
@@ -171,10 +155,15 @@ fn subscription(work: &mut Work, fact: &SubscriptionFact, options: Options) -> R
     {
         fact.unit_price = orders::prices(&order.value).find(|(id, _)| *id == fact.id).map(|(_, price)| price);
     }
+    // A record that is new here is of the family its product says, where the row itself does not say it finely enough.
+    if known.is_none() && fact.family.is_none() {
+        fact.family = family_of_product(work, &fact)?;
+    }
     let seen = meta::imported(&mut work.tx, &fact.id.bytes())?;
     let newer = known.as_ref().is_some_and(|stored| seen.is_some_and(|seen| seen != stored.value.standing.generation));
     let before = known.as_ref().map(|stored| &stored.value);
-    let merged = subscriptions_merge::merge(&work.terms, before, &fact, tenant, &import_of(work, newer, options));
+    let terms = super::tenants::terms_for(work, tenant)?;
+    let merged = subscriptions_merge::merge(&terms, before, &fact, tenant, &import_of(work, newer, options));
     let report = imported("subscription", fact.id.to_string(), &merged);
     if let Some(known) = &known {
         compare_upstream(work, known, &fact)?;
@@ -192,6 +181,15 @@ fn subscription(work: &mut Work, fact: &SubscriptionFact, options: Options) -> R
         work.note("import.subscription", Some(&merged.record), None, &report.changed.join(", "));
     }
     Ok(report)
+}
+
+fn family_of_product(work: &mut Work, fact: &SubscriptionFact) -> Result<Option<String>> {
+    let Some(offer) = &fact.offer_id else { return Ok(None) };
+    let mut found = catalog::product(&mut work.tx, offer)?;
+    if let (None, Some((product, _))) = (&found, offer.split_once(':')) {
+        found = catalog::product(&mut work.tx, product)?;
+    }
+    Ok(found.and_then(|product| subscriptions_merge::family_with(fact, &product.value.family)))
 }
 
 /// A subscription whose customer nobody had named gets its place under the right one.

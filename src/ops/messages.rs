@@ -1,6 +1,7 @@
 //! Outbound messages: written with what they tell of, sent later by the outbox.
 
 use crate::domain::ids::Noun;
+use crate::domain::invoice::Invoice;
 use crate::domain::message::{Addressee, Attempt, DeliveryState, Message};
 use crate::domain::request::State;
 use crate::domain::subscription::Status;
@@ -79,6 +80,30 @@ pub(super) fn tell_of(
 pub(super) fn tell(work: &mut Work, topic: &str, subscription: &Subscription) -> Result<()> {
     let data = data_of(subscription, None, None);
     write(work, topic, Some(subscription), None, data).map(|_| ())
+}
+
+/// Tells that an invoice is published, with the event that Partner Center sends for one.
+pub(super) fn tell_invoice(work: &mut Work, invoice: &Invoice) -> Result<()> {
+    let data = serde_json::json!({
+        "billingPeriodEndDate": calendar::show(invoice.id.month.end()),
+        "billingPeriodStartDate": calendar::show(invoice.id.month.start()),
+        "currencyCode": invoice.id.currency,
+        "customers": invoice.customers,
+        "invoiceId": invoice.id,
+        "invoiceType": invoice.id.kind.as_str(),
+        "lines": invoice.totals.lines,
+        "partnerCenter": {
+            "EventName": "invoice-ready",
+            "ResourceUri": format!("/v1/invoices/{}", invoice.id),
+            "ResourceName": "invoice",
+            "AuditUri": null,
+            "ResourceChangeUtcDate": calendar::show(invoice.invoice_date),
+        },
+        "subtotal": invoice.totals.subtotal,
+        "tax": invoice.totals.tax,
+        "totalCharges": invoice.totals.total(),
+    });
+    write(work, "invoice.ready", None, None, data.to_string()).map(|_| ())
 }
 
 fn data_of(subscription: &Subscription, request: Option<&Request>, call: Option<&UpstreamCall>) -> String {

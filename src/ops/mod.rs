@@ -6,14 +6,20 @@
 
 pub mod activations;
 pub mod catalog;
+mod charging;
 pub mod deliveries;
 pub mod export;
 pub mod idempotency;
 pub mod imports;
+pub mod invoices;
 pub mod keys;
 pub mod ledger;
 pub mod lists;
 pub mod messages;
+mod price_list;
+pub mod prices;
+mod purchases;
+pub mod quotes;
 pub mod rehearsal;
 pub mod renewals;
 pub mod requests;

@@ -10,7 +10,7 @@ use crate::partner_center::upstream;
 use crate::store::records::{Stored, requests as rows, subscriptions as subscription_rows};
 
 use super::work::Work;
-use super::{Result, messages, requests, tenants};
+use super::{Result, messages, quotes, requests, tenants};
 
 /// Terms that may be renewed in a row though their own end has passed too; then a person looks.
 pub const LATE_TERMS_MAX: u8 = 12;
@@ -96,8 +96,7 @@ fn refused(work: &mut Work, stored: &Stored<Subscription>, request: &Request) ->
 }
 
 fn renew(work: &mut Work, stored: &Stored<Subscription>, request: &Request) -> Result<()> {
-    let price = requests::price_of(work, &stored.value)?;
-    let applied = match lifecycle::renew(&work.terms, &stored.value, &request.amendments, price, work.now) {
+    let applied = match quotes::renew(work, &stored.value, &request.amendments)? {
         Ok(applied) => applied,
         Err(refusal) => {
             let mut after = request.clone();
@@ -118,7 +117,7 @@ fn renew(work: &mut Work, stored: &Stored<Subscription>, request: &Request) -> R
     let mut after = request.clone();
     requests::close(work, Some(request), &mut after, State::Applied)?;
     work.save_subscription(Some(stored), &subscription)?;
-    work.owe(&subscription, Some(after.id), lines);
+    work.owe(&subscription, Some(after.id), lines)?;
     work.note(topic, Some(&subscription), Some(after.id), &after.reasons.join("; "));
     let call = upstream::call(&after.change, &after.amendments, after.quote.effect, &subscription, after.id);
     messages::tell_of(work, topic, &subscription, &after, Some(&call))
@@ -145,7 +144,7 @@ fn end(work: &mut Work, stored: &Stored<Subscription>, denied: Option<Request>) 
         requests::close(work, Some(&open), &mut after, state)?;
     }
     work.save_subscription(Some(stored), &subscription)?;
-    work.owe(&subscription, None, lines);
+    work.owe(&subscription, None, lines)?;
     work.note(topic, Some(&subscription), denied.map(|request| request.id), "the term ended");
     messages::tell(work, topic, &subscription)
 }
@@ -168,11 +167,11 @@ pub fn cycle_end(work: &mut Work, tenant: TenantId, id: SubscriptionId, due: Ins
     let Some(stored) = still_due(work, tenant, id, |subscription| subscription.standing.cycle_end == Some(due))? else {
         return Ok(());
     };
-    let price = requests::price_of(work, &stored.value)?;
+    let price = quotes::price_of_next_cycle(work, &stored.value)?;
     match lifecycle::charge_cycle(&work.terms, &stored.value, price, work.now) {
         Ok(Applied { subscription, lines, topic }) => {
             work.save_subscription(Some(&stored), &subscription)?;
-            work.owe(&subscription, None, lines);
+            work.owe(&subscription, None, lines)?;
             work.note(topic, Some(&subscription), None, "");
             Ok(())
         }
@@ -192,7 +191,7 @@ pub fn next_step(work: &mut Work, tenant: TenantId, id: SubscriptionId, due: Ins
     };
     let Applied { subscription, lines, topic } = lifecycle::step(&work.terms, &stored.value, work.now)?;
     work.save_subscription(Some(&stored), &subscription)?;
-    work.owe(&subscription, None, lines);
+    work.owe(&subscription, None, lines)?;
     work.note(topic, Some(&subscription), None, "");
     messages::tell(work, topic, &subscription)
 }

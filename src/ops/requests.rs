@@ -6,14 +6,14 @@ use crate::domain::lifecycle;
 use crate::domain::quote::Effect;
 use crate::domain::request::{Otherwise, Outcome, Ruling, State, Upstream};
 use crate::domain::subscription::{Renewal, Status};
-use crate::domain::{Change, Grant, Id, Instant, Kind, Money, Refusal, Request, Subscription, SubscriptionId};
+use crate::domain::{Change, Grant, Id, Instant, Kind, Refusal, Request, Subscription, SubscriptionId};
 use crate::partner_center::upstream;
 use crate::store::records::timers::{self, Timer};
-use crate::store::records::{Stored, catalog, requests as rows, subscriptions as subscription_rows};
+use crate::store::records::{Stored, requests as rows, subscriptions as subscription_rows};
 use crate::store::tables::TimerKind;
 
 use super::work::{Judgement, Work};
-use super::{Result, messages, not_found, subscriptions, support, tenants};
+use super::{Result, catalog, messages, not_found, purchases, quotes, subscriptions, support, tenants};
 
 /// What proposing came to.
 #[derive(Debug, Clone)]
@@ -71,8 +71,7 @@ fn settled_renewal(stored: &Stored<Subscription>, change: &Change) -> Result<Opt
 }
 
 fn draft(work: &mut Work, subscription: &Subscription, change: Change, why: &str) -> Result<Request> {
-    let price = price_of(work, subscription)?;
-    let quote = lifecycle::quote(&work.terms, subscription, &change, price, work.now);
+    let quote = quotes::quote(work, subscription, &change)?;
     let tenant_generation = tenants::generation(work, subscription.tenant)?;
     Ok(Request {
         id: work.id(Noun::Request),
@@ -102,19 +101,6 @@ fn draft(work: &mut Work, subscription: &Subscription, change: Change, why: &str
         upstream: None,
         support: None,
     })
-}
-
-/// The price of a seat: from the order line, else from the price list, else none.
-///
-/// # Errors
-/// What the store answers.
-pub fn price_of(work: &mut Work, subscription: &Subscription) -> Result<Option<Money>> {
-    let profile = &subscription.profile;
-    if profile.unit_price.is_some() {
-        return Ok(profile.unit_price);
-    }
-    let listed = catalog::price(&mut work.tx, &profile.offer_id, profile.term_duration, &profile.billing_cycle)?;
-    Ok(listed.map(|price| price.unit_price))
 }
 
 /// Asks the policies about a fresh request and settles it; refused ones are kept too.
@@ -198,7 +184,7 @@ fn refuse(work: &mut Work, request: &mut Request, stored: &Stored<Subscription>)
     let reason = request.refusal.as_ref().map(|refusal| refusal.message.clone());
     request.reasons = reason.into_iter().collect();
     close(work, None, request, State::Refused)?;
-    let mut after = stored.value.clone();
+    let mut after = purchases::after_no(work, stored, request)?;
     if request.kind == Kind::Renewal {
         after.standing.renewal = Renewal::Refused;
     }
@@ -214,7 +200,7 @@ fn deny_now(
     stored: &Stored<Subscription>,
 ) -> Result<()> {
     close(work, before, request, State::Denied)?;
-    let mut after = stored.value.clone();
+    let mut after = purchases::after_no(work, stored, request)?;
     if request.kind == Kind::Renewal {
         after = lifecycle::deny_renewal(&after, work.now).subscription;
     }
@@ -260,18 +246,17 @@ fn carry_out(
     request: &mut Request,
     stored: &Stored<Subscription>,
 ) -> Result<()> {
-    let price = price_of(work, &stored.value)?;
     let stops = request.quote.effect == Effect::StopRenewal;
-    let mut applied =
-        match lifecycle::apply(&work.terms, &stored.value, &request.change, &request.amendments, price, work.now) {
-            Ok(applied) => applied,
-            Err(refusal) => {
-                request.refusal = Some(refusal.clone());
-                request.reasons.insert(0, refusal.message);
-                close(work, before, request, State::Refused)?;
-                return work.save_subscription(Some(stored), &stored.value.clone());
-            }
-        };
+    let mut applied = match quotes::apply(work, &stored.value, &request.change, &request.amendments)? {
+        Ok(applied) => applied,
+        Err(refusal) => {
+            request.refusal = Some(refusal.clone());
+            request.reasons.insert(0, refusal.message);
+            close(work, before, request, State::Refused)?;
+            let after = purchases::after_no(work, stored, request)?;
+            return work.save_subscription(Some(stored), &after);
+        }
+    };
     request.subscription_generation = applied.subscription.standing.generation;
     let switched_on = matches!(request.change, Change::AutoRenew { enabled: true });
     if switched_on && applied.subscription.standing.renewal == Renewal::Denied {
@@ -291,7 +276,10 @@ fn carry_out(
         reopen_renewal(work, &applied.subscription)?;
     }
     close_moot(work, &applied.subscription, request.id)?;
-    work.owe(&applied.subscription, Some(request.id), applied.lines);
+    if applied.subscription.standing.status == Status::Deleted {
+        catalog::line_closed(work, &applied.subscription, "")?;
+    }
+    work.owe(&applied.subscription, Some(request.id), applied.lines)?;
     let operation = if later { "request.scheduled" } else { applied.topic };
     work.note(operation, Some(&applied.subscription), Some(request.id), &request.reasons.join("; "));
     if later && request.scheduled_for.is_some_and(|at| at <= work.now) {
@@ -449,8 +437,7 @@ pub fn approve(work: &mut Work, id: Id, seen: Option<u64>, note: &str) -> Result
     if moved {
         return decide_anew(work, &before, request, &stored);
     }
-    let price = price_of(work, &stored.value)?;
-    let quote = lifecycle::quote(&work.terms, &stored.value, &request.change, price, work.now);
+    let quote = quotes::quote(work, &stored.value, &request.change)?;
     if !quote.allowed && quote.effect != Effect::StopRenewal {
         return decide_anew(work, &before, request, &stored);
     }
@@ -468,16 +455,16 @@ fn decide_anew(
     mut request: Request,
     stored: &Stored<Subscription>,
 ) -> Result<Answered> {
-    let price = price_of(work, &stored.value)?;
-    request.quote = lifecycle::quote(&work.terms, &stored.value, &request.change, price, work.now);
+    request.quote = quotes::quote(work, &stored.value, &request.change)?;
     request.subscription_generation = stored.value.standing.generation;
     request.tenant_generation = tenants::generation(work, request.tenant)?;
     if !request.quote.allowed && request.quote.effect != Effect::StopRenewal {
         request.refusal = request.quote.refusal.clone();
         request.reasons = request.refusal.iter().map(|refusal| refusal.message.clone()).collect();
         close(work, Some(before), &mut request, State::Refused)?;
-        work.save_subscription(Some(stored), &stored.value)?;
-        work.note("request.refused", Some(&stored.value), Some(request.id), &request.reasons.join("; "));
+        let after = purchases::after_no(work, stored, &request)?;
+        work.save_subscription(Some(stored), &after)?;
+        work.note("request.refused", Some(&after), Some(request.id), &request.reasons.join("; "));
         return Ok(Answered::Moved(request));
     }
     let mut judgement = judge(work, &mut request, stored)?;
@@ -528,7 +515,7 @@ pub fn withdraw(work: &mut Work, id: Id, note: &str) -> Result<Request> {
         request.reasons.insert(0, note.to_owned());
     }
     close(work, Some(&before), &mut request, State::Withdrawn)?;
-    let mut after = stored.value.clone();
+    let mut after = purchases::after_no(work, &stored, &request)?;
     if request.kind == Kind::Renewal {
         after.standing.renewal = Renewal::Open;
     }
@@ -556,7 +543,7 @@ pub fn expire(work: &mut Work, id: Id, due: Instant) -> Result<()> {
         Otherwise::Deny => deny_now(work, Some(&before), &mut request, &stored),
         Otherwise::Expire => {
             close(work, Some(&before), &mut request, State::Expired)?;
-            let mut after = stored.value.clone();
+            let mut after = purchases::after_no(work, &stored, &request)?;
             if request.kind == Kind::Renewal {
                 after.standing.renewal = Renewal::Open;
             }

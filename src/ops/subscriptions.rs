@@ -1,14 +1,13 @@
 //! Subscriptions: reading, selecting and labelling. What changes them is a request.
 
 use crate::domain::selection::{Scalar, Selection};
-use crate::domain::{Change, lifecycle};
-use crate::domain::{Grant, Instant, Quote, Refusal, Subscription, SubscriptionId, TenantId};
+use crate::domain::{Change, Grant, Instant, Quote, Refusal, Subscription, SubscriptionId, TenantId};
 use crate::store::records::timers::{self, Timer};
 use crate::store::records::{Page, Stored, subscriptions as rows};
 use crate::store::tables::TimerKind;
 
 use super::work::Work;
-use super::{Result, not_found, requests};
+use super::{Result, not_found, quotes};
 
 /// The longest label name and value, in bytes.
 pub const LABEL_BYTES_MAX: usize = 256;
@@ -43,8 +42,7 @@ pub fn get(work: &mut Work, id: SubscriptionId) -> Result<Stored<Subscription>> 
 /// `forbidden`, `not_found`.
 pub fn quote(work: &mut Work, id: SubscriptionId, change: &Change) -> Result<Quote> {
     let stored = get(work, id)?;
-    let price = requests::price_of(work, &stored.value)?;
-    Ok(lifecycle::quote(&work.terms, &stored.value, change, price, work.now))
+    quotes::quote(work, &stored.value, change)
 }
 
 /// How a selection is served: by one tenant's range, by the walk of an index of instants, or by looking at every row.

@@ -1,7 +1,10 @@
 //! Tenants: reading, finding, labelling, and what the billing system told of them.
 
+use std::sync::Arc;
+
 use crate::domain::selection::Selection;
 use crate::domain::tenant::Account;
+use crate::domain::terms::Terms;
 use crate::domain::{Grant, Instant, Money, Tenant, TenantId};
 use crate::store::records::{Page, Stored, tenants as rows};
 
@@ -18,6 +21,18 @@ fn load(work: &mut Work, id: TenantId) -> Result<Stored<Tenant>> {
 /// The tenant's generation; zero for one that is not known.
 pub(super) fn generation(work: &mut Work, id: TenantId) -> Result<u64> {
     Ok(rows::get(&mut work.tx, id)?.map_or(0, |stored| stored.value.generation))
+}
+
+/// The terms for a tenant: where a country has laws of its own, as those of the country it is billed in have them (XLAW).
+///
+/// # Errors
+/// What the store answers.
+pub fn terms_for(work: &mut Work, id: TenantId) -> Result<Arc<Terms>> {
+    if !work.terms.knows_laws() {
+        return Ok(Arc::clone(&work.terms));
+    }
+    let country = rows::get(&mut work.tx, id)?.map(|stored| stored.value.country).unwrap_or_default();
+    Ok(work.terms.in_country(&country.to_ascii_uppercase()))
 }
 
 /// One tenant within reach.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use crate::domain::change::Amendments;
 use crate::domain::decision::{Answer, Decision, Verdict};
 use crate::domain::ids::Noun;
-use crate::domain::ledger::{Draft, Line};
 use crate::domain::lifecycle::{self, Due};
 use crate::domain::request::Otherwise;
 use crate::domain::subscription::Status;
@@ -127,13 +126,22 @@ pub struct Settings {
     pub endpoints: Vec<Endpoint>,
     /// The most rows one read of a script or a list may give.
     pub rows: usize,
+    /// Day of the month on which the invoices of the month before are published, 1 to 28.
+    pub invoice_day: u32,
     /// The master keys that keys and links of software are sealed with.
     pub ring: Ring,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { four_eyes: true, waits: Span::days(7), endpoints: Vec::new(), rows: 10_000, ring: Ring::default() }
+        Self {
+            four_eyes: true,
+            waits: Span::days(7),
+            endpoints: Vec::new(),
+            rows: 10_000,
+            invoice_day: 6,
+            ring: Ring::default(),
+        }
     }
 }
 
@@ -354,28 +362,6 @@ impl Work {
             subject: subscription.id.bytes(),
         };
         lifecycle::dues(&self.terms, subscription).into_iter().map(timer).collect()
-    }
-
-    pub(super) fn owe(&mut self, subscription: &Subscription, request: Option<Id>, drafts: Vec<Draft>) {
-        for draft in drafts {
-            self.record.lines.push(Line {
-                id: String::new(),
-                at: self.now,
-                seq: 0,
-                tenant: subscription.tenant,
-                subscription: subscription.id,
-                request,
-                kind: draft.kind,
-                quantity: draft.quantity,
-                unit_price: draft.unit_price,
-                amount: draft.amount,
-                currency: draft.currency,
-                period_start: draft.period_start,
-                period_end: draft.period_end,
-                rule: draft.rule,
-                reverses: draft.reverses,
-            });
-        }
     }
 
     /// A place to come back to: everything done since can be undone without ending the transaction.

@@ -23,6 +23,12 @@ pub struct CustomerFact {
     pub country: Option<String>,
     /// When the account was opened.
     pub opened_at: Option<Instant>,
+    /// First instant of the first billing period.
+    pub first_billing_at: Option<Instant>,
+    /// Partner Center's qualification, in lower snake case.
+    pub qualification: Option<String>,
+    /// When the customer accepted the Microsoft Customer Agreement.
+    pub agreed_at: Option<Instant>,
     /// What is overdue, where the document came from here.
     pub account: Option<Account>,
     /// Labels, where the document came from here.
@@ -67,9 +73,31 @@ pub(super) fn read(row: &Value, fields: &mut Fields<'_>, context: &Context) -> R
     fact.company_name = fact.company_name.or(fields.filled("companyName"));
     fact.domain = fact.domain.or(fields.filled("domain"));
     fact.opened_at = fields.instant("openedAt");
+    fact.first_billing_at = fields.instant("firstBillingAt").or_else(|| fields.instant("firstBillingPeriodStartDate"));
+    fact.qualification = qualification(row, fields);
+    fact.agreed_at = fields.instant("agreedAt").or_else(|| agreement(fields.take("agreements")?));
     fact.account = fields.take("account").map(account);
     fact.labels = fields.labels();
     Ok(fact)
+}
+
+/// `qualification: "Education"`, or the first of Partner Center's `qualifications`, which stay as they came.
+fn qualification(row: &Value, fields: &mut Fields<'_>) -> Option<String> {
+    let listed = row.get_any_case("qualifications").and_then(Value::as_array).and_then(|list| list.first());
+    let first = listed.and_then(|one| one.get_any_case("qualification").unwrap_or(one).as_str()).map(field::snake);
+    fields.word("qualification", &[]).or(first).map(|word| if word == "none" { String::new() } else { word })
+}
+
+/// When the Microsoft Customer Agreement was accepted, among a customer's agreements.
+fn agreement(agreements: &Value) -> Option<Instant> {
+    let ours = |one: &&Value| one.get_any_case("type").and_then(Value::as_str).is_none_or(is_customer_agreement);
+    let dated = |one: &Value| field::date(one.get_any_case("dateAgreed")?.as_str()?)?.at();
+    agreements.as_array()?.iter().filter(ours).find_map(dated)
+}
+
+/// Whether an agreement of this type is the Microsoft Customer Agreement.
+pub fn is_customer_agreement(kind: &str) -> bool {
+    field::snake(kind).replace('_', "") == "microsoftcustomeragreement"
 }
 
 fn account(value: &Value) -> Account {
@@ -134,23 +162,17 @@ fn without_own_links(profile: &Value) -> Value {
 /// What a tenant becomes if the fact is so.
 pub fn merge(existing: Option<&Tenant>, fact: &CustomerFact, import: &Import) -> Merged<Tenant> {
     let fresh = existing.is_none();
-    let mut tenant = existing.cloned().unwrap_or_else(|| Tenant {
-        id: fact.id,
-        generation: 0,
-        company_name: String::new(),
-        domain: String::new(),
-        country: String::new(),
-        account: Account::default(),
-        labels: fact.labels.clone(),
-        opened_at: None,
-        extra: BTreeMap::new(),
-    });
+    let blank = || Tenant { id: fact.id, labels: fact.labels.clone(), ..Tenant::default() };
+    let mut tenant = existing.cloned().unwrap_or_else(blank);
     let mut diff = Diff::of(import, fresh);
     diff.set("companyName", &mut tenant.company_name, fact.company_name.clone());
     diff.set("domain", &mut tenant.domain, fact.domain.clone());
     diff.set("country", &mut tenant.country, fact.country.clone());
     diff.set("account", &mut tenant.account, fact.account.clone());
     diff.set("openedAt", &mut tenant.opened_at, fact.opened_at.map(Some));
+    diff.set("firstBillingAt", &mut tenant.first_billing_at, fact.first_billing_at.map(Some));
+    diff.set("qualification", &mut tenant.qualification, fact.qualification.clone());
+    diff.set("agreements", &mut tenant.agreed_at, fact.agreed_at.map(Some));
     diff.extras(&mut tenant.extra, &fact.extra);
     tenant.generation += u64::from(diff.moved());
     diff.merged(tenant)
@@ -175,6 +197,11 @@ pub fn customer(tenant: &Tenant) -> Value {
     billing.value("attributes", write::attributes("CustomerBillingProfile", None));
     out.value("billingProfile", billing.finish());
     out.instant("openedAt", tenant.opened_at);
+    out.instant("firstBillingAt", tenant.first_billing_at);
+    out.filled("qualification", &tenant.qualification);
+    if tenant.agreed_at.is_some() {
+        out.value("agreements", Value::Array(vec![customer_agreement(tenant)]));
+    }
     out.labels(&tenant.labels);
     let mut account = Out::new();
     account.value("overdue", Value::Array(tenant.account.overdue.iter().map(|owed| write::money(*owed)).collect()));
@@ -183,5 +210,14 @@ pub fn customer(tenant: &Tenant) -> Value {
     out.extras(&tenant.extra, &["id", "companyProfile", "billingProfile"]);
     out.links(&tenant.extra, &format!("/customers/{id}"));
     out.value("attributes", write::attributes("Customer", Some(tenant.generation)));
+    out.finish()
+}
+
+/// The Microsoft Customer Agreement of a customer, as Partner Center shows it.
+pub fn customer_agreement(tenant: &Tenant) -> Value {
+    let mut out = Out::new();
+    out.text("type", "MicrosoftCustomerAgreement");
+    out.instant("dateAgreed", tenant.agreed_at);
+    out.value("attributes", write::attributes("Agreement", None));
     out.finish()
 }

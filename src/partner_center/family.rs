@@ -50,14 +50,22 @@ pub fn family(clues: &Clues<'_>) -> Option<&'static str> {
         return Some("saas_metered");
     }
     match kind.as_str() {
-        "softwaresuselinux" => return Some("linux_plan"),
+        "softwaresuselinux" | "softwareredhatlinux" | "softwarelinux" | "suselinux" | "redhatlinux" => {
+            return Some("linux_plan");
+        }
+        "software" | "softwaresubscriptions" if sells_linux(clues.publisher) => return Some("linux_plan"),
         "softwareperpetual" => return Some("software_perpetual"),
         "softwaresubscriptions" => return Some("software_subscription"),
-        "onpremisessoftware" => return Some("on_premises_software"),
+        "onpremisessoftware" | "softwareonpremises" | "softwareonpremise" => return Some("on_premises_software"),
         // A term makes it a subscription, whatever cycle it is billed in: three years paid at once are one.
         "software" if clues.term_duration.is_some() => return Some("software_subscription"),
         "software" => return Some("software_perpetual"),
         "onlineservicesnce" => return Some("license_new"),
+        // The view of both kinds of online services: only legacy offers have a GUID.
+        "onlineservices" if is_foreign(clues) => return Some("saas_license"),
+        "onlineservices" if clues.offer_id.parse::<Guid>().is_ok() => return Some("license_legacy"),
+        "onlineservices" => return Some("license_new"),
+        "azure" | "azureplan" | "microsoftazure" => return Some("saas_metered"),
         "saas" | "marketplacesaas" => return Some("saas_license"),
         other if other.starts_with("azurereservation") => return Some("reservation"),
         _ => {}
@@ -66,6 +74,23 @@ pub fn family(clues: &Clues<'_>) -> Option<&'static str> {
         return Some("saas_license");
     }
     (clues.offer_id.parse::<Guid>().is_ok() && clues.billing_type == "license").then_some("license_legacy")
+}
+
+/// The family of a holding whose own row tells one and whose product tells another. A row seldom says that software is
+/// for the customer's own machines, or Linux: there the product knows better, as it does where the row says nothing.
+pub fn finer<'a>(told: Option<&'a str>, product: &'a str) -> Option<&'a str> {
+    match (told, product) {
+        (_, "linux_plan" | "on_premises_software") => Some(product),
+        (None, UNKNOWN) => None,
+        (None, product) => Some(product),
+        (told, _) => told,
+    }
+}
+
+/// Publishers of Linux plans: SUSE and Red Hat.
+fn sells_linux(publisher: &str) -> bool {
+    let publisher = publisher.trim().to_ascii_lowercase();
+    ["suse", "red hat", "redhat"].iter().any(|name| publisher.starts_with(name))
 }
 
 fn is_foreign(clues: &Clues<'_>) -> bool {

@@ -4,12 +4,16 @@
 //! know it keeps as JSON text; what is none of ours it refuses row by row. It knows no store and no clock, never panics
 //! and never decides: it says what a document states, and what a record would become if that is so.
 
+pub mod catalog;
 pub mod customers;
 pub mod family;
 pub mod field;
+pub mod invoices;
 pub mod merge;
 pub mod offers;
 pub mod orders;
+pub mod orders_write;
+pub mod prices;
 pub mod read;
 pub mod relative;
 pub mod service_requests;

@@ -8,10 +8,9 @@ use super::field::{self, Fields};
 use super::merge::{Diff, Import, Merged};
 use super::read::{Context, missing_id};
 use super::subscriptions::{self, CYCLES};
-use super::write::{self, Out};
 use crate::domain::money::Currency;
 use crate::domain::order::{Order, OrderLine};
-use crate::domain::{Instant, Money, OrderId, Refusal, SubscriptionId, TenantId};
+use crate::domain::{Instant, Money, OrderId, Refusal, Span, SubscriptionId, TenantId};
 use crate::json::Value;
 
 /// What a document states about one line of an order.
@@ -29,6 +28,12 @@ pub struct LineFact {
     pub quantity: Option<i64>,
     /// Price of one seat for one cycle.
     pub unit_price: Option<Money>,
+    /// Length of the term.
+    pub term_duration: Option<Span>,
+    /// The base of an add-on.
+    pub parent_subscription_id: Option<SubscriptionId>,
+    /// `new`, `renew`, ... as it came.
+    pub transaction_type: Option<String>,
     /// Everything else, as JSON text by field.
     pub extra: BTreeMap<String, String>,
 }
@@ -100,6 +105,11 @@ fn read_line(row: &Value, index: usize, currency: Option<Currency>) -> LineFact 
         friendly_name: fields.text("friendlyName"),
         quantity: fields.count("quantity"),
         unit_price: pricing.and_then(|pricing| unit_price(pricing, currency)),
+        term_duration: fields.span("termDuration"),
+        parent_subscription_id: fields
+            .filled("parentSubscriptionId")
+            .map(|text| SubscriptionId(field::guid("subscription", &text))),
+        transaction_type: fields.filled("transactionType"),
         extra: BTreeMap::new(),
     };
     if let Some(pricing) = pricing {
@@ -126,9 +136,13 @@ pub fn merge(existing: Option<&Order>, fact: &OrderFact, tenant: TenantId, impor
     let mut order = existing.cloned().unwrap_or_else(|| Order {
         id: fact.id.clone(),
         tenant,
+        generation: 0,
         creation_date: None,
         billing_cycle: String::new(),
+        currency_code: None,
         status: String::new(),
+        transaction_type: String::new(),
+        cart: None,
         line_items: Vec::new(),
         extra: BTreeMap::new(),
     });
@@ -151,19 +165,12 @@ pub fn merge(existing: Option<&Order>, fact: &OrderFact, tenant: TenantId, impor
     }
     order.line_items.sort_by_key(|line| line.line_item_number);
     diff.extras(&mut order.extra, &fact.extra);
+    order.generation += u64::from(diff.moved());
     diff.merged(order)
 }
 
 fn empty_line(line_item_number: u32) -> OrderLine {
-    OrderLine {
-        line_item_number,
-        offer_id: String::new(),
-        subscription_id: None,
-        friendly_name: String::new(),
-        quantity: 0,
-        unit_price: None,
-        extra: BTreeMap::new(),
-    }
+    OrderLine { line_item_number, ..OrderLine::default() }
 }
 
 fn take_line(line: &mut OrderLine, fact: &LineFact) {
@@ -172,49 +179,13 @@ fn take_line(line: &mut OrderLine, fact: &LineFact) {
     line.friendly_name = fact.friendly_name.clone().unwrap_or_else(|| std::mem::take(&mut line.friendly_name));
     line.quantity = fact.quantity.unwrap_or(line.quantity);
     line.unit_price = fact.unit_price.or(line.unit_price);
+    line.term_duration = fact.term_duration.or(line.term_duration);
+    line.parent_subscription_id = fact.parent_subscription_id.or(line.parent_subscription_id);
+    line.transaction_type = fact.transaction_type.clone().unwrap_or_else(|| std::mem::take(&mut line.transaction_type));
     line.extra.extend(fact.extra.clone());
 }
 
 /// The prices that an order's lines tell about the subscriptions they became.
 pub fn prices(order: &Order) -> impl Iterator<Item = (SubscriptionId, Money)> {
     order.line_items.iter().filter_map(|line| Some((line.subscription_id?, line.unit_price?)))
-}
-
-/// An order as Partner Center shows it.
-pub fn order(order: &Order) -> Value {
-    let mut out = Out::new();
-    out.text("id", &order.id.0);
-    out.text("referenceCustomerId", &order.tenant.to_string());
-    out.filled("billingCycle", &order.billing_cycle);
-    if let Some(code) = field::kept(&order.extra, "currencyCode") {
-        out.value("currencyCode", code);
-    }
-    out.value("lineItems", Value::Array(order.line_items.iter().map(order_line).collect()));
-    out.instant("creationDate", order.creation_date);
-    out.filled("status", &order.status);
-    out.extras(&order.extra, &["id"]);
-    out.links(&order.extra, &format!("/customers/{}/orders/{}", order.tenant, order.id));
-    out.value("attributes", write::attributes("Order", None));
-    out.finish()
-}
-
-fn order_line(line: &OrderLine) -> Value {
-    let mut out = Out::new();
-    out.integer("lineItemNumber", i64::from(line.line_item_number));
-    out.filled("offerId", &line.offer_id);
-    if let Some(subscription) = line.subscription_id {
-        out.text("subscriptionId", &subscription.to_string());
-    }
-    out.filled("friendlyName", &line.friendly_name);
-    out.integer("quantity", line.quantity);
-    if let (Some(price), None) = (line.unit_price, line.extra.get("pricing")) {
-        let mut pricing = Out::new();
-        pricing.value("price", Value::Number(price.amount.into()));
-        out.value("pricing", pricing.finish());
-    }
-    out.extras(&line.extra, &[]);
-    if let Some(links) = field::kept(&line.extra, "links") {
-        out.value("links", links);
-    }
-    out.finish()
 }

@@ -4,8 +4,9 @@
 
 use super::customers::{self, CustomerFact};
 use super::field::{self, Fields};
-use super::offers::{self, OfferFact, PriceFact};
+use super::offers::{self, OfferFact};
 use super::orders::{self, OrderFact};
+use super::prices::{self, PriceFact};
 use super::subscriptions::{self, SubscriptionFact};
 use crate::domain::{Refusal, TenantId};
 use crate::json::{self, Value};
@@ -20,7 +21,7 @@ pub enum Fact {
     /// About an order.
     Order(OrderFact),
     /// About something that can be bought.
-    Offer(OfferFact),
+    Offer(Box<OfferFact>),
     /// A price of it.
     Price(PriceFact),
 }
@@ -214,8 +215,8 @@ fn read_row(value: &Value, place: String, context: &Context) -> Row {
             subscriptions::read(value, &mut fields, context).map(|fact| Fact::Subscription(Box::new(fact)))
         }
         Shape::Order => orders::read(value, &mut fields, context).map(Fact::Order),
-        Shape::Offer => offers::read(value, &mut fields, context).map(Fact::Offer),
-        Shape::Price => offers::read_price(&mut fields).map(Fact::Price),
+        Shape::Offer => offers::read(value, &mut fields, context).map(|fact| Fact::Offer(Box::new(fact))),
+        Shape::Price => prices::read(&mut fields).map(Fact::Price),
         Shape::Other(what) => Err(Refusal::new(
             "not_importable",
             format!("this looks like {what}; customers, subscriptions, orders, offers and prices can be imported"),

@@ -85,6 +85,8 @@ fn fresh_profile(fact: &SubscriptionFact, now: Instant) -> Profile {
         order_id: None,
         seat_batches: Vec::new(),
         next_term: Amendments::default(),
+        custom_term_end_date: None,
+        next_billing_cycle: None,
         suspension_reason: None,
         labels: fact.labels.clone(),
         extra: BTreeMap::new(),
@@ -109,6 +111,20 @@ fn take_profile(diff: &mut Diff, profile: &mut Profile, fact: &SubscriptionFact)
     diff.set("scheduledNextTermInstructions", &mut profile.next_term, fact.next_term.clone());
     diff.set("suspensionReasons", &mut profile.suspension_reason, fact.suspension_reason.map(Some));
     diff.extras(&mut profile.extra, &fact.extra);
+}
+
+/// The family that a row and its product tell together; none where neither does.
+pub fn family_with(fact: &SubscriptionFact, product: &str) -> Option<String> {
+    let profile = {
+        let mut profile = fresh_profile(fact, Instant::default());
+        take_profile(
+            &mut Diff::of(&Import { now: Instant::default(), newer_here: false, overwrite: false }, true),
+            &mut profile,
+            fact,
+        );
+        profile
+    };
+    family::finer(told_family(&profile), product).map(str::to_owned)
 }
 
 /// The family that the import tells; none where it cannot be told.

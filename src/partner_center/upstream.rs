@@ -63,6 +63,21 @@ pub fn call(
     let id = id.and_then(|id| id.as_str().map(str::to_owned)).unwrap_or_else(|| subscription.id.to_string());
     body.text("id", &id);
     match change {
+        Change::Purchase {} => return buy(subscription, request),
+        Change::Conversion { to } => return convert(subscription, &amendments.over(to), &id, request),
+        Change::Activation {} => body.text("status", "active"),
+        Change::Deprovision {} => body.text("status", "deleted"),
+        Change::Schedule { .. } if subscription.profile.next_term.is_empty() => {
+            body.value("scheduledNextTermInstructions", Value::Null);
+        }
+        Change::Schedule { .. } => {
+            let next = &subscription.profile.next_term;
+            body.value("scheduledNextTermInstructions", next_term(subscription, next, None));
+        }
+        Change::BillingPlan { billing_cycle } => {
+            let plan = Amendments { billing_cycle: Some(billing_cycle.clone()), ..Amendments::default() };
+            body.value("nextChargeInstructions", next_term(subscription, &plan, None));
+        }
         Change::Suspension { .. } => body.text("status", "suspended"),
         Change::Reactivation {} => body.text("status", "active"),
         Change::Cancellation { .. } if effect == Effect::Now => body.text("status", "deleted"),
@@ -71,7 +86,7 @@ pub fn call(
         Change::Quantity { quantity } => body.integer("quantity", *quantity),
         Change::Renewal { amendments: own, .. } => {
             body.flag("autoRenewEnabled", true);
-            let next = merged(amendments, own);
+            let next = amendments.over(own);
             if !next.is_empty() {
                 body.value("scheduledNextTermInstructions", next_term(subscription, &next, None));
             }
@@ -96,6 +111,18 @@ pub fn shown(
 ) -> Option<bool> {
     let status_is = |wanted: Status| fact.status.map(|status| status == wanted);
     match change {
+        Change::Purchase {} => fact.status.map(|status| matches!(status, Status::Active | Status::Pending)),
+        Change::Activation {} => status_is(Status::Active),
+        Change::Deprovision {} => status_is(Status::Deleted),
+        Change::Conversion { .. } => fact.is_trial.map(|is_trial| !is_trial),
+        Change::Schedule { instructions } => {
+            let next = amendments.over(instructions);
+            Some(match &fact.next_term {
+                Some(shown) => !next.is_empty() && carries(shown, &next),
+                None => next.is_empty(),
+            })
+        }
+        Change::BillingPlan { .. } => None,
         Change::Suspension { .. } => status_is(Status::Suspended),
         Change::Reactivation {} => status_is(Status::Active),
         Change::Cancellation { .. } if effect == Effect::Now => status_is(Status::Deleted),
@@ -107,7 +134,7 @@ pub fn shown(
             if shown_end.is_some_and(|shown| shown > *term_end) {
                 return Some(true);
             }
-            let next = merged(amendments, own);
+            let next = amendments.over(own);
             let instructed = next.is_empty() || fact.next_term.as_ref().is_some_and(|shown| carries(shown, &next));
             fact.auto_renew_enabled.map(|enabled| enabled && instructed)
         }
@@ -121,20 +148,61 @@ fn carries(shown: &Amendments, wanted: &Amendments) -> bool {
         && (wanted.billing_cycle.is_none() || shown.billing_cycle == wanted.billing_cycle)
 }
 
-/// The approved amendments over the change's own.
-fn merged(approved: &Amendments, own: &Amendments) -> Amendments {
-    Amendments {
-        quantity: approved.quantity.or(own.quantity),
-        term_duration: approved.term_duration.or(own.term_duration),
-        billing_cycle: approved.billing_cycle.clone().or_else(|| own.billing_cycle.clone()),
-    }
-}
-
 /// The order of a purchase that Partner Center knows only as an order: without a term and not by use.
 fn order_alone(subscription: &Subscription) -> Option<&str> {
     let profile = &subscription.profile;
     let order = profile.order_id.as_ref()?;
     (profile.term_duration.is_none() && profile.billing_cycle == "one_time").then_some(order.0.as_str())
+}
+
+/// The order that buys it: one line.
+fn buy(subscription: &Subscription, request: Id) -> UpstreamCall {
+    let (standing, profile) = (&subscription.standing, &subscription.profile);
+    let mut line = Out::new();
+    line.integer("lineItemNumber", 0);
+    line.filled("offerId", &profile.offer_id);
+    line.filled("friendlyName", &profile.friendly_name);
+    line.integer("quantity", standing.quantity);
+    if let Some(length) = profile.term_duration {
+        line.text("termDuration", &length.to_string());
+    }
+    if let Some(last) = profile.custom_term_end_date {
+        line.text("customTermEndDate", &last.to_string());
+    }
+    if let Some(base) = profile.parent_subscription_id {
+        line.text("parentSubscriptionId", &base.to_string());
+    }
+    let mut body = Out::new();
+    body.text("referenceCustomerId", &subscription.tenant.to_string());
+    body.filled("billingCycle", &profile.billing_cycle);
+    body.value("lineItems", Value::Array(vec![line.finish()]));
+    body.value("attributes", write::attributes("Order", None));
+    UpstreamCall {
+        method: "POST",
+        path: format!("/v1/customers/{}/orders", subscription.tenant),
+        body: body.finish(),
+        ms_request_id: ms_request_id(request),
+    }
+}
+
+/// A trial's conversion.
+fn convert(subscription: &Subscription, to: &Amendments, id: &str, request: Id) -> UpstreamCall {
+    let profile = &subscription.profile;
+    let mut body = Out::new();
+    body.filled("offerId", &profile.offer_id);
+    body.filled("targetOfferId", to.offer_id.as_ref().unwrap_or(&profile.offer_id));
+    if let Some(order) = &profile.order_id {
+        body.text("orderId", &order.0);
+    }
+    body.integer("quantity", to.quantity.unwrap_or(subscription.standing.quantity));
+    body.filled("billingCycle", to.billing_cycle.as_ref().unwrap_or(&profile.billing_cycle));
+    body.value("attributes", write::attributes("Conversion", None));
+    UpstreamCall {
+        method: "POST",
+        path: format!("/v1/customers/{}/subscriptions/{id}/conversions", subscription.tenant),
+        body: body.finish(),
+        ms_request_id: ms_request_id(request),
+    }
 }
 
 fn cancel_order(subscription: &Subscription, order: &str, request: Id) -> UpstreamCall {

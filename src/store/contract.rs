@@ -134,6 +134,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub struct Options {
     /// Memory for pages, in bytes. More than 96 MiB was measured to buy nothing at a million subscriptions.
     pub cache_bytes: usize,
+    /// Room for a new file's journal, in bytes, a multiple of 8,192. What is in it is in place within as long as half of it
+    /// takes to fill, so it also bounds how long opening takes after a crash, and the memory for what is not in place.
+    pub journal_bytes: usize,
     /// The most transactions in one durable commit. Larger commits were measured to be slower.
     pub batch_transactions_max: usize,
     /// The most bytes in one durable commit.
@@ -165,6 +168,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             cache_bytes: 96 << 20,
+            journal_bytes: 16 << 20,
             batch_transactions_max: 1_000,
             batch_bytes_max: 4 << 20,
             in_flight_max: 4_000,

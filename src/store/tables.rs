@@ -48,7 +48,7 @@ pub const OCCURRENCE_SUBJECTS: Table = Table { code: 16, name: "occurrence_subje
 pub const TRIGGERS: Table = Table { code: 17, name: "triggers", history: false };
 /// Inbound deliveries by id.
 pub const DELIVERIES: Table = Table { code: 18, name: "deliveries", history: false };
-/// Hook and sender's id to delivery: what makes a delivery unique.
+/// Sender's id and hook to delivery: what makes a delivery unique.
 pub const DELIVERY_KEYS: Table = Table { code: 19, name: "delivery_keys", history: false };
 /// One packed record a transaction: decisions, ledger lines, activity.
 pub const LOG: Table = Table { code: 20, name: "log", history: false };
@@ -66,6 +66,12 @@ pub const SOURCES: Table = Table { code: 25, name: "sources", history: false };
 pub const IDEMPOTENCY: Table = Table { code: 26, name: "idempotency", history: false };
 /// Lower-case names and domains to tenants.
 pub const TENANT_NAMES: Table = Table { code: 27, name: "tenant_names", history: false };
+/// Carts by tenant and id.
+pub const CARTS: Table = Table { code: 28, name: "carts", history: false };
+/// What the partner asks a customer for a product, by tenant, lower-case product id, term and cycle.
+pub const CUSTOMER_PRICES: Table = Table { code: 33, name: "customer_prices", history: true };
+/// Invoices by the end of their month, type and currency. Their lines stay in the log.
+pub const INVOICES: Table = Table { code: 34, name: "invoices", history: false };
 /// What is recorded of the keys and links of a holding, by subscription.
 pub const ENTITLEMENTS: Table = Table { code: 37, name: "entitlements", history: true };
 /// Sealed keys and links by subscription, kind and choice. Without history: what is revoked is gone.
@@ -83,7 +89,7 @@ pub const SUPPORT_REQUESTS: Table = Table { code: 42, name: "support_requests", 
 pub const SUPPORT_TENANTS: Table = Table { code: 43, name: "support_tenants", history: false };
 
 /// All tables, for opening a store.
-pub static ALL: [&Table; 34] = [
+pub static ALL: [&Table; 37] = [
     &META,
     &TENANTS,
     &STANDINGS,
@@ -111,6 +117,9 @@ pub static ALL: [&Table; 34] = [
     &SOURCES,
     &IDEMPOTENCY,
     &TENANT_NAMES,
+    &CARTS,
+    &CUSTOMER_PRICES,
+    &INVOICES,
     &ENTITLEMENTS,
     &SOFTWARE_SECRETS,
     &ACTIVATIONS,

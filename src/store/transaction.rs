@@ -452,7 +452,20 @@ impl Tx {
     ///
     /// # Errors
     /// `Conflict` or `TooOld`: nothing happened, begin again. `Unavailable`, `Closed`: nothing happened.
-    pub fn commit(mut self) -> Result<Ticket> {
+    pub fn commit(self) -> Result<Ticket> {
+        self.commit_on(false)
+    }
+
+    /// As `commit`, and when nothing is being made durable now, this is, before it answers: for a lone change that somebody
+    /// waits for, on a thread that may block as long as the disk takes.
+    ///
+    /// # Errors
+    /// As `commit`.
+    pub fn commit_here(self) -> Result<Ticket> {
+        self.commit_on(true)
+    }
+
+    fn commit_on(mut self, here: bool) -> Result<Ticket> {
         let is_empty = self.is_empty();
         match std::mem::replace(&mut self.view, View::Closed) {
             View::Closed => Err(Error::Closed),
@@ -461,7 +474,7 @@ impl Tx {
             View::Live { shared, base, generation, seq, place } => {
                 let prepared = self.prepare(true);
                 let snapshot = (base.seq, generation, seq);
-                let seq = shared.commit(prepared, snapshot, place.as_ref())?;
+                let seq = shared.commit(prepared, snapshot, place.as_ref(), here)?;
                 Ok(Ticket { seq, shared: Some(shared) })
             }
             View::Fork { seq, .. } if is_empty => Ok(Ticket { seq, shared: None }),

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use super::given::{self, Facts};
 use crate::app::{self, App};
-use crate::domain::change::{Amendments, Reason};
+use crate::domain::ask::Ask;
+use crate::domain::change::Reason;
 use crate::domain::run::Ending;
 use crate::domain::trigger::{Delivery, DeliveryState};
-use crate::domain::{Change, Id, Instant, Kind, Refusal, Span, Subscription, SubscriptionId, Tenant, calendar};
+use crate::domain::{Id, Instant, Kind, Refusal, Span, Subscription, SubscriptionId, Tenant, calendar};
 use crate::engine::api::testing::Bench;
 use crate::json::{self, Value};
 use crate::ops::deliveries::{Accepted, Incoming};
@@ -114,27 +115,21 @@ impl Bench for Desk {
 
     fn decide(&mut self, kind: &str, id: SubscriptionId, options: &Value) -> ops::Result<Proposed> {
         let kind = kind_of(kind)?;
-        let facts = Facts::of(options, "decide", options_of(kind))?;
+        let (needed, possible) = kind.members();
+        let known: Vec<&str> = needed.iter().chain(possible).map(|member| member.snake()).chain(["why"]).collect();
+        let facts = Facts::of(options, "decide", &known)?;
         let why = facts.text("why")?.unwrap_or_else(|| "a test asks".to_owned());
-        let reason = facts.word::<Reason>("reason")?.unwrap_or(Reason::CustomerRequest);
-        let (enabled, quantity) = (facts.truth("enabled")?, facts.int("quantity")?);
+        let said = Ask { reason: facts.word("reason")?, enabled: facts.truth("enabled")?, plan: facts.plan()? };
         self.act(move |work| {
             let now = subscriptions::get(work, id)?.value;
-            let change = match kind {
-                Kind::Renewal => {
-                    let no_end = || Refusal::new("no_term_end", "it has no term that ends");
-                    let term_end = now.standing.term_end.ok_or_else(no_end)?;
-                    Change::Renewal { term_end, amendments: Amendments::default() }
-                }
-                Kind::Suspension => Change::Suspension { reason },
-                Kind::Reactivation => Change::Reactivation {},
-                Kind::Cancellation => Change::Cancellation { reason },
-                Kind::AutoRenew => Change::AutoRenew { enabled: enabled.unwrap_or(!now.standing.auto_renew_enabled) },
-                Kind::Quantity => {
-                    let missing = || Refusal::new("bad_fact", "decide(\"quantity\", ..) says the quantity");
-                    Change::Quantity { quantity: quantity.ok_or_else(missing)? }
-                }
+            let usual = Ask::usual(kind, &now).unwrap_or_default();
+            let reason = usual.reason.map(|_| Reason::CustomerRequest);
+            let ask = Ask {
+                reason: said.reason.or(reason),
+                enabled: said.enabled.or(usual.enabled),
+                plan: said.plan.clone(),
             };
+            let change = ask.change(kind, &now)?;
             requests::propose(work, id, change, &why)
         })
     }
@@ -210,16 +205,6 @@ fn kind_of(word: &str) -> Result<Kind, Refusal> {
         let help = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
         Refusal::new(&refusal.code, format!("{}{help}", refusal.message))
     })
-}
-
-/// What may be said beside a kind.
-fn options_of(kind: Kind) -> &'static [&'static str] {
-    match kind {
-        Kind::Suspension | Kind::Cancellation => &["reason", "why"],
-        Kind::AutoRenew => &["enabled", "why"],
-        Kind::Quantity => &["quantity", "why"],
-        Kind::Renewal | Kind::Reactivation => &["why"],
-    }
 }
 
 fn nobody_takes(app: &App, hook: &str, event_type: &str) -> Refusal {

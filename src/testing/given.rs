@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::change::Reason;
+use crate::domain::change::{Amendments, Reason};
 use crate::domain::subscription::Status;
 use crate::domain::tenant::Account;
 use crate::domain::terms::{Family, Terms};
-use crate::domain::{Instant, Money, Refusal, Span, SubscriptionId, TenantId};
+use crate::domain::{Instant, Money, Refusal, Span, SubscriptionId, TenantId, calendar};
 use crate::engine::api::testing::day_or_instant;
 use crate::json::Value;
 use crate::partner_center::customers::CustomerFact;
@@ -43,7 +43,7 @@ const SUBSCRIPTION: [&str; 24] = [
 ];
 /// Beside the keys above: the labels of a subscription's customer.
 const TENANT_LABELS: &str = "tenant_labels";
-const TENANT: [&str; 6] = ["company_name", "country", "domain", "account", "labels", "opened_at"];
+const TENANT: [&str; 7] = ["company_name", "country", "domain", "account", "labels", "opened_at", "first_billing_at"];
 const ACCOUNT: [&str; 2] = ["overdue", "since"];
 const PRICE: &str = "100 EUR";
 
@@ -112,6 +112,18 @@ impl<'a> Facts<'a> {
         self.text(key)?.map(|text| text.parse()).transpose()
     }
 
+    /// What a plan may have different.
+    pub(super) fn plan(&self) -> Result<Amendments, Refusal> {
+        let day = self.text("custom_term_end_date")?.map(|text| calendar::day(&text)).transpose()?;
+        Ok(Amendments {
+            quantity: self.int("quantity")?,
+            term_duration: self.word("term_duration")?,
+            billing_cycle: self.text("billing_cycle")?,
+            offer_id: self.text("offer_id")?,
+            custom_term_end_date: day,
+        })
+    }
+
     fn labels(&self, key: &str) -> Result<BTreeMap<String, String>, Refusal> {
         let read = |value: &Value| {
             let pairs = value.members()?.iter();
@@ -157,6 +169,7 @@ pub(super) fn tenant(facts: &Value, ordinal: u32) -> Result<CustomerFact, Refusa
     let facts = Facts::of(facts, "given_tenant", &TENANT)?;
     let mut customer = customer(&facts, ordinal)?;
     customer.opened_at = facts.instant("opened_at")?;
+    customer.first_billing_at = facts.instant("first_billing_at")?;
     customer.labels = facts.labels("labels")?;
     Ok(customer)
 }

@@ -2,7 +2,7 @@
 //! that failed is written by itself, because nothing else of it is left.
 
 use crate::app::App;
-use crate::domain::change::{Amendments, Reason};
+use crate::domain::ask::Ask;
 use crate::domain::run::{Ending, Run};
 use crate::domain::selection::{SUBSCRIPTIONS, Selection};
 use crate::domain::{Change, Kind, Subscription};
@@ -146,16 +146,7 @@ fn proposing(set: &Set) -> Rights {
 
 /// What a policy's trigger proposes; none where the kind needs more than the subscription says.
 fn change_of(kind: Kind, subscription: &Subscription) -> Option<Change> {
-    Some(match kind {
-        Kind::Renewal => {
-            Change::Renewal { term_end: subscription.standing.term_end?, amendments: Amendments::default() }
-        }
-        Kind::Suspension => Change::Suspension { reason: Reason::NonPayment },
-        Kind::Reactivation => Change::Reactivation {},
-        Kind::Cancellation => Change::Cancellation { reason: Reason::CustomerRequest },
-        Kind::AutoRenew => Change::AutoRenew { enabled: !subscription.standing.auto_renew_enabled },
-        Kind::Quantity => return None,
-    })
+    Ask::usual(kind, subscription)?.change(kind, subscription).ok()
 }
 
 /// A selection of everything, for a trigger that names none.

@@ -2,12 +2,13 @@
 //!
 //! Everything due is in rows: nothing is chained from the last run or kept only in memory, so a restart and normal
 //! running are one code path. [`tick`] takes no input but the time and may be called at any moment, any number of
-//! times. Order at one instant: domain timers, request expiries, triggers by id, deliveries by arrival.
+//! times. Order at one instant: domain timers, request expiries, invoices, triggers by id, deliveries by arrival.
 
 pub mod applied;
 pub mod before;
 pub mod deliveries;
 pub mod handlers;
+pub mod invoices;
 pub mod outbox;
 pub mod retention;
 pub mod schedules;
@@ -42,11 +43,13 @@ pub struct Ticked {
     pub applied: usize,
     /// Deliveries taken by files.
     pub deliveries: usize,
+    /// Invoices published.
+    pub invoices: usize,
 }
 
 impl Ticked {
     fn total(self) -> usize {
-        self.timers + self.occurrences + self.subjects + self.applied + self.deliveries
+        self.timers + self.occurrences + self.subjects + self.applied + self.deliveries + self.invoices
     }
 
     fn add(&mut self, other: Ticked) {
@@ -55,6 +58,7 @@ impl Ticked {
         self.subjects += other.subjects;
         self.applied += other.applied;
         self.deliveries += other.deliveries;
+        self.invoices += other.invoices;
     }
 }
 
@@ -75,6 +79,7 @@ async fn tick_at(app: &App, now: Instant) -> Result<Ticked> {
     let mut all = Ticked::default();
     for _ in 0..ROUNDS_MAX {
         let mut round = Ticked { timers: timers::run(app, now).await?, ..Ticked::default() };
+        round.invoices = invoices::run(app, now).await?;
         let (occurrences, subjects) = schedules::run(app, now).await?;
         round.occurrences = occurrences;
         round.subjects = subjects + before::run(app, now).await?;
@@ -138,6 +143,7 @@ pub fn next_due(app: &App) -> Result<Option<Instant>> {
         schedules::next_due(app)?,
         before::next_due(app, now)?,
         deliveries::next_due(app)?,
+        invoices::next_due(app)?,
     ];
     Ok(found.into_iter().flatten().min())
 }

@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::domain::ids::Noun;
 use crate::domain::subscription::{Renewal, Status};
 use crate::domain::{Grant, Id, Instant, Money, Refusal, Span, SubscriptionId, TenantId, calendar, lifecycle};
-use crate::ops::{self, Rights, Work, requests};
+use crate::ops::{self, Rights, Work, quotes};
 use crate::store::records::timers::{self, Timer};
 use crate::store::records::{requests as request_rows, subscriptions as rows};
 use crate::store::tables::TimerKind;
@@ -140,8 +140,8 @@ fn coming(work: &mut Work, timer: &Timer, event: &'static str) -> ops::Result<Op
             .to_owned();
             let asks = standing.status == Status::Active && standing.renewal == Renewal::Open;
             if renews || asks {
-                let price = requests::price_of(work, &stored.value)?;
                 let amendments = stored.value.profile.next_term.clone();
+                let price = quotes::price_after(work, &stored.value, &amendments)?;
                 let renewed = lifecycle::renew(&work.terms, &stored.value, &amendments, price, timer.due);
                 coming.charge = renewed
                     .ok()
@@ -150,7 +150,7 @@ fn coming(work: &mut Work, timer: &Timer, event: &'static str) -> ops::Result<Op
         }
         TimerKind::CycleEnd => {
             coming.outcome = "is charged".to_owned();
-            let price = requests::price_of(work, &stored.value)?;
+            let price = quotes::price_of_next_cycle(work, &stored.value)?;
             let charged = lifecycle::charge_cycle(&work.terms, &stored.value, price, timer.due);
             coming.charge = charged
                 .ok()

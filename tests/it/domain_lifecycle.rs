@@ -142,7 +142,7 @@ fn a_renewal_is_approved_first_and_happens_at_the_terms_end_with_what_was_amende
     let sub = licence(&terms, "2023-01-31T09:00:00Z", Span::months(1), "monthly", 3);
     let end = sub.standing.term_end.unwrap();
     let change = Change::Renewal { term_end: end, amendments: none() };
-    let more = Amendments { quantity: Some(5), term_duration: Some(Span::months(12)), billing_cycle: None };
+    let more = Amendments { quantity: Some(5), term_duration: Some(Span::months(12)), billing_cycle: None, ..none() };
     let made = apply(&terms, &sub, &change, &more, Some(money("10 EUR")), at("2023-02-01T00:00:00Z")).unwrap();
     assert_eq!((made.topic, made.lines.len()), ("subscription.renewal_scheduled", 0));
     let sub = made.subscription;
@@ -219,7 +219,7 @@ fn a_family_may_delete_suspended_data_by_its_own_count_of_days() {
     let deletion = at("2021-07-05T00:00:00Z");
     assert_eq!(deletion_at(&terms, &sub), Some(deletion));
     assert!(!dues(&terms, &sub).iter().any(|(due, _)| *due == Due::CycleEnd), "billing stops");
-    let back = |now| quote(&terms, &sub, &Change::Reactivation {}, None, now);
+    let back = |now| quote(&terms, &sub, &Change::Reactivation {}, Some(money("1 EUR")), now);
     assert!(back(deletion - TimeDelta::microseconds(1)).allowed);
     assert!(!back(deletion).allowed);
     assert_eq!(step(&terms, &sub, deletion).unwrap().subscription.standing.status, Status::Deleted);
@@ -274,7 +274,8 @@ fn act(
     now: Instant,
 ) -> Option<Applied> {
     let reason = Reason::ALL[number.rem_euclid(3) as usize];
-    let amended = Amendments { quantity: Some(number), term_duration: None, billing_cycle: Some("annual".to_owned()) };
+    let amended =
+        Amendments { quantity: Some(number), term_duration: None, billing_cycle: Some("annual".to_owned()), ..none() };
     let amendments = if number % 2 == 0 { none() } else { amended };
     let change = match what {
         0 => Change::Suspension { reason },

@@ -206,7 +206,7 @@ fn every_field_of_every_schema_is_there_by_each_of_its_names() {
         },
         labels: std::collections::BTreeMap::new(),
         opened_at: Some(instant(NOW).unwrap()),
-        extra: std::collections::BTreeMap::new(),
+        ..bursar::domain::Tenant::default()
     };
     for (name, _) in TENANTS.fields {
         assert!(tenant.field(name).is_some(), "tenants.{name}");

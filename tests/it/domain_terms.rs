@@ -94,6 +94,8 @@ pub(crate) fn profile(family: &str, bought: Instant, term: Option<Span>, billing
         order_id: None,
         seat_batches: Vec::new(),
         next_term: Amendments::default(),
+        custom_term_end_date: None,
+        next_billing_cycle: None,
         suspension_reason: None,
         labels: BTreeMap::new(),
         extra: BTreeMap::new(),
@@ -119,6 +121,7 @@ fn change(words: &str, sub: &Subscription) -> Change {
                 quantity: None,
                 term_duration: words.next().map(|word| word.parse().unwrap()),
                 billing_cycle: words.next().map(ToOwned::to_owned),
+                ..Amendments::default()
             };
             Change::Renewal { term_end: sub.standing.term_end.unwrap_or_default(), amendments }
         }

@@ -48,6 +48,8 @@ fn subscription(tenant: &str, id: &str) -> Subscription {
         order_id: None,
         seat_batches: Vec::new(),
         next_term: Amendments::default(),
+        custom_term_end_date: None,
+        next_billing_cycle: None,
         suspension_reason: None,
         labels: Default::default(),
         extra: Default::default(),
@@ -82,7 +84,7 @@ fn tenant(id: &str, overdue: Vec<Money>) -> Tenant {
         account: bursar::domain::tenant::Account { overdue, since: None },
         labels: Default::default(),
         opened_at: None,
-        extra: Default::default(),
+        ..Tenant::default()
     }
 }
 

@@ -118,7 +118,7 @@ fn every_mistake_is_told_at_its_place() {
 //! ---
 "#,
         &expect![[r#"
-            scripts/a.rhai:2:15: error[unknown_kind]: renewals is no kind of request; expected one of renewal, suspension, reactivation, cancellation, auto_renew, quantity; did you mean renewal?
+            scripts/a.rhai:2:15: error[unknown_kind]: renewals is no kind of request; expected one of renewal, suspension, reactivation, cancellation, auto_renew, quantity, purchase, activation, conversion, schedule, billing_plan, deprovision; did you mean renewal?
              2 | //! decides = "renewals"
                |               ^^^^^^^^^^
             scripts/a.rhai:3:56: error[unknown_key]: a cron trigger has no key catchup; did you mean catch_up?
@@ -142,7 +142,7 @@ fn every_mistake_is_told_at_its_place() {
             scripts/a.rhai:8:11: error[trigger_source]: a trigger has exactly one source; expected cron, before, hook or applied
              8 | //!       { cron = "0 6 * * *", hook = "billing" },
                |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-            scripts/a.rhai:9:23: error[unknown_kind]: suspend is no kind of request; expected one of renewal, suspension, reactivation, cancellation, auto_renew, quantity
+            scripts/a.rhai:9:23: error[unknown_kind]: suspend is no kind of request; expected one of renewal, suspension, reactivation, cancellation, auto_renew, quantity, purchase, activation, conversion, schedule, billing_plan, deprovision
              9 | //!       { applied = "suspend" },
                |                       ^^^^^^^^^
             scripts/a.rhai:10:59: error[manifest_type]: this is of type string; expected a selection, such as { status = "active" }

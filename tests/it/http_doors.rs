@@ -17,6 +17,7 @@ fn filled(route: &Route, request: &str) -> String {
         Some("runs") => "run_00000000000000000000000000".to_owned(),
         Some("deliveries") => "dlv_00000000000000000000000000".to_owned(),
         Some("messages") => "msg_00000000000000000000000000".to_owned(),
+        Some("invoices") => "G202701978".to_owned(),
         Some("support" | "servicerequests") => "sup_00000000000000000000000000".to_owned(),
         Some("tokens") => "tok_00000000000000000000000000".to_owned(),
         _ => "x".to_owned(),
@@ -29,6 +30,7 @@ fn body(route: &Route) -> String {
     let body = match route.path {
         "/v1/tenants/{id}/account" => json!({ "overdue": [] }),
         "/v1/subscriptions/{id}/requests" => json!({ "kind": "reactivation" }),
+        "/v1/tenants/{id}/prices" => json!({ "product": "x", "unitPrice": "1.00 EUR" }),
         "/v1/support/{id}/note" => json!({ "text": "x" }),
         "/v1/support/{id}/close" => json!({ "resolution": "granted" }),
         "/v1/support/{id}" | "/v1/servicerequests/{id}" => json!({ "note": "x" }),

@@ -15,7 +15,9 @@ use bursar::partner_center::merge::{Import, Merged};
 use bursar::partner_center::read::{Document, Fact, read_document};
 use bursar::partner_center::subscriptions::SubscriptionFact;
 use bursar::partner_center::subscriptions_write::{Shown, subscription};
-use bursar::partner_center::{customers, offers, orders, relative, subscriptions_merge, upstream, write};
+use bursar::partner_center::{
+    catalog, customers, offers, orders, orders_write, relative, subscriptions_merge, upstream, write,
+};
 use proptest::prelude::*;
 
 const TENANT: &str = "6f2c8a10-3c41-4a5e-9a0b-0d5e3b7c1a01";
@@ -123,6 +125,31 @@ fn every_family_is_told_from_what_the_row_says() {
     );
     assert_eq!(family(r#","productType":{"id":"SaaS"}"#), "saas_license");
     assert_eq!(family(r#","targetView":"SoftwareSUSELinux","productType":{"id":"Software"}"#), "linux_plan");
+    assert_eq!(family(r#","targetView":"SoftwareRedHatLinux","productType":{"id":"Software"}"#), "linux_plan");
+    for publisher in ["SUSE", "Red Hat, Inc.", "RedHat"] {
+        let row = format!(r#","productType":{{"id":"Software"}},"termDuration":"P1Y","publisherName":"{publisher}""#);
+        assert_eq!(family(&row), "linux_plan", "{publisher}");
+    }
+    assert_eq!(family(r#","productType":{"id":"SaaS"},"publisherName":"SUSE""#), "saas_license");
+    assert_eq!(family(r#","targetView":"OnPremisesSoftware","productType":{"id":"Software"}"#), "on_premises_software");
+    assert_eq!(
+        family(r#","productType":{"id":"Software"},"billingCycle":"triennial","termDuration":"P3Y""#),
+        "software_subscription"
+    );
+    assert_eq!(family(r#","productType":{"id":"OnlineServicesNCE"}"#), "license_new");
+    assert_eq!(
+        family(r#","productType":{"id":"OnlineServices"},"offerId":"CFQ7TTC0LH18:0001:CFQ7TTC0K971""#),
+        "license_new"
+    );
+    let legacy = r#","productType":"OnlineServices","offerId":"031C9E47-4802-4248-838E-778FB1D2CC05""#;
+    assert_eq!(family(legacy), "license_legacy");
+    let offer = r#","offerId":"031C9E47-4802-4248-838E-778FB1D2CC05","billingType":"license""#;
+    assert_eq!(family(offer), "license_legacy");
+    assert_eq!(family(r#","offerId":"MS-AZR-0145P","billingType":"usage""#), "saas_metered");
+    assert_eq!(family(r#","productType":{"id":"SaaS"},"billingType":"usage""#), "saas_metered");
+    assert_eq!(family(r#","productType":{"id":"Azure"}"#), "saas_metered");
+    assert_eq!(family(r#","productType":{"id":"AzureReservation"}"#), "reservation");
+    assert_eq!(family(r#","targetView":"AzureReservationsVM","productType":{"id":"Azure"}"#), "reservation");
     assert_eq!(family(r#","productType":{"id":"SomethingNew"}"#), "unknown");
     assert_eq!(family(r#","offerId":"031C9E47-4802-4248-838E-778FB1D2CC05","billingType":"none""#), "unknown");
     assert_eq!(family(""), "unknown");
@@ -324,7 +351,7 @@ fn an_order_tells_exact_prices() {
         ["a0000000-0000-4000-8000-000000000001 5.6000 EUR", "d0000000-0000-4000-8000-000000000004 19.90 EUR"]
             .map(|text| text.replace("5.6000", "5.6").to_owned())
     );
-    let shown = orders::order(&order);
+    let shown = orders_write::order(&order, "");
     assert_eq!(text(&shown, "currencyCode"), "EUR");
     let line = &shown.get("lineItems").unwrap().as_array().unwrap()[0];
     assert_eq!(line.get("pricing").unwrap().get("extendedPrice").unwrap().to_string(), "67.2");
@@ -362,7 +389,7 @@ fn offers_products_skus_and_prices_are_told_apart() {
     assert_eq!((products[1].id.as_str(), products[1].family.as_str()), ("DG7GMGF0DVT9", "software_perpetual"));
     assert_eq!(products[2].id, "DG7GMGF0DVT9:0002");
     assert_eq!(products[2].supported_billing_cycles, ["one_time", "triennial"]);
-    assert_eq!(offers::offer(&products[0]).get("limit").unwrap().as_i64(), Some(0));
+    assert_eq!(catalog::offer(&products[0]).get("limit").unwrap().as_i64(), Some(0));
     let Ok(Fact::Price(price)) = &document.rows[3].read else { panic!() };
     assert_eq!(price.price.product, "CFQ7TTC0LH18:0001");
     assert_eq!(price.price.unit_price.to_string(), "5.60 EUR");
@@ -604,9 +631,9 @@ fn everything_done_with(text: &str) {
         let shown = match fact {
             Fact::Customer(fact) => customers::customer(&customers::merge(None, fact, &import()).record),
             Fact::Order(fact) => {
-                orders::order(&orders::merge(None, fact, fact.tenant.unwrap_or_default(), &import()).record)
+                orders_write::order(&orders::merge(None, fact, fact.tenant.unwrap_or_default(), &import()).record, "")
             }
-            Fact::Offer(fact) => offers::offer(&offers::merge(None, fact, &import()).record),
+            Fact::Offer(fact) => catalog::offer(&offers::merge(None, fact, &import()).record),
             Fact::Price(_) => continue,
             Fact::Subscription(fact) => {
                 let tenant = fact.tenant.unwrap_or_default();

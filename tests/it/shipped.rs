@@ -45,13 +45,15 @@ fn shipped() -> Vec<(String, String)> {
 fn what_ships_loads_without_a_finding() {
     let library = Library::from_texts(shipped(), &Settings::default(), &api::kit()).unwrap();
     assert!(library.warnings.is_empty(), "{:#?}", library.warnings);
-    assert_eq!(library.files.len(), 7);
+    assert_eq!(library.files.len(), 8);
 }
 
 #[test]
 fn every_kind_with_a_shipped_policy_has_tests_beside_it() {
     let library = Library::from_texts(shipped(), &Settings::default(), &api::kit()).unwrap();
-    for kind in [Kind::Renewal, Kind::Suspension, Kind::Reactivation, Kind::Cancellation, Kind::AutoRenew] {
+    for kind in
+        [Kind::Renewal, Kind::Suspension, Kind::Reactivation, Kind::Cancellation, Kind::AutoRenew, Kind::Purchase]
+    {
         let deciders: Vec<&str> = library.deciders(kind).map(|file| file.path.as_str()).collect();
         assert_eq!(deciders.len(), 1, "{kind}: {deciders:?}");
         let test = deciders[0].replace(".rhai", "_test.rhai");

@@ -38,7 +38,7 @@ const ARROWS: [(&str, &[&str]); 20] = [
 const LEAVES: [&str; 7] = ["clock", "config", "json", "schedule", "seal", "signature", "suggest"];
 
 /// The codes of the tables, for ever: they are part of every checksum. Append; never change, never reuse.
-const TABLE_CODES: [(u8, &str); 34] = [
+const TABLE_CODES: [(u8, &str); 37] = [
     (1, "meta"),
     (2, "tenants"),
     (3, "standings"),
@@ -66,6 +66,9 @@ const TABLE_CODES: [(u8, &str); 34] = [
     (25, "sources"),
     (26, "idempotency"),
     (27, "tenant_names"),
+    (28, "carts"),
+    (33, "customer_prices"),
+    (34, "invoices"),
     (37, "entitlements"),
     (38, "software_secrets"),
     (39, "activations"),

@@ -5,10 +5,11 @@
 use rust_decimal::Decimal;
 
 use super::Asked;
-use super::period::{cycle_months, days, window_opened};
+use super::period::{Period, cycle_months, days, window_opened};
 use crate::domain::ledger::{ChargeType, Draft};
 use crate::domain::money::Rounding;
-use crate::domain::terms::{Cut, Family, Refund, Window};
+use crate::domain::subscription::{Profile, Status};
+use crate::domain::terms::{Cut, Family, Refund, Terms, Window};
 use crate::domain::{Instant, Money, Quote, Refusal, Subscription};
 
 /// How many days of how many are billed.
@@ -26,9 +27,14 @@ impl Days {
         let (Some(start), Some(end)) = (sub.standing.cycle_start, sub.standing.cycle_end) else {
             return Days::WHOLE;
         };
-        let cycle = days(start, end).max(1);
-        Days { billed: days(event, end).clamp(0, cycle), cycle }
+        days_of(event, (start, end))
     }
+}
+
+/// From an event to the end of a cycle, both counted.
+pub(super) fn days_of(event: Instant, cycle: Period) -> Days {
+    let whole = days(cycle.0, cycle.1).max(1);
+    Days { billed: days(event, cycle.1).clamp(0, whole), cycle: whole }
 }
 
 /// The price of so many seats for so many days, cut to the minor unit as the terms say for this charge type.
@@ -69,6 +75,45 @@ pub(super) fn last_instalment(family: &Family, sub: &Subscription, price: Money)
     }
     let term = whole(family, ChargeType::CycleCharge, price.times(Decimal::from(cycles))?, sub.standing.quantity)?;
     term.minus(cycle.times(Decimal::from(cycles - 1))?)
+}
+
+/// What a line would come to at another price of a seat, such as the customer's: by the formula that explains its cost,
+/// else the same share of the price, to the nearest. `sub` is as it stands after the change.
+///
+/// # Errors
+/// `amount_overflow`.
+pub fn at_price(terms: &Terms, sub: &Subscription, draft: &Draft, price: Money) -> Result<Money, Refusal> {
+    let family = terms.family(&sub.profile.family);
+    let quantity = draft.quantity.saturating_abs();
+    let own = Money::new(draft.unit_price, draft.currency);
+    let days = match (sub.standing.cycle_start, sub.standing.cycle_end) {
+        (Some(start), Some(end)) => {
+            let cycle = days(start, end).max(1);
+            Days { billed: days(draft.period_start, draft.period_end).clamp(0, cycle), cycle }
+        }
+        _ => Days::WHOLE,
+    };
+    let signed = |money: Money| if draft.amount.is_sign_negative() { money.negated() } else { money };
+    for days in [days, Days::WHOLE] {
+        if amount(family, draft.kind, own, quantity, days)?.amount == draft.amount.abs() {
+            return Ok(signed(amount(family, draft.kind, price, quantity, days)?));
+        }
+    }
+    if draft.kind == ChargeType::CycleCharge && last_instalment(family, sub, own)?.amount == draft.amount {
+        return last_instalment(family, sub, price);
+    }
+    let share = price.times(draft.amount)?;
+    let share = share.amount.checked_div(draft.unit_price).unwrap_or_default();
+    Ok(Money { amount: share, ..price }.rounded(Rounding::HalfUp))
+}
+
+/// What a seat costs in a cycle of another length, when nothing but the present price is known: the term's price stays.
+/// None where one of the lengths is not known.
+pub fn price_of_cycle(price: Money, profile: &Profile, billing_cycle: &str) -> Option<Money> {
+    let months = |cycle: &str| cycle_months(cycle).or_else(|| profile.term_duration.map(|term| term.months));
+    let (present, other) = (months(&profile.billing_cycle)?, months(billing_cycle)?);
+    let each = price.times(Decimal::from(other)).ok()?.amount.checked_div(Decimal::from(present))?;
+    Some(Money { amount: each, ..price }.rounded(Rounding::HalfUp))
 }
 
 /// The price, or the refusal that there is none.
@@ -116,8 +161,10 @@ impl Asked<'_> {
     /// What a cancellation inside the window gives back; none where nothing does.
     pub(super) fn refund(&self, window: Option<&Window>) -> Result<Option<Money>, Refusal> {
         let kind = window.map_or(Refund::Prorated, |window| window.refund);
-        // A trial, or a plan that bills nothing, has charged nothing.
-        let bills = self.sub.standing.cycle_start.is_some() || self.sub.standing.term_end.is_none();
+        // A trial, a plan that bills nothing, and what is not active yet have charged nothing.
+        let standing = &self.sub.standing;
+        let bills = standing.cycle_start.is_some() || standing.term_end.is_none();
+        let bills = bills && standing.status != Status::Pending && self.sub.profile.billing_type != "usage";
         if kind == Refund::Nothing || self.sub.profile.is_trial || !bills {
             return Ok(None);
         }

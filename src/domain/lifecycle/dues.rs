@@ -51,7 +51,10 @@ pub fn dues(terms: &Terms, sub: &Subscription) -> Vec<(Due, Instant)> {
     }
     let in_use = matches!(standing.status, Status::Active | Status::Suspended);
     if in_use && !waits_for_a_person(standing) {
-        if let Some(end) = standing.term_end {
+        // What stays suspended past its term has no end of the term to wait for.
+        let outlasts = standing.status == Status::Suspended
+            && family.suspension.as_ref().is_some_and(|suspension| suspension.outlasts_term);
+        if let Some(end) = standing.term_end.filter(|_| !outlasts) {
             found.push((Due::TermEnd, end));
             if sub.profile.is_trial {
                 found.push((Due::TrialEnd, end));

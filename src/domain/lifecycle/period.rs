@@ -2,7 +2,10 @@
 
 use chrono::{Datelike, TimeDelta};
 
+use super::around::ALONE;
+use super::quote::Asked;
 use crate::domain::calendar::anchored;
+use crate::domain::change::Amendments;
 use crate::domain::subscription::{Profile, Renewal, Standing, Status, Subscription};
 use crate::domain::terms::{Family, TermEnd, Terms, Window, midnight};
 use crate::domain::{Instant, Kind, Span};
@@ -60,6 +63,17 @@ pub(super) fn cycle_end(family: &Family, profile: &Profile, start: Instant, term
         .map_or(term_end, |end| end.min(term_end))
 }
 
+/// Where a cycle that begins like this one would end if its term did not end first.
+pub(super) fn full_cycle_end(family: &Family, profile: &Profile, cycle: Period) -> Instant {
+    let length = match (cycle_months(&profile.billing_cycle), profile.term_duration) {
+        (Some(months), Some(term)) if months <= term.months => Some(Span::months(months)),
+        (None, term) => term,
+        _ => None,
+    };
+    let full = length.and_then(|length| end_of(family, cycle.0, profile.anchor_day, length));
+    full.map_or(cycle.1, |full| full.max(cycle.1))
+}
+
 /// Whole days from one instant's day to another's.
 pub(super) fn days(from: Instant, to: Instant) -> i64 {
     (to.date_naive() - from.date_naive()).num_days()
@@ -108,20 +122,64 @@ pub fn begin(terms: &Terms, profile: &Profile, quantity: i64, started_at: Instan
     {
         cycle = Some((end, cycle_end(family, profile, end, last)));
     }
+    let term = term_end.map(|end| (term_start, end));
+    let renews = term_end.is_some() && family.renewal(profile.purchased_at).is_some_and(|rule| rule.renews);
+    Standing { auto_renew_enabled: renews, ..standing(family, profile, quantity, started_at, term, cycle) }
+}
+
+/// The standing of what is active from then on, with this term and this cycle of it, and the window of its purchase.
+pub(super) fn standing(
+    family: &Family,
+    profile: &Profile,
+    quantity: i64,
+    started_at: Instant,
+    term: Option<Period>,
+    cycle: Option<Period>,
+) -> Standing {
+    let window = family.window(Kind::Cancellation, &profile.billing_cycle, profile.purchased_at);
     Standing {
         generation: 1,
         status: Status::Active,
         quantity,
-        auto_renew_enabled: term_end.is_some() && family.renewal(profile.purchased_at).is_some_and(|rule| rule.renews),
-        term_start,
-        term_end,
+        auto_renew_enabled: false,
+        term_start: term.map_or_else(|| starts(family, started_at), |term| term.0),
+        term_end: term.map(|term| term.1),
         cycle_start: cycle.map(|cycle| cycle.0),
         cycle_end: cycle.map(|cycle| cycle.1),
-        window_end: open_window(terms, &profile.family, &profile.billing_cycle, profile.purchased_at),
+        window_end: window.and_then(|window| window.closes(profile.purchased_at)),
         status_since: started_at,
         next_step_at: None,
         late_terms: 0,
         renewal: Renewal::Open,
         attention: None,
     }
+}
+
+/// The plan of a next term.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The offer.
+    pub offer_id: String,
+    /// Its length; none where nothing has a term.
+    pub term_duration: Option<Span>,
+    /// How it is billed.
+    pub billing_cycle: String,
+}
+
+impl Plan {
+    /// Whether it is the one that the subscription has.
+    pub fn is_present(&self, profile: &Profile) -> bool {
+        self.offer_id.eq_ignore_ascii_case(&profile.offer_id)
+            && self.term_duration == profile.term_duration
+            && self.billing_cycle == profile.billing_cycle
+    }
+}
+
+/// The plan that would follow if a next term had this different.
+pub fn plan_after(terms: &Terms, sub: &Subscription, next: &Amendments) -> Plan {
+    let family = terms.family(&sub.profile.family);
+    let asked = Asked { family, sub, price: None, around: &ALONE, now: sub.standing.term_start };
+    let (term_duration, billing_cycle) = asked.paid_plan(next);
+    let offer_id = next.offer_id.clone().unwrap_or_else(|| sub.profile.offer_id.clone());
+    Plan { offer_id, term_duration, billing_cycle }
 }

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::around::{ALONE, Around};
 use super::charges::{known, whole};
-use super::merged;
-use super::period::{begin, cycle_months, opened_for};
+use super::period::{anchor, begin, cycle_months, end_of, opened_for};
 use super::term_end::takes_changes;
 use crate::domain::calendar::show;
 use crate::domain::change::{Amendments, Reason};
 use crate::domain::ledger::ChargeType;
 use crate::domain::quote::Effect;
 use crate::domain::subscription::{Attention, Profile, Status, Subscription};
+use crate::domain::terms::begin::TrialEnd;
 use crate::domain::terms::{Family, Late, RenewalRule, Terms, When, Window};
 use crate::domain::{Change, Instant, Kind, Money, Quote, Refusal, Span, SubscriptionId, TenantId};
 
@@ -19,8 +20,20 @@ use crate::domain::{Change, Instant, Kind, Money, Quote, Refusal, Span, Subscrip
 ///
 /// `price` is the price of one seat for one cycle (of the next term, for a renewal).
 pub fn quote(terms: &Terms, sub: &Subscription, change: &Change, price: Option<Money>, now: Instant) -> Quote {
+    quote_among(terms, sub, change, price, &ALONE, now)
+}
+
+/// The same, with what stands around the subscription.
+pub fn quote_among(
+    terms: &Terms,
+    sub: &Subscription,
+    change: &Change,
+    price: Option<Money>,
+    around: &Around,
+    now: Instant,
+) -> Quote {
     let family = terms.family(&sub.profile.family);
-    Asked { family, sub, price, now }.quote(change, &Amendments::default())
+    Asked { family, sub, price, around, now }.quote(change, &Amendments::default())
 }
 
 /// What the terms say about cancelling, at `asked`, a subscription bought at `purchased` for so many seats at so much a
@@ -59,6 +72,8 @@ pub fn terms_quote(
         order_id: None,
         seat_batches: Vec::new(),
         next_term: Amendments::default(),
+        custom_term_end_date: None,
+        next_billing_cycle: None,
         suspension_reason: None,
         labels: BTreeMap::new(),
         extra: BTreeMap::new(),
@@ -67,7 +82,8 @@ pub fn terms_quote(
     let ids = (SubscriptionId::default(), TenantId::default());
     let sub = Subscription { id: ids.0, tenant: ids.1, standing, profile: Arc::new(profile) };
     let change = Change::Cancellation { reason: Reason::CustomerRequest };
-    Asked { family: rules, sub: &sub, price: Some(price), now: asked }.quote(&change, &Amendments::default())
+    Asked { family: rules, sub: &sub, price: Some(price), around: &ALONE, now: asked }
+        .quote(&change, &Amendments::default())
 }
 
 /// A question to the terms of one family about one subscription.
@@ -76,6 +92,7 @@ pub(super) struct Asked<'a> {
     pub(super) family: &'a Family,
     pub(super) sub: &'a Subscription,
     pub(super) price: Option<Money>,
+    pub(super) around: &'a Around,
     pub(super) now: Instant,
 }
 
@@ -85,10 +102,14 @@ pub(super) struct NextTerm {
     pub(super) quantity: i64,
     pub(super) length: Span,
     pub(super) billing_cycle: String,
+    pub(super) offer_id: Option<String>,
+    /// The first instant after it, where it is aligned to another date.
+    pub(super) aligned_end: Option<Instant>,
+    pub(super) charge: ChargeType,
     pub(super) rule: String,
 }
 
-fn yes(rule: &str, reason: String) -> Quote {
+pub(super) fn yes(rule: &str, reason: String) -> Quote {
     Quote {
         allowed: true,
         allowed_until: None,
@@ -102,7 +123,7 @@ fn yes(rule: &str, reason: String) -> Quote {
     }
 }
 
-fn no(refusal: Refusal, allowed_until: Option<Instant>) -> Quote {
+pub(super) fn no(refusal: Refusal, allowed_until: Option<Instant>) -> Quote {
     Quote {
         allowed: false,
         allowed_until,
@@ -116,7 +137,7 @@ fn no(refusal: Refusal, allowed_until: Option<Instant>) -> Quote {
     }
 }
 
-fn coded(refusal: Refusal, code: Option<u32>) -> Refusal {
+pub(super) fn coded(refusal: Refusal, code: Option<u32>) -> Refusal {
     match code {
         Some(code) => refusal.partner_center(code),
         None => refusal,
@@ -130,12 +151,18 @@ impl Asked<'_> {
             return no(refusal, None);
         }
         let answer = match change {
-            Change::Renewal { term_end, amendments: own } => self.renewal(*term_end, &merged(amendments, own)),
+            Change::Renewal { term_end, amendments: own } => self.renewal(*term_end, &amendments.over(own)),
             Change::Suspension { reason } => self.suspension(*reason),
             Change::Reactivation {} => self.reactivation(),
             Change::Cancellation { reason } => self.cancellation(*reason),
             Change::AutoRenew { enabled } => self.auto_renew(*enabled),
             Change::Quantity { quantity } => self.quantity(*quantity),
+            Change::Purchase {} => self.purchase(),
+            Change::Activation {} => self.activation(),
+            Change::Conversion { to } => self.conversion(&amendments.over(to)),
+            Change::Schedule { instructions } => self.schedule(&amendments.over(instructions)),
+            Change::BillingPlan { billing_cycle } => self.billing_plan(billing_cycle),
+            Change::Deprovision {} => self.deprovision(),
         };
         answer.unwrap_or_else(|refusal| no(refusal, None))
     }
@@ -147,7 +174,7 @@ impl Asked<'_> {
             return Err(Refusal::new("term_end_moved", message).by_rule(&next.rule));
         }
         let price = known(self.price).map_err(|refusal| refusal.by_rule(&next.rule))?;
-        let charge = whole(self.family, ChargeType::Renew, price, next.quantity)?;
+        let charge = whole(self.family, next.charge, price, next.quantity)?;
         let reason = format!("renews at {} for {} ({} seats)", show(next.start), next.length, next.quantity);
         let answer = yes(&next.rule, reason);
         Ok(Quote { charge: Some(charge), effect: Effect::Later, effective_at: Some(next.start), ..answer })
@@ -157,29 +184,41 @@ impl Asked<'_> {
     pub(super) fn next_term(&self, amendments: &Amendments) -> Result<NextTerm, Refusal> {
         takes_changes(self.family)?;
         let profile = &self.sub.profile;
-        let rule = self.renews()?;
+        let rule = self.continues()?;
         self.active("be renewed")?;
         if self.sub.standing.attention == Some(Attention::TermEndPassed) {
             let message = "its term had ended when it was imported: import it again to learn whether it was renewed";
-            return Err(Refusal::new("term_end_passed", message).by_rule(&rule.rule));
+            return Err(Refusal::new("term_end_passed", message).by_rule(&rule));
         }
-        let (Some(start), Some(length)) = (self.sub.standing.term_end, profile.term_duration) else {
-            return Err(Refusal::new("not_renewable", "it has no term that could be renewed").by_rule(&rule.rule));
+        let (paid_length, cycle) = self.paid_plan(amendments);
+        let (Some(start), Some(length)) = (self.sub.standing.term_end, paid_length) else {
+            return Err(Refusal::new("not_renewable", "it has no term that could be renewed").by_rule(&rule));
         };
         let quantity = amendments.quantity.unwrap_or(self.sub.standing.quantity);
         if amendments.quantity.is_some() {
             self.in_range(quantity)?;
         }
-        let length = amendments.term_duration.unwrap_or(length);
-        let cycle = amendments.billing_cycle.clone().unwrap_or_else(|| profile.billing_cycle.clone());
-        if amendments.term_duration.is_some() || amendments.billing_cycle.is_some() {
+        if amendments.term_duration.is_some() || amendments.billing_cycle.is_some() || profile.is_trial {
             self.plan(length, &cycle)?;
         }
-        Ok(NextTerm { start, quantity, length, billing_cycle: cycle, rule: rule.rule.clone() })
+        let offer = amendments.offer_id.clone().filter(|offer| !offer.eq_ignore_ascii_case(&profile.offer_id));
+        let aligned_end = match amendments.custom_term_end_date {
+            None => None,
+            Some(last_day) => {
+                let longest = end_of(self.family, start, anchor(start, profile.anchor_day), length);
+                let longest = longest.ok_or_else(super::term_end::beyond)?;
+                Some(self.aligned_end(last_day, start, longest, length)?.0)
+            }
+        };
+        let charge = match self.trial() {
+            Some(trial) if !trial.renews => ChargeType::Convert,
+            _ => ChargeType::Renew,
+        };
+        Ok(NextTerm { start, quantity, length, billing_cycle: cycle, offer_id: offer, aligned_end, charge, rule })
     }
 
     /// Whether a term of this length can be billed in these cycles.
-    fn plan(&self, length: Span, cycle: &str) -> Result<(), Refusal> {
+    pub(super) fn plan(&self, length: Span, cycle: &str) -> Result<(), Refusal> {
         if length.months == 0 || length.days > 0 || length.seconds > 0 {
             let message = format!("a next term is months or years long, not {length}");
             return Err(Refusal::new("term_duration_invalid", message));
@@ -198,7 +237,18 @@ impl Asked<'_> {
         }
     }
 
-    fn renews(&self) -> Result<&RenewalRule, Refusal> {
+    /// The rule by which a term follows the present one: a trial's own, else the renewal's.
+    fn continues(&self) -> Result<String, Refusal> {
+        let Some(trial) = self.trial() else { return self.renews().map(|rule| rule.rule.clone()) };
+        if trial.at_end == TrialEnd::Converts {
+            return Ok(trial.rule.clone());
+        }
+        let message = "a trial of this kind runs out unless it is converted before its end";
+        let refusal = Refusal::new("not_renewable", message).by_rule(&trial.rule);
+        Err(coded(refusal, trial.partner_center_code))
+    }
+
+    pub(super) fn renews(&self) -> Result<&RenewalRule, Refusal> {
         let rule = self
             .family
             .renewal(self.sub.profile.purchased_at)
@@ -215,10 +265,18 @@ impl Asked<'_> {
             let code = self.family.suspension.as_ref().and_then(|rule| rule.partner_center_code);
             return Err(coded(Refusal::new("suspension_not_possible", "the terms know no suspension for it"), code));
         };
+        self.trial_allows(|trial| trial.suspension, "be suspended")?;
         self.to(Status::Suspended)?;
         reasoned(reason, &rule.reasons, &rule.rule)?;
         let billing = if rule.billing_continues { "billing goes on" } else { "billing stops" };
-        Ok(yes(&rule.rule, format!("access is off at once, {billing}, auto-renew is switched off")))
+        let refund = match self.suspension_refund() {
+            Ok(refund) => refund.map(|(refund, _)| refund),
+            Err(refusal) => return Err(refusal.by_rule(&rule.rule)),
+        };
+        let back = refund.map(|refund| format!(", {refund} comes back")).unwrap_or_default();
+        let renews = if self.keeps_renewing() { "auto-renew stays on" } else { "auto-renew is switched off" };
+        let answer = yes(&rule.rule, format!("access is off at once, {billing}{back}, {renews}"));
+        Ok(Quote { refund, ..answer })
     }
 
     fn reactivation(&self) -> Result<Quote, Refusal> {
@@ -226,14 +284,18 @@ impl Asked<'_> {
         if self.sub.standing.status != Status::Suspended {
             return Err(self.illegal("be reactivated"));
         }
-        let standing = &self.sub.standing;
-        let until = [standing.term_end, standing.next_step_at].into_iter().flatten().min();
+        self.base_lets_it_return()?;
+        let until = self.reactivated_until();
         if let Some(until) = until.filter(|until| *until <= self.now) {
             let message = format!("it could be reactivated before {}", show(until));
             return Ok(no(Refusal::new("window_closed", message).by_rule(rule), Some(until)));
         }
-        let answer = yes(rule, "access is back at once; auto-renew stays off".to_owned());
-        Ok(Quote { allowed_until: until, ..answer })
+        let renews = if self.keeps_renewing() { "auto-renew stays on" } else { "auto-renew stays off" };
+        let (_, charge) = self.resumed().map_err(|refusal| refusal.by_rule(rule))?;
+        let charge = charge.map(|line| Money::new(line.amount, line.currency)).filter(|charge| !charge.is_zero());
+        let cost = charge.map(|charge| format!(", {charge} is charged")).unwrap_or_default();
+        let answer = yes(rule, format!("access is back at once{cost}; {renews}"));
+        Ok(Quote { allowed_until: until, charge, ..answer })
     }
 
     fn cancellation(&self, reason: Reason) -> Result<Quote, Refusal> {
@@ -245,6 +307,7 @@ impl Asked<'_> {
             return Err(Refusal::new("no_window", "the terms know no cancellation for it").partner_center(800061));
         };
         reasoned(reason, &rule.reasons, &rule.rule)?;
+        self.trial_allows(|trial| trial.cancellation, "be cancelled")?;
         let window = self.family.window(Kind::Cancellation, &self.sub.profile.billing_cycle, opened_for(self.sub));
         // A family without any window refuses whatever date was told.
         let Some(until) = self.sub.standing.window_end.filter(|_| !self.family.windows.is_empty()) else {
@@ -283,10 +346,24 @@ impl Asked<'_> {
     }
 
     fn auto_renew(&self, enabled: bool) -> Result<Quote, Refusal> {
-        let rule = self.renews()?;
+        let rule = match self.trial() {
+            Some(_) => self.continues()?,
+            None => self.switches()?.rule.clone(),
+        };
         self.active("have its auto-renew switched")?;
         let word = if enabled { "it renews at the end of its term" } else { "it runs out at the end of its term" };
-        Ok(yes(&rule.rule, word.to_owned()))
+        Ok(yes(&rule, word.to_owned()))
+    }
+
+    /// Whether the partner may switch auto-renew.
+    fn switches(&self) -> Result<&RenewalRule, Refusal> {
+        let rule = self.renews()?;
+        if rule.switchable {
+            return Ok(rule);
+        }
+        let message = "its auto-renew cannot be switched: suspend it to let it end";
+        let refusal = Refusal::new("auto_renew_locked", message).by_rule(&rule.rule);
+        Err(coded(refusal, rule.partner_center_code))
     }
 
     fn quantity(&self, quantity: i64) -> Result<Quote, Refusal> {
@@ -297,6 +374,7 @@ impl Asked<'_> {
             return Err(self.illegal("change its seats").partner_center(2001));
         }
         self.active("change its seats")?;
+        self.trial_allows(|trial| trial.quantity, "change its seats")?;
         self.in_range(quantity)?;
         let before = self.sub.standing.quantity;
         let (when, code) = if quantity >= before {
@@ -370,8 +448,13 @@ impl Asked<'_> {
         self.sub.standing.window_end
     }
 
-    fn in_range(&self, quantity: i64) -> Result<(), Refusal> {
+    pub(super) fn in_range(&self, quantity: i64) -> Result<(), Refusal> {
         let (least, most) = self.family.quantity.as_ref().map_or((1, i64::MAX), |rule| (rule.minimum, rule.maximum));
+        if let Some(most) = self.around.seats.1.filter(|most| quantity > *most) {
+            let message = format!("{quantity} seats are more than the {most} that its product may have");
+            return Err(Refusal::new("quantity_out_of_range", message).partner_center(800_067));
+        }
+        let least = self.around.seats.0.map_or(least, |product| product.max(least));
         if (least..=most).contains(&quantity) {
             return Ok(());
         }
@@ -379,15 +462,15 @@ impl Asked<'_> {
         Err(Refusal::new("quantity_out_of_range", message).partner_center(2002))
     }
 
-    fn to(&self, status: Status) -> Result<Status, Refusal> {
+    pub(super) fn to(&self, status: Status) -> Result<Status, Refusal> {
         self.sub.standing.status.to(status).map_err(|refusal| self.with_status_code(refusal))
     }
 
-    fn active(&self, what: &str) -> Result<(), Refusal> {
+    pub(super) fn active(&self, what: &str) -> Result<(), Refusal> {
         if self.sub.standing.status == Status::Active { Ok(()) } else { Err(self.illegal(what)) }
     }
 
-    fn illegal(&self, what: &str) -> Refusal {
+    pub(super) fn illegal(&self, what: &str) -> Refusal {
         let status = self.sub.standing.status;
         let legal: Vec<&str> = status.followers().iter().map(|status| status.as_str()).collect();
         let legal = if legal.is_empty() { "nothing".to_owned() } else { legal.join(", ") };

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::charges::{known, last_instalment, whole};
-use super::period::{anchor, cycle_end, end_of, first_cycle};
+use super::around::{ALONE, Around};
+use super::charges::{Days, amount, known, last_instalment, whole};
+use super::period::{anchor, cycle_end, days, end_of, first_cycle, full_cycle_end};
 use super::quote::{Asked, NextTerm};
-use super::{Applied, become_, forget_next_term, merged, switch_auto_renew};
+use super::{Applied, become_, forget_next_term, switch_auto_renew};
 use crate::domain::change::Amendments;
 use crate::domain::ledger::{ChargeType, Draft};
 use crate::domain::subscription::{Attention, Profile, Renewal, Status, Subscription};
@@ -24,15 +25,31 @@ pub fn renew(
     price: Option<Money>,
     now: Instant,
 ) -> Result<Applied, Refusal> {
+    renew_among(terms, sub, amendments, price, &ALONE, now)
+}
+
+/// The same, with what stands around the subscription.
+///
+/// # Errors
+/// As [`renew`].
+pub fn renew_among(
+    terms: &Terms,
+    sub: &Subscription,
+    amendments: &Amendments,
+    price: Option<Money>,
+    around: &Around,
+    now: Instant,
+) -> Result<Applied, Refusal> {
     let family = terms.family(&sub.profile.family);
-    let asked = Asked { family, sub, price, now };
-    let next_term = asked.next_term(&merged(amendments, &sub.profile.next_term))?;
+    let asked = Asked { family, sub, price, around, now };
+    let next_term = asked.next_term(&amendments.over(&sub.profile.next_term))?;
     due(Some(next_term.start), now)?;
     let price = known(price)?;
     let mut next = sub.clone();
     let anchor_day = anchor(next_term.start, sub.profile.anchor_day);
-    let term_end = end_of(family, next_term.start, anchor_day, next_term.length).ok_or_else(beyond)?;
-    describe(&mut next.profile, anchor_day, &next_term);
+    let counted = end_of(family, next_term.start, anchor_day, next_term.length).ok_or_else(beyond)?;
+    let term_end = next_term.aligned_end.unwrap_or(counted);
+    describe(&mut next.profile, anchor_day, &next_term, price);
     let profile = &*next.profile;
     let cycle = first_cycle(family, profile, (next_term.start, term_end));
     let window = family.window(Kind::Cancellation, &profile.billing_cycle, next_term.start);
@@ -48,19 +65,23 @@ pub fn renew(
     standing.late_terms = if term_end <= now { standing.late_terms.saturating_add(1) } else { 0 };
     standing.attention = standing.attention.filter(|attention| *attention != Attention::PriceUnknown);
     let lines = match cycle {
-        Some(_) => vec![cycle_line(&next, ChargeType::Renew, price, family, &next_term.rule)?],
+        Some(_) => vec![cycle_line(&next, next_term.charge, price, family, &next_term.rule)?],
         None => Vec::new(),
     };
     Ok(Applied { subscription: next, lines, topic: "subscription.renewed" })
 }
 
 /// Writes the new term into the describing part, which most renewals leave as it is: then it is not even copied.
-fn describe(profile: &mut Arc<Profile>, anchor_day: u32, next_term: &NextTerm) {
-    let same = profile.anchor_day == anchor_day
-        && profile.term_duration == Some(next_term.length)
+fn describe(profile: &mut Arc<Profile>, anchor_day: u32, next_term: &NextTerm, price: Money) {
+    let same_plan = profile.term_duration == Some(next_term.length)
         && profile.billing_cycle == next_term.billing_cycle
+        && next_term.offer_id.is_none();
+    let same = same_plan
+        && profile.anchor_day == anchor_day
         && profile.seat_batches.is_empty()
         && profile.next_term.is_empty()
+        && profile.next_billing_cycle.is_none()
+        && profile.custom_term_end_date.is_none()
         && !profile.is_trial;
     if same {
         return;
@@ -71,7 +92,16 @@ fn describe(profile: &mut Arc<Profile>, anchor_day: u32, next_term: &NextTerm) {
     profile.billing_cycle.clone_from(&next_term.billing_cycle);
     profile.seat_batches.clear();
     profile.next_term = Amendments::default();
+    profile.next_billing_cycle = None;
+    profile.custom_term_end_date = None;
     profile.is_trial = false;
+    if let Some(offer) = &next_term.offer_id {
+        profile.offer_id.clone_from(offer);
+    }
+    // Another plan has another price; the one that was charged is the one of its further cycles too.
+    if !same_plan && profile.unit_price.is_some() {
+        profile.unit_price = Some(price);
+    }
 }
 
 /// Ends a term that is not renewed: active becomes expired, suspended becomes disabled.
@@ -85,8 +115,12 @@ pub fn end_term(terms: &Terms, sub: &Subscription, now: Instant) -> Result<Appli
     let mut next = sub.clone();
     next.standing.generation += 1;
     let suspended = sub.standing.status == Status::Suspended;
-    let (status, topic) =
-        if suspended { (Status::Disabled, "subscription.disabled") } else { (Status::Expired, "subscription.expired") };
+    let suspends = family.after_term.as_ref().is_some_and(|after| after.suspends) && !suspended;
+    let (status, topic) = match (suspended, suspends) {
+        (true, _) => (Status::Disabled, "subscription.disabled"),
+        (false, true) => (Status::Suspended, "subscription.suspended"),
+        (false, false) => (Status::Expired, "subscription.expired"),
+    };
     become_(&mut next, status, now)?;
     next.standing.auto_renew_enabled = false;
     next.standing.attention = None;
@@ -94,6 +128,9 @@ pub fn end_term(terms: &Terms, sub: &Subscription, now: Instant) -> Result<Appli
     next.standing.next_step_at = sub.standing.term_end.zip(family.after_term.as_ref()).and_then(|(end, after)| {
         if suspended { after.disabled_for.after(after.suspended_for.after(end)?) } else { after.expired_for.after(end) }
     });
+    if suspends {
+        next.standing.next_step_at = super::suspension::deleted_at(family, 0, now);
+    }
     Ok(Applied { subscription: next, lines: Vec::new(), topic })
 }
 
@@ -118,9 +155,17 @@ pub fn charge_cycle(terms: &Terms, sub: &Subscription, price: Option<Money>, now
     let price = known(price)?;
     let mut next = sub.clone();
     next.standing.generation += 1;
+    let mut kind = ChargeType::CycleCharge;
+    if let Some(planned) = sub.profile.next_billing_cycle.clone() {
+        kind = ChargeType::ChangeBillingPlan;
+        let profile = Arc::make_mut(&mut next.profile);
+        profile.billing_cycle = planned;
+        profile.next_billing_cycle = None;
+        profile.unit_price = Some(price);
+    }
     next.standing.cycle_start = Some(start);
-    next.standing.cycle_end = Some(cycle_end(family, &sub.profile, start, term_end));
-    let line = cycle_line(&next, ChargeType::CycleCharge, price, family, "BF-split")?;
+    next.standing.cycle_end = Some(cycle_end(family, &next.profile, start, term_end));
+    let line = cycle_line(&next, kind, price, family, "BF-split")?;
     Ok(Applied { subscription: next, lines: vec![line], topic: "subscription.cycle_charged" })
 }
 
@@ -187,7 +232,17 @@ fn cycle_line(
 ) -> Result<Draft, Refusal> {
     let standing = &sub.standing;
     let last = standing.cycle_end == standing.term_end;
-    let amount = if last && kind == ChargeType::CycleCharge {
+    let cycle = standing.cycle_start.zip(standing.cycle_end);
+    let clipped = cycle.map(|cycle| (cycle, full_cycle_end(family, &sub.profile, cycle)));
+    let amount = if let Some((cycle, full)) = clipped.filter(|(cycle, full)| cycle.1 < *full) {
+        amount(
+            family,
+            kind,
+            price,
+            standing.quantity,
+            Days { billed: days(cycle.0, cycle.1), cycle: days(cycle.0, full) },
+        )?
+    } else if last && kind == ChargeType::CycleCharge {
         last_instalment(family, sub, price)?
     } else {
         whole(family, kind, price, standing.quantity)?
@@ -224,6 +279,6 @@ fn due(at: Option<Instant>, now: Instant) -> Result<(), Refusal> {
     }
 }
 
-fn beyond() -> Refusal {
+pub(super) fn beyond() -> Refusal {
     Refusal::new("bad_date", "the next term would end beyond the calendar")
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::Field;
 use crate::domain::decision::Decision;
+use crate::domain::invoice::Invoice;
 use crate::domain::ledger::Line;
 use crate::domain::message::{self, Message};
 use crate::domain::order::Order;
@@ -277,6 +278,27 @@ impl Fields for Line {
             "period_start" => Field::Instant(self.period_start),
             "period_end" => Field::Instant(self.period_end),
             "rule" => text(&self.rule),
+            "tax" => Field::Money(crate::domain::Money::new(self.tax_amount(), self.currency)),
+            "order_id" => shown(self.item.order_id.as_ref()?),
+            "offer_id" => text(&self.item.offer_id),
+            "reverses" => text(self.reverses.as_ref()?),
+            _ => return None,
+        })
+    }
+}
+
+impl Fields for Invoice {
+    fn field(&self, name: &str) -> Option<Field<'_>> {
+        Some(match name {
+            "id" => shown(&self.id),
+            "invoice_date" => Field::Instant(self.invoice_date),
+            "billing_period_start" => Field::Instant(self.id.month.start()),
+            "billing_period_end" => Field::Instant(self.id.month.end()),
+            "currency" => text(self.id.currency.code()),
+            "invoice_type" => text(self.id.kind.as_str()),
+            "total" => Field::Money(self.total()),
+            "lines" => whole(self.totals.lines),
+            "customers" => whole(self.customers),
             _ => return None,
         })
     }

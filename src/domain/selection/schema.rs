@@ -52,7 +52,7 @@ pub struct Schema {
 
 impl Schema {
     /// Every schema.
-    pub const ALL: [&'static Schema; 14] = [
+    pub const ALL: [&'static Schema; 15] = [
         &TENANTS,
         &SUBSCRIPTIONS,
         &ORDERS,
@@ -63,6 +63,7 @@ impl Schema {
         &DELIVERIES,
         &MESSAGES,
         &LEDGER,
+        &INVOICES,
         &SCHEDULES,
         &POLICIES,
         &TOKENS,
@@ -328,8 +329,30 @@ pub static LEDGER: Schema = Schema {
         ("period_start", Type::Instant),
         ("period_end", Type::Instant),
         ("rule", Type::Text),
+        ("tax", Type::Money),
+        ("order_id", Type::Id),
+        ("offer_id", Type::Id),
+        ("reverses", Type::Id),
     ],
-    aliases: &[("customer", "tenant"), ("charge_type", "kind")],
+    aliases: &[("customer", "tenant"), ("charge_type", "kind"), ("order", "order_id"), ("product", "offer_id")],
+    labels: false,
+};
+
+/// Invoices.
+pub static INVOICES: Schema = Schema {
+    noun: "invoices",
+    fields: &[
+        ("id", Type::Id),
+        ("invoice_date", Type::Instant),
+        ("billing_period_start", Type::Instant),
+        ("billing_period_end", Type::Instant),
+        ("currency", Type::Id),
+        ("invoice_type", Type::Word(&["OneTime", "Recurring"])),
+        ("total", Type::Money),
+        ("lines", Type::Integer),
+        ("customers", Type::Integer),
+    ],
+    aliases: &[("currency_code", "currency"), ("month", "billing_period_start")],
     labels: false,
 };
 

@@ -76,7 +76,9 @@ fn a_key_state_says_what_the_product_has_and_whether_the_purchase_stands() {
         deep_link: None,
         revoked_at: None,
     };
-    let of = |has_keys, entitlement, status| KeyState::of(has_keys, entitlement, status).as_str();
+    fn of(has_keys: bool, entitlement: Option<&Entitlement>, status: Status) -> &'static str {
+        KeyState::of(has_keys, entitlement, status).as_str()
+    }
     assert_eq!(of(true, None, Status::Active), "awaited");
     assert_eq!(of(true, Some(&entitlement), Status::Active), "available");
     assert_eq!(of(true, Some(&entitlement), Status::Expired), "available");

@@ -8,10 +8,13 @@ use toml::Spanned;
 use super::row::{Row, meet};
 use super::{
     AfterTerm, Asking, CancellationRule, Family, KeyRule, Law, Place, QuantityRule, RenewalRule, RoundingRules,
-    SuspensionRule, TermEnd, TermsError, Visibility, Window,
+    SuspensionRule, TermEnd, TermsError, Visibility, Window, begin, change,
 };
 use crate::domain::calendar::{self, Instant};
+use crate::domain::catalog::selling::Selling;
 use crate::domain::change::Kind;
+use crate::domain::ledger::BillingProvider;
+use crate::domain::tax::Tax;
 
 /// A file as written: everything but the name may be left to the file under it.
 #[derive(Deserialize)]
@@ -31,6 +34,7 @@ struct Sheet {
     quantity: Option<Spanned<QuantityRule>>,
     after_term: Option<Spanned<AfterTerm>>,
     rounding: Option<RoundingRules>,
+    billing_provider: Option<BillingProvider>,
     #[serde(default)]
     visibility: Vec<Spanned<Visibility>>,
     #[serde(default)]
@@ -39,13 +43,26 @@ struct Sheet {
     asking: Vec<Spanned<Asking>>,
     #[serde(default)]
     law: Vec<Spanned<Law>>,
+    activation: Option<begin::ActivationRule>,
+    trial: Option<begin::TrialRule>,
+    add_on: Option<begin::AddOnRule>,
+    coterm: Option<begin::CotermRule>,
+    schedule: Option<change::ScheduleRule>,
+    #[serde(default)]
+    billing_plan: Vec<change::BillingPlanRule>,
+    deprovision: Option<change::DeprovisionRule>,
 }
 
 /// Reads every file, later ones over earlier ones, and checks what came out.
-pub(super) fn families(files: &[(String, String)]) -> Result<BTreeMap<String, Family>, Vec<TermsError>> {
+pub(super) fn everything(files: &[(String, String)]) -> Result<(BTreeMap<String, Family>, Tax), Vec<TermsError>> {
     let mut families = BTreeMap::new();
+    let mut tax = Tax::default();
     let mut wrong = Vec::new();
     for (path, text) in files {
+        if path.ends_with("tax.toml") && !path.contains("terms/") {
+            tax.lay(path, text, &mut wrong);
+            continue;
+        }
         match toml::from_str::<Sheet>(text) {
             Ok(sheet) => lay(&mut families, sheet, path, text, &mut wrong),
             Err(error) => {
@@ -58,7 +75,20 @@ pub(super) fn families(files: &[(String, String)]) -> Result<BTreeMap<String, Fa
     for family in families.values() {
         overlaps(family, &mut wrong);
     }
-    if wrong.is_empty() { Ok(families) } else { Err(wrong) }
+    tax.overlaps(&mut wrong);
+    if wrong.is_empty() { Ok((families, tax)) } else { Err(wrong) }
+}
+
+/// Reads the rules of selling, later files over earlier ones.
+pub(super) fn selling(files: &[(String, String)]) -> Result<Selling, Vec<TermsError>> {
+    let mut selling = Selling::default();
+    let mut wrong = Vec::new();
+    for (path, text) in files {
+        if let Err((offset, expected)) = selling.lay(text) {
+            wrong.push(TermsError { place: place(path, text, offset), expected });
+        }
+    }
+    if wrong.is_empty() { Ok(selling) } else { Err(wrong) }
 }
 
 fn lay(families: &mut BTreeMap<String, Family>, sheet: Sheet, path: &str, text: &str, wrong: &mut Vec<TermsError>) {
@@ -92,6 +122,17 @@ fn lay(families: &mut BTreeMap<String, Family>, sheet: Sheet, path: &str, text: 
     if let Some(rounding) = sheet.rounding {
         family.rounding = rounding;
     }
+    family.billing_provider = sheet.billing_provider.unwrap_or(family.billing_provider);
+    family.activation = sheet.activation.or(family.activation.take());
+    family.trial = sheet.trial.or(family.trial.take());
+    family.add_on = sheet.add_on.or(family.add_on.take());
+    family.coterm = sheet.coterm.or(family.coterm.take());
+    family.schedule = sheet.schedule.or(family.schedule.take());
+    family.deprovision = sheet.deprovision.or(family.deprovision.take());
+    // Rows of one rule are laid over it together.
+    let told: Vec<String> = sheet.billing_plan.iter().map(|row| row.rule.clone()).collect();
+    family.billing_plans.retain(|row| !told.contains(&row.rule));
+    family.billing_plans.extend(sheet.billing_plan);
 }
 
 fn blank(name: &str) -> Family {
@@ -108,10 +149,18 @@ fn blank(name: &str) -> Family {
         quantity: None,
         after_term: None,
         rounding: RoundingRules::default(),
+        billing_provider: BillingProvider::default(),
         visibilities: Vec::new(),
         keys: Vec::new(),
         askings: Vec::new(),
         laws: Vec::new(),
+        activation: None,
+        trial: None,
+        add_on: None,
+        coterm: None,
+        schedule: None,
+        billing_plans: Vec::new(),
+        deprovision: None,
     }
 }
 
@@ -174,7 +223,8 @@ fn overlap<T: Row>(rows: &[T], wrong: &mut Vec<TermsError>) {
     }
 }
 
-fn place(path: &str, text: &str, offset: usize) -> Place {
+/// Where an offset of a file's text is.
+pub(in crate::domain) fn place(path: &str, text: &str, offset: usize) -> Place {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().map_or(0, |tail| tail.chars().count()) + 1;
@@ -182,7 +232,7 @@ fn place(path: &str, text: &str, offset: usize) -> Place {
 }
 
 /// A date (midnight UTC) or an instant with its offset, as TOML writes them.
-pub(super) fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Instant>, D::Error> {
+pub(in crate::domain) fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Instant>, D::Error> {
     let value = toml::value::Datetime::deserialize(deserializer)?;
     let text = match (value.time, value.offset) {
         (None, None) => format!("{value}T00:00:00Z"),
@@ -195,6 +245,10 @@ pub(super) fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
 
 pub(super) fn cancellation() -> Vec<Kind> {
     vec![Kind::Cancellation]
+}
+
+pub(super) fn yes() -> bool {
+    true
 }
 
 pub(super) fn one() -> i64 {

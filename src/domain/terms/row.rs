@@ -104,7 +104,7 @@ impl Told {
 }
 
 /// Whether an instant is inside dates.
-pub(super) fn dated(from: Option<Instant>, until: Option<Instant>, at: Instant) -> bool {
+pub(in crate::domain) fn dated(from: Option<Instant>, until: Option<Instant>, at: Instant) -> bool {
     from.is_none_or(|from| from <= at) && until.is_none_or(|until| at < until)
 }
 

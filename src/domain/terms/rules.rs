@@ -35,6 +35,9 @@ pub struct RenewalRule {
     pub until: Option<Instant>,
     /// Whether it renews, unless auto-renew is switched off.
     pub renews: bool,
+    /// Whether the partner may switch auto-renew.
+    #[serde(default = "super::read::yes")]
+    pub switchable: bool,
     /// Partner Center's code when it does not.
     #[serde(default)]
     pub partner_center_code: Option<u32>,
@@ -63,12 +66,32 @@ pub struct SuspensionRule {
     /// Data is deleted at the end of this day after the suspension (counted in whole UTC days); none: at the term's end.
     #[serde(default)]
     pub delete_after: Option<Span>,
+    /// The most days of that with the days from opening the account to the first billing period added (S-ret); none:
+    /// nothing is added.
+    #[serde(default)]
+    pub delete_after_max: Option<Span>,
+    /// Whether it stays suspended when its term ends; else it is disabled then.
+    #[serde(default)]
+    pub outlasts_term: bool,
+    /// What comes back of the billing cycle, where billing stops.
+    #[serde(default)]
+    pub refund: Option<SuspensionRefund>,
     /// Partner Center's code where it is not possible.
     #[serde(default)]
     pub partner_center_code: Option<u32>,
     /// Where it stands in its file.
     #[serde(skip)]
     pub place: Place,
+}
+
+/// What a suspension that stops billing gives back.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SuspensionRefund {
+    /// The rule's id.
+    pub rule: String,
+    /// Everything comes back when suspended within this time of the purchase; later the rest of the cycle.
+    pub full_within: Span,
 }
 
 /// When seats may change.
@@ -133,6 +156,9 @@ pub struct AfterTerm {
     /// Where it is written.
     #[serde(default)]
     pub source: String,
+    /// Whether a term that is not renewed leaves it suspended and not expired.
+    #[serde(default)]
+    pub suspends: bool,
     /// How long it is expired before it is disabled.
     pub expired_for: Span,
     /// How much longer it is disabled when it was suspended at the term's end.

@@ -105,7 +105,11 @@ pub(super) const PART: Part = Part {
     ],
     properties: &[
         request("id", "string", "`req_...`; empty when nothing had to be asked"),
-        request("kind", "string", "renewal, suspension, reactivation, cancellation, auto_renew, quantity"),
+        request(
+            "kind",
+            "string",
+            "renewal, suspension, reactivation, cancellation, auto_renew, quantity, purchase, activation, conversion, schedule, billing_plan, deprovision",
+        ),
         request("state", "string", "waiting, scheduled, applied, denied, refused, withdrawn, expired, failed"),
         request("outcome", "string", "applied, scheduled, waiting, denied, refused or unchanged"),
         request("reasons", "array", "Every reason, strictest first"),

@@ -97,6 +97,12 @@ pub(super) const PART: Part = Part {
         Property { owner: "Tenant", name: "country", gives: "string", doc: "ISO country of the billing address" },
         Property { owner: "Tenant", name: "account", gives: "Account", doc: "What the billing system told" },
         Property { owner: "Tenant", name: "opened_at", gives: "Instant?", doc: "When the account was opened" },
+        Property {
+            owner: "Tenant",
+            name: "first_billing_at",
+            gives: "Instant?",
+            doc: "When its first billing period began",
+        },
         Property { owner: "Tenant", name: "labels", gives: "map", doc: "The partner's own labels" },
         Property {
             owner: "Account",
@@ -122,6 +128,7 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_get("country", |tenant: &mut TenantValue| tenant.0.country.clone());
     engine.register_get("account", |tenant: &mut TenantValue| AccountValue(tenant.0.account.clone()));
     engine.register_get("opened_at", |tenant: &mut TenantValue| instant_or_nothing(tenant.0.opened_at));
+    engine.register_get("first_billing_at", |tenant: &mut TenantValue| instant_or_nothing(tenant.0.first_billing_at));
     engine.register_get("labels", |tenant: &mut TenantValue| labels(&tenant.0.labels));
     engine.register_get("overdue", |account: &mut AccountValue| Amounts(account.0.overdue.clone()));
     engine.register_get("since", |account: &mut AccountValue| instant_or_nothing(account.0.since));

@@ -103,7 +103,7 @@ pub const PART: Part = Part {
             "given_tenant",
             ["facts: map"],
             "Tenant",
-            "A customer recorded as it is told: `company_name`, `country`, `domain`, `account`, `labels`, `opened_at`.",
+            "A customer recorded as it is told: `company_name`, `country`, `domain`, `account`, `labels`, `opened_at`, `first_billing_at`.",
             r#"let owner = given_tenant(#{ company_name: "Contoso", account: #{ overdue: "5 EUR" } }); given(#{ tenant: owner.id });"#
         ),
         function!(

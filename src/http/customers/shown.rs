@@ -1,19 +1,18 @@
 //! What the terms add to a subscription that is shown: what may be done with it now, and the refund still to be had.
 
 use crate::domain::change::Reason;
-use crate::domain::lifecycle;
 use crate::domain::subscription::Status;
 use crate::domain::terms::End;
 use crate::domain::{Change, Kind, Subscription};
-use crate::ops::{self, Work, requests};
+use crate::ops::{self, Work, quotes, tenants};
 use crate::partner_center::subscriptions_write::{RefundOption, Shown};
 
 pub(super) fn shown(work: &mut Work, subscription: &Subscription) -> ops::Result<Shown> {
-    let price = requests::price_of(work, subscription)?;
     let change = Change::Cancellation { reason: Reason::CustomerRequest };
-    let quote = lifecycle::quote(&work.terms, subscription, &change, price, work.now);
+    let terms = tenants::terms_for(work, subscription.tenant)?;
+    let quote = quotes::quote(work, subscription, &change)?;
     let profile = &subscription.profile;
-    let family = work.terms.family(&profile.family);
+    let family = terms.family(&profile.family);
     let opened = subscription.standing.term_start.max(profile.purchased_at);
     let window = family.window(Kind::Cancellation, &profile.billing_cycle, opened);
     let mut actions = Vec::new();

@@ -1,10 +1,10 @@
-//! Products, prices and orders, as imported.
+//! Products and orders.
 
 use super::{Page, Result, Stored, Tx, decode, keys};
 use crate::domain::order::Order;
-use crate::domain::product::{Price, Product};
-use crate::domain::{OrderId, Span, TenantId};
-use crate::store::tables::{ORDERS, PRICES, PRODUCTS};
+use crate::domain::product::Product;
+use crate::domain::{OrderId, TenantId};
+use crate::store::tables::{ORDERS, PRODUCTS};
 
 /// One product, by id in any case.
 ///
@@ -33,31 +33,16 @@ pub fn products(tx: &mut Tx, after: Option<&[u8]>, limit: usize) -> Result<Page<
     Ok(Page { items, next })
 }
 
-fn price_key(product: &str, term: Option<Span>, cycle: Option<&str>) -> Vec<u8> {
-    let term = term.map(|span| span.to_string()).unwrap_or_default();
-    keys::text(&[&product.to_lowercase(), &term, cycle.unwrap_or_default()], &[])
-}
-
-/// The price of a seat: for this term and cycle, or the one listed for any.
+/// A page of what lies below a product: its SKUs and their availabilities, in id order.
 ///
 /// # Errors
 /// What the store answers; a corrupt row by name.
-pub fn price(tx: &mut Tx, product: &str, term: Option<Span>, cycle: &str) -> Result<Option<Price>> {
-    for (term, cycle) in [(term, Some(cycle)), (term, None), (None, Some(cycle)), (None, None)] {
-        if let Some(found) = super::fetch::<Price>(tx, &PRICES, &price_key(product, term, cycle))? {
-            return Ok(Some(found.value));
-        }
-    }
-    Ok(None)
-}
-
-/// Writes a price.
-///
-/// # Errors
-/// What the store answers.
-pub fn save_price(tx: &mut Tx, price: &Price) -> Result<()> {
-    let key = price_key(&price.product, price.term_duration, price.billing_cycle.as_deref());
-    super::save(tx, &PRICES, &key, price)
+pub fn products_below(tx: &mut Tx, above: &str, after: Option<&[u8]>, limit: usize) -> Result<Page<Product>> {
+    let prefix = format!("{}:", above.to_lowercase()).into_bytes();
+    let rows = tx.scan(&PRODUCTS, keys::prefix_range(&prefix, after), limit, false)?;
+    let next = (rows.len() == limit).then(|| rows.last().map(|(key, _)| key.to_vec())).flatten();
+    let items = rows.iter().map(|(key, row)| decode(&PRODUCTS, key, &row.bytes)).collect::<Result<_>>()?;
+    Ok(Page { items, next })
 }
 
 /// The key of an order: its tenant, then its id in lower case.

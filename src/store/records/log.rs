@@ -68,8 +68,7 @@ impl Record {
 
     fn stamp(mut self, seq: u64) -> Self {
         for (ordinal, line) in self.lines.iter_mut().enumerate() {
-            line.seq = seq;
-            line.id = format!("{seq}.{ordinal}");
+            line.stamp(seq, ordinal);
         }
         if let Some((first, others)) = self.activity.split_first_mut() {
             for other in others.iter_mut().filter(|other| other.cause.is_empty()) {

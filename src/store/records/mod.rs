@@ -4,12 +4,16 @@
 //! named, never served. No rule of the business stands here: what may change is decided in `domain`.
 
 pub mod activations;
+pub mod carts;
 pub mod catalog;
 pub mod deliveries;
+pub mod invoices;
 pub mod keys;
 pub mod log;
 pub mod messages;
 pub mod meta;
+pub mod price_list;
+pub mod prices;
 pub mod requests;
 pub mod software;
 pub mod subscriptions;

@@ -1,0 +1,213 @@
+//! `bursar software`: what was bought for a customer, and what products come with.
+
+use axum::http::Method;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::connect::{Access, Context, encoded};
+use super::exit::{Exit, Failure, Outcome};
+use super::output::Column;
+
+const COLUMNS: &[Column] = &[
+    Column("ID", "subscription"),
+    Column("PRODUCT", "product"),
+    Column("ORDERS", "orders"),
+    Column("QUANTITY", "quantity"),
+    Column("BOUGHT", "purchasedAt"),
+    Column("STATUS", "status"),
+    Column("KEYS", "keyState"),
+    Column("INSTRUCTIONS", "installationInstructionsUrl"),
+    Column("HYBRID BENEFIT", "hybridBenefit"),
+];
+const SHEET_COLUMNS: &[Column] = &[
+    Column("PRODUCT", "product"),
+    Column("COMES WITH", "comesWith"),
+    Column("VERSIONS", "options.versions"),
+    Column("LANGUAGES", "options.languages"),
+    Column("INSTRUCTIONS", "installationInstructionsUrl"),
+];
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Everything bought for a customer, cancelled too, with its orders and the state of its keys
+    List(List),
+    /// One of them
+    Show(One),
+    /// What products come with
+    Sheets,
+    /// Say what a product comes with, and what its keys and downloads are chosen by
+    Describe(Describe),
+}
+
+/// Whose software.
+#[derive(Debug, Args)]
+pub(crate) struct Customer {
+    /// The customer: id, name or domain
+    #[arg(long, short = 'C', value_name = "CUSTOMER")]
+    pub(crate) customer: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    customer: Customer,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct One {
+    /// Its id, as the list shows it
+    id: String,
+    #[command(flatten)]
+    customer: Customer,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Describe {
+    /// The product's id: DG7GMGF0FKZV, or DG7GMGF0FKZV:0003 for one sku of it
+    product: String,
+    /// A word of the terms for what has no keys: license_only, instructions, extended_security_updates
+    #[arg(long, value_name = "WORD")]
+    comes_with: Option<String>,
+    /// Where it is told how to install it
+    #[arg(long, value_name = "URL")]
+    instructions: Option<String>,
+    /// A version there is; may be given several times, as all of these
+    #[arg(long = "version", id = "product_version", value_name = "VERSION")]
+    versions: Vec<String>,
+    /// A language
+    #[arg(long = "language", value_name = "LANGUAGE")]
+    languages: Vec<String>,
+    /// 32 or 64
+    #[arg(long = "bit", value_name = "BIT")]
+    bits: Vec<String>,
+    /// A type of file
+    #[arg(long = "file-type", value_name = "TYPE")]
+    file_types: Vec<String>,
+    /// An operating system
+    #[arg(long = "os", value_name = "SYSTEM")]
+    operating_systems: Vec<String>,
+    /// Azure Hybrid Benefit of a licence with Software Assurance: its edition, datacenter or standard
+    #[arg(long, value_name = "EDITION")]
+    hybrid_benefit: Option<String>,
+    /// What the edition lets one do with the licence: convert, reuse
+    #[arg(long = "hybrid-use", value_name = "USE", requires = "hybrid_benefit")]
+    hybrid_uses: Vec<String>,
+}
+
+impl Verb {
+    pub(crate) async fn run(self, context: &Context) -> Outcome {
+        match self {
+            Verb::List(list) => list.run(context).await,
+            Verb::Show(one) => {
+                let customer = one.customer.resolve(context).await?;
+                let path = format!("/v1/customers/{customer}/software/{}", encoded(&one.id));
+                context.out.record(&context.look(&path).await?)?;
+                Ok(Exit::Done)
+            }
+            Verb::Sheets => {
+                let items = every(context, "/v1/software").await?;
+                context.out.rows(&items, SHEET_COLUMNS, true)?;
+                Ok(Exit::Done)
+            }
+            Verb::Describe(describe) => {
+                let answer = context.ask(Access::Look, Method::POST, "/v1/software", Some(&describe.body())).await?;
+                context.out.record(&answer)?;
+                Ok(Exit::Done)
+            }
+        }
+    }
+}
+
+impl Customer {
+    /// The customer's id.
+    pub(crate) async fn resolve(&self, context: &Context) -> Result<String, Failure> {
+        resolve(context, &self.customer).await
+    }
+}
+
+/// The id of a customer told by id, name or domain.
+pub(crate) async fn resolve(context: &Context, told: &str) -> Result<String, Failure> {
+    if told.parse::<bursar::domain::TenantId>().is_ok() {
+        return Ok(encoded(told));
+    }
+    for field in ["domain", "company_name"] {
+        let path = format!("/v1/tenants?limit=2&{field}={}", encoded(told));
+        let found = context.look(&path).await?;
+        match found.get("items").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default() {
+            [] => {}
+            [one] => return Ok(one.get("id").and_then(Value::as_str).unwrap_or_default().to_owned()),
+            _ => return Err(Failure::usage(format!("several customers are called {told}")).mend("use the id")),
+        }
+    }
+    Err(Failure::new(Exit::NotFound, format!("there is no customer {told} (not_found)")))
+}
+
+/// Every item of a list, page by page.
+pub(crate) async fn every(context: &Context, path: &str) -> Result<Vec<Value>, Failure> {
+    let (mut items, mut cursor) = (Vec::new(), None::<String>);
+    let parted = if path.contains('?') { '&' } else { '?' };
+    loop {
+        let mut asked = format!("{path}{parted}limit=200");
+        if let Some(cursor) = &cursor {
+            asked.push_str(&format!("&cursor={}", encoded(cursor)));
+        }
+        let mut body = context.look(&asked).await?;
+        if let Some(Value::Array(page)) = body.get_mut("items").map(Value::take) {
+            items.extend(page);
+        }
+        cursor = body.get("nextCursor").and_then(Value::as_str).map(str::to_owned);
+        if cursor.is_none() {
+            return Ok(items);
+        }
+    }
+}
+
+impl List {
+    async fn run(&self, context: &Context) -> Outcome {
+        let customer = self.customer.resolve(context).await?;
+        let mut items = every(context, &format!("/v1/customers/{customer}/software")).await?;
+        let whole = matches!(context.out.format, super::output::Format::Json | super::output::Format::Jsonl);
+        for item in items.iter_mut().filter(|_| !whole) {
+            let orders: Vec<&str> = item
+                .get("orders")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(|order| order.get("orderId").and_then(Value::as_str))
+                .collect();
+            let orders = orders.join(", ");
+            let benefit = item.get("azureHybridBenefit").map(|benefit| {
+                let part = |name: &str| benefit.get(name).map(super::output::text).unwrap_or_default();
+                format!("{}: {}", part("edition"), part("uses"))
+            });
+            item["orders"] = orders.into();
+            item["hybridBenefit"] = benefit.unwrap_or_default().into();
+        }
+        context.out.rows(&items, COLUMNS, true)?;
+        Ok(Exit::Done)
+    }
+}
+
+impl Describe {
+    fn body(&self) -> Value {
+        let mut body = json!({
+            "product": self.product,
+            "versions": self.versions,
+            "languages": self.languages,
+            "bits": self.bits,
+            "fileTypes": self.file_types,
+            "operatingSystems": self.operating_systems,
+        });
+        if let Some(word) = &self.comes_with {
+            body["comesWith"] = word.as_str().into();
+        }
+        if let Some(url) = &self.instructions {
+            body["installationInstructionsUrl"] = url.as_str().into();
+        }
+        if let Some(edition) = &self.hybrid_benefit {
+            body["azureHybridBenefit"] =
+                json!({ "edition": edition, "softwareAssurance": true, "uses": self.hybrid_uses });
+        }
+        body
+    }
+}

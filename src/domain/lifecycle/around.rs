@@ -1,0 +1,20 @@
+//! What stands around a subscription: a change of one may depend on its base, on the customer's other holdings and on
+//! the customer's account. Whoever asks has read them; nothing here does.
+
+use crate::domain::Subscription;
+
+/// What a change looks at beside the subscription itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Around {
+    /// The base, for an add-on.
+    pub base: Option<Subscription>,
+    /// The customer's other holdings, where an end is aligned to one of them.
+    pub others: Vec<Subscription>,
+    /// Least and most seats of the product, where the catalogue tells them.
+    pub seats: (Option<i64>, Option<i64>),
+    /// Days from the opening of the customer's account to its first billing period (S-ret).
+    pub opening_days: i64,
+}
+
+/// Nothing around.
+pub(super) static ALONE: Around = Around { base: None, others: Vec::new(), seats: (None, None), opening_days: 0 };

@@ -1,0 +1,166 @@
+//! Quotes: what the terms say about a change, with its price and what stands around the subscription read for it.
+
+use crate::domain::change::Amendments;
+use crate::domain::lifecycle::{self, Applied, Around};
+use crate::domain::{Change, Kind, Money, Quote, Refusal, Subscription};
+use crate::store::records::{catalog, subscriptions as rows, tenants};
+
+use super::work::Work;
+use super::{Result, price_list};
+
+/// Holdings of one customer looked at for an end to align to.
+const OTHERS_MAX: usize = 1_000;
+
+/// What the terms say about a change now. It checks no right: whoever calls it has.
+///
+/// # Errors
+/// What the store answers; a refusal by the terms is in the quote.
+pub fn quote(work: &mut Work, subscription: &Subscription, change: &Change) -> Result<Quote> {
+    let price = price_for(work, subscription, change, &Amendments::default())?;
+    let around = around(work, subscription, change, &Amendments::default())?;
+    let terms = super::tenants::terms_for(work, subscription.tenant)?;
+    Ok(lifecycle::quote_among(&terms, subscription, change, price, &around, work.now))
+}
+
+/// The change made, or the terms' refusal.
+pub(super) fn apply(
+    work: &mut Work,
+    subscription: &Subscription,
+    change: &Change,
+    amendments: &Amendments,
+) -> Result<std::result::Result<Applied, Refusal>> {
+    let price = price_for(work, subscription, change, amendments)?;
+    let around = around(work, subscription, change, amendments)?;
+    let terms = super::tenants::terms_for(work, subscription.tenant)?;
+    Ok(lifecycle::apply_among(&terms, subscription, change, amendments, price, &around, work.now))
+}
+
+/// The next term begun, or the terms' refusal.
+pub(super) fn renew(
+    work: &mut Work,
+    subscription: &Subscription,
+    amendments: &Amendments,
+) -> Result<std::result::Result<Applied, Refusal>> {
+    let over = amendments.over(&subscription.profile.next_term);
+    let price = price_after(work, subscription, &over)?;
+    let around = match over.custom_term_end_date {
+        Some(_) => Around { others: others(work, subscription)?, ..Around::default() },
+        None => Around::default(),
+    };
+    let terms = super::tenants::terms_for(work, subscription.tenant)?;
+    Ok(lifecycle::renew_among(&terms, subscription, amendments, price, &around, work.now))
+}
+
+/// The price of a seat: from the order line, else from the price list, else none.
+///
+/// # Errors
+/// What the store answers.
+pub fn price_of(work: &mut Work, subscription: &Subscription) -> Result<Option<Money>> {
+    let profile = &subscription.profile;
+    if profile.unit_price.is_some() {
+        return Ok(profile.unit_price);
+    }
+    let (tenant, term) = (subscription.tenant, profile.term_duration);
+    price_list::cost_for(work, tenant, &profile.offer_id, term, &profile.billing_cycle)
+}
+
+/// The price of a seat for what the change makes of it: the plan it has, or the one that follows.
+fn price_for(
+    work: &mut Work,
+    subscription: &Subscription,
+    change: &Change,
+    amendments: &Amendments,
+) -> Result<Option<Money>> {
+    match change {
+        Change::Renewal { amendments: own, .. } => {
+            let over = amendments.over(own).over(&subscription.profile.next_term);
+            price_after(work, subscription, &over)
+        }
+        Change::Conversion { to } => price_after(work, subscription, &amendments.over(to)),
+        Change::Schedule { instructions } => price_after(work, subscription, &amendments.over(instructions)),
+        Change::BillingPlan { billing_cycle } => price_of_cycle(work, subscription, billing_cycle),
+        _ => price_of(work, subscription),
+    }
+}
+
+/// The price of a seat in the next term: the list's for another plan, else that of the present one.
+///
+/// # Errors
+/// What the store answers.
+pub fn price_after(work: &mut Work, subscription: &Subscription, next: &Amendments) -> Result<Option<Money>> {
+    let profile = &subscription.profile;
+    let plan = lifecycle::plan_after(&work.terms, subscription, next);
+    if !profile.is_trial && plan.is_present(profile) {
+        return price_of(work, subscription);
+    }
+    let tenant = subscription.tenant;
+    let listed = price_list::cost_for(work, tenant, &plan.offer_id, plan.term_duration, &plan.billing_cycle)?;
+    if listed.is_some() {
+        return Ok(listed);
+    }
+    if plan.offer_id != profile.offer_id {
+        return Ok(None);
+    }
+    // A trial that was had for nothing says nothing about what it costs afterwards.
+    let known = profile.unit_price.filter(|price| !(profile.is_trial && price.is_zero()));
+    Ok(known.and_then(|price| lifecycle::price_of_cycle(price, profile, &plan.billing_cycle)))
+}
+
+/// The price of a seat in the next billing cycle, which may have been planned otherwise than the present one.
+///
+/// # Errors
+/// What the store answers.
+pub fn price_of_next_cycle(work: &mut Work, subscription: &Subscription) -> Result<Option<Money>> {
+    match subscription.profile.next_billing_cycle.clone() {
+        Some(cycle) => price_of_cycle(work, subscription, &cycle),
+        None => price_of(work, subscription),
+    }
+}
+
+fn price_of_cycle(work: &mut Work, subscription: &Subscription, cycle: &str) -> Result<Option<Money>> {
+    let profile = &subscription.profile;
+    if cycle == profile.billing_cycle {
+        return price_of(work, subscription);
+    }
+    let listed = price_list::cost_for(work, subscription.tenant, &profile.offer_id, profile.term_duration, cycle)?;
+    if listed.is_some() {
+        return Ok(listed);
+    }
+    Ok(profile.unit_price.and_then(|price| lifecycle::price_of_cycle(price, profile, cycle)))
+}
+
+/// What stands around a subscription, as far as the change looks at it.
+fn around(work: &mut Work, subscription: &Subscription, change: &Change, amendments: &Amendments) -> Result<Around> {
+    let profile = &subscription.profile;
+    let mut around = Around::default();
+    let looks_at_base = matches!(change.kind(), Kind::Purchase | Kind::Activation | Kind::Reactivation);
+    if let Some(base) = profile.parent_subscription_id.filter(|_| looks_at_base) {
+        around.base = rows::get(&mut work.tx, subscription.tenant, base)?.map(|stored| stored.value);
+    }
+    let aligned = match change {
+        Change::Purchase {} | Change::Activation {} => profile.custom_term_end_date,
+        Change::Renewal { amendments: own, .. } | Change::Schedule { instructions: own } => {
+            amendments.over(own).custom_term_end_date
+        }
+        _ => None,
+    };
+    if aligned.is_some() {
+        around.others = others(work, subscription)?;
+    }
+    if matches!(change.kind(), Kind::Purchase | Kind::Quantity | Kind::Conversion | Kind::Schedule)
+        && let Some(product) = catalog::product(&mut work.tx, &profile.offer_id)?
+    {
+        around.seats = (product.value.minimum_quantity, product.value.maximum_quantity);
+    }
+    let keeps_data = work.terms.family(&profile.family).suspension.as_ref().and_then(|rule| rule.delete_after_max);
+    if change.kind() == Kind::Suspension && keeps_data.is_some() {
+        let tenant = tenants::get(&mut work.tx, subscription.tenant)?;
+        around.opening_days = tenant.map_or(0, |tenant| tenant.value.opening_days());
+    }
+    Ok(around)
+}
+
+fn others(work: &mut Work, subscription: &Subscription) -> Result<Vec<Subscription>> {
+    let page = rows::page(&mut work.tx, Some(subscription.tenant), None, OTHERS_MAX)?;
+    Ok(page.items.into_iter().map(|stored| stored.value).filter(|other| other.id != subscription.id).collect())
+}
