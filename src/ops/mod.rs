@@ -5,6 +5,7 @@
 //! engine and never talks to the outside: what goes out is a row of the outbox.
 
 pub mod activations;
+pub mod activity;
 pub mod catalog;
 mod charging;
 pub mod deliveries;

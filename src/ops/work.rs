@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::domain::audit::changes::{self, FieldChange};
 use crate::domain::change::Amendments;
 use crate::domain::decision::{Answer, Decision, Verdict};
 use crate::domain::ids::Noun;
@@ -191,6 +192,8 @@ pub struct Work {
     pub settings: Arc<Settings>,
     record: Record,
     effects: Vec<String>,
+    /// What was written of subscriptions and is not noted yet.
+    changed: Vec<(SubscriptionId, Vec<FieldChange>)>,
 }
 
 impl Work {
@@ -205,7 +208,19 @@ impl Work {
         settings: Arc<Settings>,
     ) -> Self {
         let cause = ids.cause.clone();
-        Self { tx, now, rights, cause, judge, terms, ids, settings, record: Record::default(), effects: Vec::new() }
+        Self {
+            tx,
+            now,
+            rights,
+            cause,
+            judge,
+            terms,
+            ids,
+            settings,
+            record: Record::default(),
+            effects: Vec::new(),
+            changed: Vec::new(),
+        }
     }
 
     /// Moves the work out of a borrowed place, leaving a hollow one whose every use fails.
@@ -222,6 +237,7 @@ impl Work {
             settings: Arc::clone(&self.settings),
             record: Record::default(),
             effects: Vec::new(),
+            changed: Vec::new(),
         };
         std::mem::replace(self, hollow)
     }
@@ -248,6 +264,7 @@ impl Work {
 
     /// Notes what was done, for the activity log.
     pub fn note(&mut self, operation: &str, subscription: Option<&Subscription>, request: Option<Id>, note: &str) {
+        let changed = self.changed_of(subscription);
         self.record.activity.push(Activity {
             at: self.now,
             by: self.rights.principal.clone(),
@@ -257,7 +274,14 @@ impl Work {
             subscription: subscription.map(|subscription| subscription.id),
             request,
             note: note.to_owned(),
+            changed,
         });
+    }
+
+    /// What was written of this subscription since it was last noted.
+    fn changed_of(&mut self, subscription: Option<&Subscription>) -> Vec<FieldChange> {
+        let place = self.changed.iter().position(|(id, _)| subscription.is_some_and(|noted| noted.id == *id));
+        place.map(|place| self.changed.swap_remove(place).1).unwrap_or_default()
     }
 
     /// Notes what was done to a tenant.
@@ -317,6 +341,11 @@ impl Work {
             timers::set(&mut self.tx, timer)?;
         }
         subscriptions::save(&mut self.tx, before.map(|stored| &stored.value), after)?;
+        let changed = changes::changes(before.map(|stored| &stored.value), after);
+        if !changed.is_empty() {
+            self.changed.retain(|(id, _)| *id != after.id);
+            self.changed.push((after.id, changed));
+        }
         let stood = before.is_some_and(|stored| stored.value.standing.status != Status::Deleted);
         if stood && after.standing.status == Status::Deleted {
             // C-rev: whatever ended the purchase, its keys and links end in the same commit.
@@ -373,6 +402,7 @@ impl Work {
     pub fn undo(&mut self, mark: Mark) {
         self.tx.rollback_to(mark.tx);
         self.record = mark.record;
+        self.changed.clear();
         self.effects.truncate(mark.effects);
     }
 

@@ -52,7 +52,7 @@ pub struct Schema {
 
 impl Schema {
     /// Every schema.
-    pub const ALL: [&'static Schema; 15] = [
+    pub const ALL: [&'static Schema; 16] = [
         &TENANTS,
         &SUBSCRIPTIONS,
         &ORDERS,
@@ -68,6 +68,7 @@ impl Schema {
         &POLICIES,
         &TOKENS,
         &SUPPORT,
+        &ACTIVITY,
     ];
 
     /// The schema of a noun.
@@ -421,6 +422,35 @@ pub static SUPPORT: Schema = Schema {
         ("resolution", Type::Word(&["granted", "declined", "withdrawn"])),
     ],
     aliases: &[("customer", "tenant"), ("created_date", "created_at"), ("order", "order_id"), ("type", "problem")],
+    labels: false,
+};
+
+/// The activity log; `operation` is our word for what was done or Partner Center's.
+pub static ACTIVITY: Schema = Schema {
+    noun: "activity",
+    fields: &[
+        ("id", Type::Text),
+        ("at", Type::Instant),
+        ("by", Type::Text),
+        ("operation", Type::Id),
+        ("resource_type", Type::Id),
+        ("operation_status", Type::Word(&["succeeded", "failed", "progress", "decline"])),
+        ("tenant", Type::Id),
+        ("company_name", Type::Id),
+        ("subscription", Type::Id),
+        ("request", Type::Id),
+        ("cause", Type::Text),
+    ],
+    aliases: &[
+        ("customer", "tenant"),
+        ("customer_id", "tenant"),
+        ("customer_name", "company_name"),
+        ("operation_type", "operation"),
+        ("operation_date", "at"),
+        ("user", "by"),
+        ("resource", "resource_type"),
+        ("status", "operation_status"),
+    ],
     labels: false,
 };
 
