@@ -10,7 +10,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("check", &["bursar check", "bursar -o json check book"]),
     ("test", &["bursar test", "bursar test --only renewal"]),
     ("backup", &["bursar backup /backups/monday.bursar"]),
-    ("verify", &["bursar verify", "bursar verify /backups/monday.bursar"]),
+    ("verify", &["bursar verify", "bursar verify /backups/monday.bursar --checkpoint 4711:HASH"]),
     ("subscriptions cancel", &["bursar subscriptions cancel ID --reason customer_request --why 'they moved away'"]),
     (
         "cancel",
@@ -84,6 +84,14 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "bursar support create --type deployment --customer anker.example --title 'Move from volume licensing' --impact '60 servers' --description 'Plan the move' --contact-name 'Anna Berg' --contact-email anna@partner.example --contact-phone '+31 20 555 0100'",
         ],
     ),
+    (
+        "activity csv",
+        &[
+            "bursar activity csv > month.csv",
+            "bursar activity csv --from 2027-01-01 --to 2027-04-01 --customer 'Anker BV'",
+        ],
+    ),
+    ("activity checkpoint", &["bursar activity checkpoint"]),
     ("support update", &["bursar support update SUPPORT --contact-phone '+31 20 555 0100' --status open"]),
     ("support note", &["bursar support note SUPPORT 'the customer was told'"]),
     ("support close", &["bursar support close SUPPORT --resolution granted --note 'credited on the next invoice'"]),
@@ -162,6 +170,7 @@ const CONDITIONS: &[(&str, &str)] = &[
     ("ledger", " --all -o csv"),
     ("invoices", " --where currency=EUR"),
     ("prices", " TENANT"),
+    ("activity", " --from 2027-01-01 --operation get_software_key"),
     ("support", " --where status=open,attention_needed"),
 ];
 

@@ -98,6 +98,7 @@ impl Verify {
                 "checkpoint": chained.checkpoint(),
                 "broken": chained.broken.map(|broken| json!({ "sequence": broken.seq, "fault": broken.fault.as_str() })),
             },
+            "invoices": invoices,
         }))?;
         let restore = "put the last backup in its place, and keep this file";
         if let Some(broken) = chained.broken {

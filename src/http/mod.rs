@@ -17,6 +17,7 @@ use crate::domain::ids::Noun;
 use problem::Problem;
 
 mod activations;
+mod activity;
 pub mod auth;
 mod body;
 mod cancellations;
@@ -182,7 +183,9 @@ fn records() -> Router<Doors> {
         .route("/v1/invoices/{id}", get(invoices::show))
         .route("/v1/invoices/{id}/lineitems", get(invoices::line_items))
         .route("/v1/invoices/{id}/customers/{tenant}", get(invoices::statement))
-        .route("/v1/activity", get(records::activity))
+        .route("/v1/activity", get(activity::list))
+        .route("/v1/activity/checkpoint", get(activity::checkpoint))
+        .route("/v1/auditrecords", get(activity::audit_records))
         .route("/v1/deliveries", get(exchange::list_deliveries))
         .route("/v1/deliveries/{id}", get(exchange::delivery))
         .route("/v1/deliveries/{id}/redrive", post(exchange::redrive))

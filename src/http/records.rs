@@ -1,4 +1,4 @@
-//! What is only looked at: products, decisions, runs, occurrences, the ledger and the activity log.
+//! What is only looked at: products, decisions, runs, occurrences and the ledger.
 
 use axum::extract::{Path, State};
 
@@ -8,13 +8,10 @@ use super::reply::{Call, Reply};
 use super::{Doors, id, json};
 use crate::domain::ids::Noun;
 use crate::domain::run::Run;
-use crate::domain::selection::{DECISIONS, LEDGER, PRODUCTS, RUNS, SCHEDULES, Scalar, Schema};
+use crate::domain::selection::{DECISIONS, LEDGER, PRODUCTS, RUNS, SCHEDULES, Scalar};
 use crate::domain::trigger::Occurrence;
 use crate::ops::{catalog, ledger, lists};
 use crate::store::records::keys;
-
-/// The activity log is walked and not selected from.
-static ACTIVITY: Schema = Schema { noun: "activity", fields: &[], aliases: &[], labels: false };
 
 /// `GET /v1/products`: in our own JSON; in Partner Center's for a call that names a country, as its calls do.
 pub(super) async fn products(State(doors): State<Doors>, call: Call, pairs: Pairs) -> Result<Reply, Problem> {
@@ -107,16 +104,6 @@ pub(super) async fn lines(State(doors): State<Doors>, call: Call, pairs: Pairs) 
     let found = doors.app.look(call.rights, move |work| {
         let page = ledger::list(work, &listing.selection, listing.before_seq(), listing.limit)?;
         Ok(listing.reply(page, |line| json::line(&line)))
-    });
-    Ok(found.await?)
-}
-
-/// `GET /v1/activity`
-pub(super) async fn activity(State(doors): State<Doors>, call: Call, pairs: Pairs) -> Result<Reply, Problem> {
-    let listing = Listing::read(&doors, &ACTIVITY, pairs)?;
-    let found = doors.app.look(call.rights, move |work| {
-        let page = ledger::activity(work, listing.before_seq(), listing.limit)?;
-        Ok(listing.reply(page, |activity| json::shown(&activity)))
     });
     Ok(found.await?)
 }

@@ -96,6 +96,8 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/invoices/{id}/lineitems", "invoices.read"),
     route("GET", "/v1/invoices/{id}/customers/{tenant}", "invoices.read"),
     route("GET", "/v1/activity", "activity.read"),
+    route("GET", "/v1/activity/checkpoint", "activity.read"),
+    route("GET", "/v1/auditrecords", "activity.read"),
     route("POST", "/v1/library/reload", "library.reload"),
     route("GET", "/v1/clock", "schedules.read"),
     route("POST", "/v1/clock/advance", "store.admin"),

@@ -8,6 +8,7 @@ pub mod activations;
 pub mod add_ons;
 pub mod cancellations;
 pub mod carts;
+pub mod activity;
 pub mod catalog;
 mod charging;
 pub mod checkout;

@@ -4,6 +4,7 @@
 
 mod activations;
 mod cancellations;
+mod activity;
 mod cli_daemon;
 mod cli_keys;
 mod cli_run;

@@ -52,7 +52,7 @@ pub struct Schema {
 
 impl Schema {
     /// Every schema.
-    pub const ALL: [&'static Schema; 18] = [
+    pub const ALL: [&'static Schema; 19] = [
         &TENANTS,
         &SUBSCRIPTIONS,
         &ORDERS,
@@ -71,6 +71,7 @@ impl Schema {
         &TOKENS,
         &SUPPORT,
         &USERS,
+        &ACTIVITY,
     ];
 
     /// The schema of a noun.
@@ -483,6 +484,35 @@ pub static USERS: Schema = Schema {
         ("created_at", Type::Instant),
     ],
     aliases: &[("roles", "role"), ("tenant", "customer")],
+    labels: false,
+};
+
+/// The activity log; `operation` is our word for what was done or Partner Center's.
+pub static ACTIVITY: Schema = Schema {
+    noun: "activity",
+    fields: &[
+        ("id", Type::Text),
+        ("at", Type::Instant),
+        ("by", Type::Text),
+        ("operation", Type::Id),
+        ("resource_type", Type::Id),
+        ("operation_status", Type::Word(&["succeeded", "failed", "progress", "decline"])),
+        ("tenant", Type::Id),
+        ("company_name", Type::Id),
+        ("subscription", Type::Id),
+        ("request", Type::Id),
+        ("cause", Type::Text),
+    ],
+    aliases: &[
+        ("customer", "tenant"),
+        ("customer_id", "tenant"),
+        ("customer_name", "company_name"),
+        ("operation_type", "operation"),
+        ("operation_date", "at"),
+        ("user", "by"),
+        ("resource", "resource_type"),
+        ("status", "operation_status"),
+    ],
     labels: false,
 };
 
