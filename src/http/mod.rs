@@ -34,8 +34,8 @@ mod invoices;
 mod json;
 mod library;
 pub mod lists;
-mod prices;
 mod orders;
+mod prices;
 pub mod problem;
 mod records;
 pub mod refused;
@@ -108,8 +108,6 @@ fn commerce() -> Router<Doors> {
             "/v1/customers/{tenant}/orders/{id}/lineitems/{line}/activationlinks",
             get(customers::below::activation_links_of_line),
         )
-        .route("/v1/customers/{tenant}/orders", get(customers::list_orders))
-        .route("/v1/customers/{tenant}/orders/{id}", get(customers::show_order))
 }
 
 /// Software with its keys, and the devices it is moved on.

@@ -173,20 +173,10 @@ pub fn is_public(method: &Method, path: &str) -> bool {
 }
 
 /// The paths of single records and of verbs whose queries mean something.
-const ASKED: [&str; 5] = [
+const ASKED: [&str; 9] = [
     "/v1/subscriptions/{id}/story",
     "/v1/subscriptions/{id}/quote",
     "/v1/terms/{family}",
-    "/v1/upcoming",
-    "/v1/import",
-];
-
-/// The paths that tell one thing and are no lists, though they end as those do.
-const SINGLE: [&str; 5] =
-    ["/v1/clock", "/v1/export", "/v1/whoami", "/v1/roles", "/v1/customers/{tenant}/activations/plan"];
-const ASKED: [&str; 8] = [
-    "/v1/subscriptions/{id}/story",
-    "/v1/subscriptions/{id}/quote",
     "/v1/upcoming",
     "/v1/import",
     "/v1/products/{id}",
@@ -194,6 +184,10 @@ const ASKED: [&str; 8] = [
     "/v1/products/{id}/skus/{sku}/availabilities/{availability}",
     "/v1/tenants/{id}/offers/{name}",
 ];
+
+/// The paths that tell one thing and are no lists, though they end as those do.
+const SINGLE: [&str; 5] =
+    ["/v1/clock", "/v1/export", "/v1/whoami", "/v1/roles", "/v1/customers/{tenant}/activations/plan"];
 
 /// Whether a query means anything there: on lists, and where a path is one of the few that read one.
 pub fn takes_query(method: &Method, path: &str) -> bool {

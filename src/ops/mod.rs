@@ -5,10 +5,10 @@
 //! engine and never talks to the outside: what goes out is a row of the outbox.
 
 pub mod activations;
+pub mod activity;
 pub mod add_ons;
 pub mod cancellations;
 pub mod carts;
-pub mod activity;
 pub mod catalog;
 mod charging;
 pub mod checkout;

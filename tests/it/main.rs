@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod activations;
-mod cancellations;
 mod activity;
+mod cancellations;
 mod cli_daemon;
 mod cli_keys;
 mod cli_run;
@@ -41,11 +41,11 @@ mod people_matrix;
 mod people_world;
 mod raw;
 mod shipped;
-mod store_chain;
 mod shop_checkout;
 mod shop_eligibility;
 mod shop_http;
 mod shop_world;
+mod store_chain;
 mod store_contract;
 mod store_crash;
 mod store_files;
