@@ -214,7 +214,7 @@ fn row(tenant: &str, number: u8, product: &str, status: &str, more: Value) -> Va
 }
 
 /// The activity log as whoever asks sees it, newest first.
-pub(crate) fn activity_of(work: &mut Work) -> bursar::ops::Result<Vec<Activity>> {
+pub(crate) fn activity_of(work: &mut Work) -> ops::Result<Vec<Activity>> {
     let query = activity::Query::of(Selection::everything(&ACTIVITY), work.now);
     let page = activity::select(work, &query, None, 1_000)?;
     Ok(page.items.into_iter().map(|entry| entry.activity).collect())
