@@ -1,18 +1,31 @@
 //! Terms: the rules of a family as dated data.
 //!
-//! A family is one TOML file: windows, renewal, suspension, seats, what follows the term, rounding; each row with the
-//! id of its rule and where it is written. Nothing here names a family: a new one is a new file and its golden cases.
+//! A family is one TOML file: windows, renewal, suspension, seats, what follows the term, rounding, what is shown, keys;
+//! each row with the id of its rule and where it is written. Nothing here names a family: a new one is a new file and its golden cases.
 //! It never reads a file; the text comes in.
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
-use super::change::{Kind, Reason};
+use super::Instant;
+use super::change::Kind;
 use super::ledger::ChargeType;
-use super::{Instant, Span};
 
+mod billing;
+mod cancellation;
+mod keys;
 mod read;
+mod row;
+mod rules;
+mod visibility;
+mod windows;
+
+pub use billing::{Cut, RoundingRules};
+pub use cancellation::CancellationRule;
+pub use keys::{Delivery, KeyRule, Reader, Sight};
+pub use row::{DatedBy, Told};
+pub use rules::{AfterTerm, QuantityRule, RenewalRule, SuspensionRule, TermEnd, When};
+pub use visibility::{List, Visibility, is_software, listed};
+pub use windows::{End, Late, Refund, Window};
 
 /// Where a rule is written in a terms file, for messages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -33,264 +46,6 @@ pub struct TermsError {
     pub place: Place,
     /// What was expected there.
     pub expected: String,
-}
-
-/// How a term's end is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TermEnd {
-    /// The last day counts whole; the next term begins at 00:00Z of the day after.
-    #[default]
-    InclusiveDay,
-    /// To the second.
-    Exact,
-}
-
-/// How the end of a window is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum End {
-    /// The last day counts whole: the window closes at 00:00Z of the day after.
-    EndOfDayUtc,
-    /// To the microsecond.
-    Exact,
-}
-
-/// What a cancellation inside the window gives back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Refund {
-    /// What the cycle cost.
-    Full,
-    /// The part of the cycle from the day of the event to the cycle's end, both counted.
-    Prorated,
-    /// Nothing.
-    Nothing,
-}
-
-/// What a request to cancel means once the window is closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Late {
-    /// It is refused.
-    #[default]
-    Refused,
-    /// It switches auto-renew off; the term runs out.
-    StopRenewal,
-}
-
-/// A dated window: until when a change of the present term is possible, and for what refund.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Window {
-    /// The rule's id.
-    pub rule: String,
-    /// Where it is written.
-    #[serde(default)]
-    pub source: String,
-    /// The kinds of change it bounds: cancellation, and quantity for batches of seats.
-    #[serde(default = "read::cancellation")]
-    pub covers: Vec<Kind>,
-    /// The billing cycles it holds for; empty: any.
-    #[serde(default)]
-    pub billing: Vec<String>,
-    /// First purchase or renewal it holds for; none: open to the past.
-    #[serde(default, deserialize_with = "read::date")]
-    pub from: Option<Instant>,
-    /// First purchase or renewal it no longer holds for; none: still in force.
-    #[serde(default, deserialize_with = "read::date")]
-    pub until: Option<Instant>,
-    /// How long it is open.
-    pub length: Span,
-    /// How its end is counted.
-    pub end: End,
-    /// What a cancellation gives back.
-    pub refund: Refund,
-    /// Everything comes back when asked within this time of the opening.
-    #[serde(default)]
-    pub full_within: Option<Span>,
-    /// What a request means once it is closed.
-    #[serde(default)]
-    pub late: Late,
-    /// Partner Center's code for a late request.
-    #[serde(default)]
-    pub partner_center_code: Option<u32>,
-    /// Where it stands in its file.
-    #[serde(skip)]
-    pub place: Place,
-}
-
-impl Window {
-    /// The first instant too late, for a window opened then; none beyond the calendar.
-    pub fn closes(&self, opened: Instant) -> Option<Instant> {
-        match self.end {
-            End::Exact => self.length.after(opened),
-            End::EndOfDayUtc => Span::days(1).after(midnight(self.length.after(opened)?)),
-        }
-    }
-
-    /// Whether it was opened so recently that everything comes back.
-    pub fn is_full(&self, opened: Instant, now: Instant) -> bool {
-        match self.refund {
-            Refund::Full => true,
-            Refund::Nothing => false,
-            Refund::Prorated => self.full_within.and_then(|span| span.after(opened)).is_some_and(|late| now < late),
-        }
-    }
-
-    fn holds(&self, kind: Kind, billing: &str, at: Instant) -> bool {
-        self.covers.contains(&kind)
-            && (self.billing.is_empty() || self.billing.iter().any(|known| known == billing))
-            && dated(self.from, self.until, at)
-    }
-}
-
-/// Whether subscriptions bought in a span of dates renew.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RenewalRule {
-    /// The rule's id.
-    pub rule: String,
-    /// Where it is written.
-    #[serde(default)]
-    pub source: String,
-    /// First purchase it holds for.
-    #[serde(default, deserialize_with = "read::date")]
-    pub from: Option<Instant>,
-    /// First purchase it no longer holds for.
-    #[serde(default, deserialize_with = "read::date")]
-    pub until: Option<Instant>,
-    /// Whether it renews, unless auto-renew is switched off.
-    pub renews: bool,
-    /// Partner Center's code when it does not.
-    #[serde(default)]
-    pub partner_center_code: Option<u32>,
-    /// Where it stands in its file.
-    #[serde(skip)]
-    pub place: Place,
-}
-
-/// Cancellation, beside its windows.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CancellationRule {
-    /// The rule on reasons.
-    pub rule: String,
-    /// Where it is written.
-    #[serde(default)]
-    pub source: String,
-    /// The reasons it may have.
-    pub reasons: Vec<Reason>,
-    /// The rule that refuses where there is no window.
-    pub none: String,
-    /// Partner Center's code for it.
-    #[serde(default)]
-    pub partner_center_code: Option<u32>,
-}
-
-/// Suspension.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SuspensionRule {
-    /// The rule's id.
-    pub rule: String,
-    /// Where it is written.
-    #[serde(default)]
-    pub source: String,
-    /// Whether it is possible.
-    pub allowed: bool,
-    /// The reasons it may have.
-    #[serde(default)]
-    pub reasons: Vec<Reason>,
-    /// Whether billing cycles go on while it lasts.
-    #[serde(default)]
-    pub billing_continues: bool,
-    /// Data is deleted at the end of this day after the suspension (counted in whole UTC days); none: at the term's end.
-    #[serde(default)]
-    pub delete_after: Option<Span>,
-    /// Partner Center's code where it is not possible.
-    #[serde(default)]
-    pub partner_center_code: Option<u32>,
-}
-
-/// When seats may change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum When {
-    /// At any time.
-    AnyTime,
-    /// While the window of those seats is open.
-    Window,
-    /// Not at all.
-    Never,
-}
-
-/// Seats.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct QuantityRule {
-    /// The rule's id.
-    pub rule: String,
-    /// Where it is written.
-    #[serde(default)]
-    pub source: String,
-    /// When there may be more.
-    pub increase: When,
-    /// When there may be fewer.
-    pub decrease: When,
-    /// Least seats.
-    #[serde(default = "read::one")]
-    pub minimum: i64,
-    /// Most seats.
-    #[serde(default = "read::million")]
-    pub maximum: i64,
-    /// Partner Center's code when refused.
-    #[serde(default)]
-    pub partner_center_code: Option<u32>,
-}
-
-/// What follows a term that was not renewed.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AfterTerm {
-    /// The rule's id.
-    pub rule: String,
-    /// Where it is written.
-    #[serde(default)]
-    pub source: String,
-    /// How long it is expired before it is disabled.
-    pub expired_for: Span,
-    /// How much longer it is disabled when it was suspended at the term's end.
-    pub suspended_for: Span,
-    /// How long it is disabled before it is deleted.
-    pub disabled_for: Span,
-}
-
-/// How an amount that does not come out even is cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Cut {
-    /// The whole amount, cut off toward zero.
-    #[default]
-    TotalTrunc,
-    /// The price of one seat, cut off toward zero, then times the seats.
-    UnitTrunc,
-    /// The whole amount, to the nearest.
-    HalfUp,
-}
-
-/// Which charge types are cut how; a type that is not named is `total_trunc`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RoundingRules {
-    /// The whole amount cut off.
-    #[serde(default)]
-    pub total_trunc: Vec<ChargeType>,
-    /// The price of one seat cut off.
-    #[serde(default)]
-    pub unit_trunc: Vec<ChargeType>,
-    /// The whole amount to the nearest.
-    #[serde(default)]
-    pub half_up: Vec<ChargeType>,
 }
 
 /// The rules of one family.
@@ -320,6 +75,10 @@ pub struct Family {
     pub after_term: Option<AfterTerm>,
     /// Rounding.
     pub rounding: RoundingRules,
+    /// In which lists a purchase is shown, by its date.
+    pub visibilities: Vec<Visibility>,
+    /// Keys and downloads, by the date of the act.
+    pub keys: Vec<KeyRule>,
 }
 
 impl Family {
@@ -330,7 +89,16 @@ impl Family {
 
     /// The renewal rule for a purchase of then.
     pub fn renewal(&self, purchased: Instant) -> Option<&RenewalRule> {
-        self.renewals.iter().find(|rule| dated(rule.from, rule.until, purchased))
+        self.renewals.iter().find(|rule| row::dated(rule.from, rule.until, purchased))
+    }
+
+    /// Every dated row, in the order of the tables, as it is told.
+    pub fn told(&self) -> Vec<Told> {
+        let mut told: Vec<Told> = self.windows.iter().map(Told::of).collect();
+        told.extend(self.renewals.iter().map(Told::of));
+        told.extend(self.visibilities.iter().map(Told::of));
+        told.extend(self.keys.iter().map(Told::of));
+        told
     }
 
     /// How a charge type is cut.
@@ -427,8 +195,4 @@ impl Terms {
 /// 00:00Z of the instant's day.
 pub(crate) fn midnight(at: Instant) -> Instant {
     at.date_naive().and_time(chrono::NaiveTime::MIN).and_utc()
-}
-
-fn dated(from: Option<Instant>, until: Option<Instant>, at: Instant) -> bool {
-    from.is_none_or(|from| from <= at) && until.is_none_or(|until| at < until)
 }

@@ -12,6 +12,7 @@ use super::{Doors, json};
 use crate::domain::change::Reason;
 use crate::domain::request::Outcome;
 use crate::domain::selection::{ORDERS, SUBSCRIPTIONS, Schema, TENANTS};
+use crate::domain::terms::listed;
 use crate::domain::{Change, OrderId, Refusal, Subscription, SubscriptionId, TenantId};
 use crate::json::Value;
 use crate::ops::{self, Work, catalog, requests, subscriptions, tenants};
@@ -75,7 +76,9 @@ pub(super) async fn list_subscriptions(
         exists(work, tenant)?;
         let page = subscriptions::select(work, &listing.selection, listing.after.as_deref(), listing.limit)?;
         let mut items = Vec::with_capacity(page.items.len());
-        for stored in page.items {
+        // VIS-*: what was bought as an order alone is among the orders, not here.
+        let terms = std::sync::Arc::clone(&work.terms);
+        for stored in page.items.iter().filter(|stored| listed(&terms, &stored.value)) {
             items.push(in_their_json(work, &stored.value)?);
         }
         let path = format!("/customers/{tenant}/subscriptions");

@@ -33,6 +33,7 @@ mod store_files;
 mod store_history;
 mod store_load;
 mod store_serial;
+mod terms_rows;
 mod testing;
 mod tidy;
 mod triggers;

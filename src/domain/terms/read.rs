@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
+use super::row::{Row, meet};
 use super::{
-    AfterTerm, CancellationRule, Family, Place, QuantityRule, RenewalRule, RoundingRules, SuspensionRule, TermEnd,
-    TermsError, Window,
+    AfterTerm, CancellationRule, Family, KeyRule, Place, QuantityRule, RenewalRule, RoundingRules, SuspensionRule,
+    TermEnd, TermsError, Visibility, Window,
 };
 use crate::domain::calendar::{self, Instant};
 use crate::domain::change::Kind;
@@ -30,6 +31,10 @@ struct Sheet {
     quantity: Option<QuantityRule>,
     after_term: Option<AfterTerm>,
     rounding: Option<RoundingRules>,
+    #[serde(default)]
+    visibility: Vec<Spanned<Visibility>>,
+    #[serde(default)]
+    key: Vec<Spanned<KeyRule>>,
 }
 
 /// Reads every file, later ones over earlier ones, and checks what came out.
@@ -69,16 +74,11 @@ fn lay(families: &mut BTreeMap<String, Family>, sheet: Sheet, path: &str, text: 
     if let Some(cycles) = sheet.billing_cycles {
         family.billing_cycles = cycles;
     }
-    for row in sheet.window {
-        let place = place(path, text, row.span().start);
-        let window = Window { place, ..row.into_inner() };
-        replace(&mut family.windows, window, |row| &row.rule);
-    }
-    for row in sheet.renewal {
-        let place = place(path, text, row.span().start);
-        let rule = RenewalRule { place, ..row.into_inner() };
-        replace(&mut family.renewals, rule, |row| &row.rule);
-    }
+    let file = File { path, text };
+    file.rows(&mut family.windows, sheet.window);
+    file.rows(&mut family.renewals, sheet.renewal);
+    file.rows(&mut family.visibilities, sheet.visibility);
+    file.rows(&mut family.keys, sheet.key);
     family.cancellation = sheet.cancellation.or(family.cancellation.take());
     family.suspension = sheet.suspension.or(family.suspension.take());
     family.quantity = sheet.quantity.or(family.quantity.take());
@@ -102,47 +102,51 @@ fn blank(name: &str) -> Family {
         quantity: None,
         after_term: None,
         rounding: RoundingRules::default(),
+        visibilities: Vec::new(),
+        keys: Vec::new(),
     }
 }
 
-fn replace<T>(rows: &mut Vec<T>, row: T, rule: impl Fn(&T) -> &String) {
-    match rows.iter_mut().find(|known| rule(known) == rule(&row)) {
-        Some(known) => *known = row,
-        None => rows.push(row),
+/// A file that is being read.
+#[derive(Clone, Copy)]
+struct File<'a> {
+    path: &'a str,
+    text: &'a str,
+}
+
+impl File<'_> {
+    /// Lays rows over the known ones: the same rule id replaces, another one is added.
+    fn rows<T: Row>(self, known: &mut Vec<T>, fresh: Vec<Spanned<T>>) {
+        for spanned in fresh {
+            let place = place(self.path, self.text, spanned.span().start);
+            let mut row = spanned.into_inner();
+            row.put(place);
+            match known.iter_mut().find(|known| known.rule() == row.rule()) {
+                Some(known) => *known = row,
+                None => known.push(row),
+            }
+        }
     }
 }
 
-/// Two rows that hold for the same purchase would make the file's order a rule nobody wrote down.
+/// Two rows that hold for the same dates would make the file's order a rule nobody wrote down.
 fn overlaps(family: &Family, wrong: &mut Vec<TermsError>) {
-    let mut clash = |place: &Place, one: &str, other: &str| {
-        let expected = format!("dates that no other row has: {one} and {other} both hold for some purchase");
-        wrong.push(TermsError { place: place.clone(), expected });
-    };
-    for (index, one) in family.windows.iter().enumerate() {
-        for other in &family.windows[index + 1..] {
-            let kinds = one.covers.iter().any(|kind| other.covers.contains(kind));
-            let cycles = one.billing.is_empty()
-                || other.billing.is_empty()
-                || one.billing.iter().any(|cycle| other.billing.contains(cycle));
-            if kinds && cycles && meet((one.from, one.until), (other.from, other.until)) {
-                clash(&other.place, &one.rule, &other.rule);
-            }
-        }
-    }
-    for (index, one) in family.renewals.iter().enumerate() {
-        for other in &family.renewals[index + 1..] {
-            if meet((one.from, one.until), (other.from, other.until)) {
-                clash(&other.place, &one.rule, &other.rule);
-            }
-        }
-    }
+    overlap(&family.windows, wrong);
+    overlap(&family.renewals, wrong);
+    overlap(&family.visibilities, wrong);
+    overlap(&family.keys, wrong);
 }
 
-type Dates = (Option<Instant>, Option<Instant>);
-
-fn meet(one: Dates, other: Dates) -> bool {
-    let before = |until: Option<Instant>, from: Option<Instant>| matches!((until, from), (Some(u), Some(f)) if u <= f);
-    !before(one.1, other.0) && !before(other.1, one.0)
+fn overlap<T: Row>(rows: &[T], wrong: &mut Vec<TermsError>) {
+    for (index, one) in rows.iter().enumerate() {
+        for other in rows.iter().skip(index + 1) {
+            if one.clashes(other) && meet(one.dates(), other.dates()) {
+                let (rules, what) = (format!("{} and {}", one.rule(), other.rule()), T::DATED_BY.as_str());
+                let expected = format!("dates that no other row has: {rules} both hold for some {what}");
+                wrong.push(TermsError { place: other.place().clone(), expected });
+            }
+        }
+    }
 }
 
 fn place(path: &str, text: &str, offset: usize) -> Place {

@@ -1,0 +1,74 @@
+//! Golden cases of the rows beside windows and renewals: where a purchase is shown, who gets a key.
+
+use bursar::domain::Span;
+use bursar::domain::calendar::instant;
+use bursar::domain::terms::{List, Reader, Sight, Terms, is_software, listed};
+use serde::Deserialize;
+
+use crate::domain_terms::{profile, subscription};
+
+/// Where a purchase is shown.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Shown {
+    family: String,
+    bought: String,
+    #[serde(default)]
+    term: Option<Span>,
+    /// `VIS-1014: subscriptions software`, the rule and the lists.
+    want: String,
+}
+
+impl Shown {
+    pub(crate) fn wrong(&self, terms: &Terms) -> Option<String> {
+        let bought = instant(&self.bought).unwrap();
+        let family = terms.family(&self.family);
+        let rule = family.visibility(bought, self.term.is_some()).map_or("", |row| row.rule.as_str());
+        let lists = [List::Subscriptions, List::Software];
+        let lists = lists.into_iter().filter(|list| family.is_in(*list, bought, self.term.is_some()));
+        let lists: Vec<&str> = lists.map(List::as_str).collect();
+        let holding = subscription(terms, profile(&self.family, bought, self.term, "annual"), 1);
+        assert_eq!(listed(terms, &holding), lists.contains(&"subscriptions"), "{}", self.bought);
+        assert_eq!(is_software(terms, &holding), lists.contains(&"software"), "{}", self.bought);
+        let said = format!("{rule}: {}", lists.join(" "));
+        (said != self.want).then(|| format!("bought {}\n  want {}\n  said {said}", self.bought, self.want))
+    }
+}
+
+/// Who gets a key.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Key {
+    family: String,
+    at: String,
+    /// `partner`, `customer`, `type KMS`, `choices`, `notice` or `delivery WORD`.
+    asked: String,
+    want: String,
+}
+
+impl Key {
+    pub(crate) fn wrong(&self, terms: &Terms) -> Option<String> {
+        let (family, at) = (terms.family(&self.family), instant(&self.at).unwrap());
+        let refused = |refusal: bursar::domain::Refusal| {
+            format!("refused {} {}", refusal.code, refusal.rule.unwrap_or_default()).trim_end().to_owned()
+        };
+        let sight = |reader| match family.key_sight(reader, at) {
+            Ok(Sight::Keys) => {
+                family.may_read_key(reader, at).unwrap();
+                format!("keys {}", family.key_readers(at).unwrap().rule)
+            }
+            Ok(Sight::DeepLink) => format!("link, {}", refused(family.may_read_key(reader, at).unwrap_err())),
+            Err(refusal) => refused(refusal),
+        };
+        let said = match self.asked.split_once(' ').unwrap_or((&self.asked, "")) {
+            ("partner", "") => sight(Reader::Partner),
+            ("customer", "") => sight(Reader::Customer),
+            ("type", kind) => family.may_have_key_type(kind, at).map_or_else(refused, |()| "given".to_owned()),
+            ("choices", "") => family.key_choices(at).join(" "),
+            ("notice", "") => family.key_notice(at).unwrap_or_default().to_owned(),
+            ("delivery", word) => family.key_delivery(word, at).as_str().to_owned(),
+            other => panic!("nothing is asked {other:?}"),
+        };
+        (said != self.want).then(|| format!("{} at {}\n  want {}\n  said {said}", self.asked, self.at, self.want))
+    }
+}
