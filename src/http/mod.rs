@@ -34,6 +34,7 @@ pub mod refused;
 mod reply;
 mod requests;
 pub mod routes;
+mod store;
 mod subscriptions;
 mod tenants;
 mod terms;
@@ -123,6 +124,8 @@ fn machinery() -> Router<Doors> {
         .route("/v1/decide", post(terms::decide))
         .route("/v1/terms/quote", post(terms::quote))
         .route("/hooks/{hook}", post(hooks::take))
+        .route("/v1/backup", post(store::backup))
+        .route("/v1/verify", post(store::verify))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
