@@ -44,6 +44,7 @@ mod requests;
 mod roles;
 pub mod routes;
 mod software;
+mod store;
 mod subscriptions;
 mod support;
 mod tenants;
@@ -216,6 +217,8 @@ fn machinery() -> Router<Doors> {
         .route("/v1/terms/{family}", get(terms::show))
         .route("/v1/terms/quote", post(terms::quote))
         .route("/hooks/{hook}", post(hooks::take))
+        .route("/v1/backup", post(store::backup))
+        .route("/v1/verify", post(store::verify))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

@@ -110,6 +110,8 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/run", "scripts.run"),
     route("POST", "/v1/terms/quote", "products.read"),
     route("GET", "/v1/export", "store.admin"),
+    route("POST", "/v1/backup", "store.admin"),
+    route("POST", "/v1/verify", "store.admin"),
     route("GET", "/v1/customers", "tenants.read"),
     route("GET", "/v1/customers/{tenant}", "tenants.read"),
     route("GET", "/v1/customers/{tenant}/subscriptions", "subscriptions.read"),

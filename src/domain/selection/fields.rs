@@ -167,12 +167,7 @@ impl Fields for Request {
             "charge" => Field::Money(self.quote.charge?),
             "refund" => Field::Money(self.quote.refund?),
             "role" => Field::Texts(self.roles.iter().map(|role| Cow::Borrowed(role.as_str())).collect()),
-            "upstream" => text(match self.upstream {
-                None => "none",
-                Some(Upstream::Pending) => "pending",
-                Some(Upstream::Confirmed) => "confirmed",
-                Some(Upstream::Differs) => "differs",
-            }),
+            "upstream" => text(self.upstream.map_or("none", Upstream::as_str)),
             _ => return None,
         })
     }
