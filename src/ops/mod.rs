@@ -13,6 +13,7 @@ pub mod export;
 pub mod idempotency;
 pub mod imports;
 pub mod invoices;
+mod judgements;
 pub mod keys;
 pub mod ledger;
 pub mod lists;
