@@ -5,6 +5,7 @@
 
 pub mod activation;
 pub mod ask;
+pub mod audit;
 pub mod calendar;
 pub mod cancellation;
 pub mod cart;

@@ -134,6 +134,13 @@ impl Family {
         told.extend(self.suspension.iter().map(Told::of));
         told.extend(self.quantity.iter().map(Told::of));
         told.extend(self.after_term.iter().map(Told::of));
+        told.extend(self.activation.iter().map(Told::of));
+        told.extend(self.trial.iter().map(Told::of));
+        told.extend(self.add_on.iter().map(Told::of));
+        told.extend(self.coterm.iter().map(Told::of));
+        told.extend(self.schedule.iter().map(Told::of));
+        told.extend(self.billing_plans.iter().map(Told::of));
+        told.extend(self.deprovision.iter().map(Told::of));
         told
     }
 

@@ -8,7 +8,7 @@ use super::body::{Object, missing};
 use super::lists::Pairs;
 use super::problem::Problem;
 use super::reply::{Call, Reply};
-use super::requests::Asked;
+use super::requests::{Asked, CHANGE_FIELDS};
 use super::{Doors, json};
 use crate::domain::decision::Decision;
 use crate::domain::terms::Told;
@@ -78,7 +78,7 @@ fn row(told: &Told) -> Value {
 
 /// `POST /v1/decide`
 pub(super) async fn decide(State(doors): State<Doors>, call: Call, body: Bytes) -> Result<Reply, Problem> {
-    let fields = ["subscription", "kind", "reason", "enabled", "quantity", "termDuration", "billingCycle", "why"];
+    let fields: Vec<&str> = CHANGE_FIELDS.into_iter().chain(["subscription"]).collect();
     let body = Object::read(&body, &fields)?;
     let id: SubscriptionId =
         body.needed_text("subscription")?.parse().map_err(|refusal| super::body::refused("subscription", &refusal))?;

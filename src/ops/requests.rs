@@ -15,8 +15,8 @@ use crate::store::tables::TimerKind;
 
 use super::work::{Judgement, Work};
 use super::{
-    Result, cancellations, catalog, judgements, messages, not_found, purchases, quotes, rights, subscriptions, support,
-    tenants,
+    Result, add_ons, cancellations, judgements, messages, not_found, orders, purchases, quotes, rights, subscriptions,
+    support, tenants,
 };
 
 /// What proposing came to.
@@ -274,10 +274,14 @@ fn carry_out(
         reopen_renewal(work, &applied.subscription)?;
     }
     close_moot(work, &applied.subscription, request.id)?;
-    if applied.subscription.standing.status == Status::Deleted {
-        catalog::line_closed(work, &applied.subscription, "")?;
+    let begins = matches!(request.kind, Kind::Purchase | Kind::Activation);
+    if begins || applied.subscription.standing.status == Status::Deleted {
+        orders::follow(work, &applied.subscription, None)?;
     }
     work.owe(&applied.subscription, Some(request.id), applied.lines)?;
+    if let Change::Suspension { reason } = request.change {
+        add_ons::suspended_with(work, &applied.subscription, reason, Some(request.id))?;
+    }
     let operation = if later { "request.scheduled" } else { applied.topic };
     work.note(operation, Some(&applied.subscription), Some(request.id), &request.reasons.join("; "));
     if later && request.scheduled_for.is_some_and(|at| at <= work.now) {
@@ -314,12 +318,17 @@ fn close_moot(work: &mut Work, subscription: &Subscription, but: Id) -> Result<(
     }
     for open in rows::all_open(&mut work.tx, subscription.tenant, subscription.id)? {
         if open.id != but && (gone || open.kind == Kind::Renewal) {
-            let mut after = open.clone();
-            after.reasons.insert(0, "another change of the subscription made it moot".to_owned());
-            close(work, Some(&open), &mut after, State::Withdrawn)?;
+            withdraw_moot(work, &open)?;
         }
     }
     Ok(())
+}
+
+/// Withdraws a request whose subject has changed under it.
+pub(super) fn withdraw_moot(work: &mut Work, open: &Request) -> Result<()> {
+    let mut after = open.clone();
+    after.reasons.insert(0, "another change of the subscription made it moot".to_owned());
+    close(work, Some(open), &mut after, State::Withdrawn)
 }
 
 pub(super) fn close(work: &mut Work, before: Option<&Request>, request: &mut Request, state: State) -> Result<()> {

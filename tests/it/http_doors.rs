@@ -48,6 +48,9 @@ pub(crate) fn body(route: &Route) -> String {
             json!({ "device": "x", "product": "x", "activatedAt": "2027-01-01T00:00:00Z" })
         }
         "/v1/customers/{tenant}/activations/moved" => json!({ "device": "x", "product": "x" }),
+        "/v1/customers/{tenant}/orders/{id}" => json!({ "status": "cancelled" }),
+        path if path.ends_with("/orders") || path.contains("/carts") => json!({ "lineItems": [] }),
+        path if path.ends_with("/agreements") => json!({ "dateAgreed": "2027-01-01T00:00:00Z" }),
         path if path.ends_with("labels/{name}") => json!({ "value": "x" }),
         _ if route.method == "PATCH" => json!({ "autoRenewEnabled": false }),
         _ => json!({}),

@@ -6,7 +6,9 @@
 pub mod activations;
 pub mod cancellations;
 pub mod events;
+pub mod invoices;
 pub mod ledger;
+pub mod life;
 pub mod messages;
 pub mod requests;
 pub mod rows;
@@ -31,14 +33,16 @@ use crate::domain::{Instant, Money};
 use crate::ops::subscriptions as subscriptions_ops;
 
 /// Every part, in the order of the reference.
-pub const PARTS: [Part; 12] = [
+pub const PARTS: [Part; 14] = [
     events::PART,
     subscriptions::PART,
+    life::PART,
     tenants::PART,
     software::PART,
     activations::PART,
     requests::PART,
     ledger::PART,
+    invoices::PART,
     messages::PART,
     support::PART,
     rows::PART,
@@ -66,11 +70,13 @@ pub fn reference() -> String {
 fn register(engine: &mut Engine) {
     events::register(engine);
     subscriptions::register(engine);
+    life::register(engine);
     tenants::register(engine);
     software::register(engine);
     activations::register(engine);
     requests::register(engine);
     ledger::register(engine);
+    invoices::register(engine);
     messages::register(engine);
     support::register(engine);
     rows::register(engine);
