@@ -18,6 +18,7 @@ mod holdings;
 pub mod idempotency;
 pub mod imports;
 pub mod invoices;
+mod judgements;
 pub mod keys;
 pub mod ledger;
 pub mod lists;

@@ -11,7 +11,7 @@ use crate::partner_center::upstream;
 use crate::store::records::{Stored, requests as rows, subscriptions as subscription_rows};
 
 use super::work::Work;
-use super::{Result, add_ons, messages, quotes, requests, tenants};
+use super::{Result, add_ons, judgements, messages, quotes, requests, tenants};
 
 /// Terms that may be renewed in a row though their own end has passed too; then a person looks.
 pub const LATE_TERMS_MAX: u8 = 12;
@@ -57,7 +57,7 @@ fn scheduled(work: &mut Work, stored: &Stored<Subscription>, request: Request) -
         return renew(work, stored, &request);
     }
     let mut request = request;
-    let judgement = requests::judge(work, &mut request, stored)?;
+    let judgement = judgements::judge(work, &mut request, stored)?;
     let yes = match judgement.verdict {
         Verdict::Approve => true,
         Verdict::Review => matches!(judgement.otherwise, Some(Otherwise::Approve)),

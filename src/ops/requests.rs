@@ -1,6 +1,6 @@
 //! The life of a request: proposed, quoted, asked about, answered, and carried out or not. One commit for everything.
 
-use crate::domain::decision::{Decision, Verdict};
+use crate::domain::decision::Verdict;
 use crate::domain::ids::Noun;
 use crate::domain::lifecycle;
 use crate::domain::quote::Effect;
@@ -15,8 +15,8 @@ use crate::store::tables::TimerKind;
 
 use super::work::{Judgement, Work};
 use super::{
-    Result, add_ons, cancellations, messages, not_found, orders, purchases, quotes, rights, subscriptions, support,
-    tenants,
+    Result, add_ons, cancellations, judgements, messages, not_found, orders, purchases, quotes, rights, subscriptions,
+    support, tenants,
 };
 
 /// What proposing came to.
@@ -147,79 +147,13 @@ fn decide(work: &mut Work, mut request: Request, stored: &Stored<Subscription>, 
         refuse(work, &mut request, stored)?;
         return Ok(request);
     }
-    let mut judgement = judge(work, &mut request, stored)?;
+    let mut judgement = judgements::judge(work, &mut request, stored)?;
     if let Some(form) = form {
-        leave_to_support(&mut judgement, form);
+        judgements::leave_to_support(&mut judgement, form);
         request.reasons.clone_from(&judgement.reasons);
     }
     settle(work, None, &mut request, stored, judgement)?;
     Ok(request)
-}
-
-pub(super) fn judge(work: &mut Work, request: &mut Request, stored: &Stored<Subscription>) -> Result<Judgement> {
-    let asked = std::sync::Arc::clone(&work.judge);
-    let mut judgement = asked.ask(work, request, &stored.value)?;
-    if request.asks_only {
-        leave_to_a_person(&mut judgement);
-    }
-    let by_default = (judgement.verdict == Verdict::Abstain).then(|| default_of(request, &stored.value));
-    if let Some((verdict, reason)) = &by_default {
-        judgement.verdict = *verdict;
-        judgement.reasons.push((*reason).to_owned());
-    }
-    let id = work.id(Noun::Decision);
-    request.decisions.push(id);
-    request.reasons.clone_from(&judgement.reasons);
-    let seen = work.tx.seq();
-    work.record().decisions.push(Decision {
-        id,
-        request: request.id,
-        tenant: request.tenant,
-        subscription: request.subscription,
-        kind: request.kind,
-        at: request.proposed_at,
-        seen,
-        answers: judgement.answers.clone(),
-        verdict: judgement.verdict,
-        by_default: by_default.map(|(_, reason)| reason.to_owned()),
-        quote: request.quote.clone(),
-        became: request.state,
-    });
-    let now = work.now;
-    if let Some(decision) = work.record().decisions.last_mut() {
-        decision.at = now;
-    }
-    Ok(judgement)
-}
-
-/// Whoever proposed it may only ask: what policies would approve, now or when nobody answers, is left to a person.
-fn leave_to_a_person(judgement: &mut Judgement) {
-    if judgement.verdict == Verdict::Approve {
-        judgement.verdict = Verdict::Review;
-        judgement.reasons.insert(0, "its proposer may only ask for it: a person decides".to_owned());
-    }
-    judgement.otherwise = judgement.otherwise.filter(|otherwise| *otherwise != Otherwise::Approve);
-}
-
-/// The terms ask for a support request first: nothing is approved before a person has seen what support answers.
-fn leave_to_support(judgement: &mut Judgement, form: Form) {
-    if judgement.verdict == Verdict::Approve {
-        judgement.verdict = Verdict::Review;
-        judgement.reasons.insert(0, "it goes by a support request: a person answers when support has".to_owned());
-    }
-    judgement.otherwise = judgement.otherwise.filter(|otherwise| *otherwise != Otherwise::Approve);
-    judgement.support.get_or_insert(form);
-}
-
-/// What stands when every file abstains: a renewal follows auto-renew, everything else goes to a person.
-fn default_of(request: &Request, subscription: &Subscription) -> (Verdict, &'static str) {
-    match request.kind {
-        Kind::Renewal if subscription.standing.auto_renew_enabled => {
-            (Verdict::Approve, "no policy answered: auto-renew is on")
-        }
-        Kind::Renewal => (Verdict::Deny, "no policy answered: auto-renew is off"),
-        _ => (Verdict::Review, "no policy answered: a person decides"),
-    }
 }
 
 fn settle(
@@ -538,7 +472,7 @@ fn decide_anew(
         work.note("request.refused", Some(&after), Some(request.id), &request.reasons.join("; "));
         return Ok(Answered::Moved(request));
     }
-    let mut judgement = judge(work, &mut request, stored)?;
+    let mut judgement = judgements::judge(work, &mut request, stored)?;
     // A person has asked to see it: an approval by policy alone must not slip through behind their back.
     if judgement.verdict == Verdict::Approve {
         judgement.verdict = Verdict::Review;

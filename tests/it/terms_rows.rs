@@ -2,6 +2,8 @@
 
 use bursar::domain::Span;
 use bursar::domain::calendar::instant;
+use bursar::domain::change::{Amendments, Change};
+use bursar::domain::lifecycle::quote;
 use bursar::domain::terms::{List, Path, Reader, Sight, Tells, Terms, is_software, listed};
 use serde::Deserialize;
 
@@ -103,4 +105,21 @@ impl Key {
         };
         (said != self.want).then(|| format!("{} at {}\n  want {}\n  said {said}", self.asked, self.at, self.want))
     }
+}
+
+/// XSUSE: a Linux plan is not exchanged for another product, by an amended renewal neither; other software is.
+#[test]
+fn what_is_never_exchanged_is_not_renewed_as_something_else() {
+    let terms = Terms::builtin().unwrap();
+    let bought = instant("2022-09-01T09:00:00Z").unwrap();
+    let asked = |family: &str, offer: &str| {
+        let sub = subscription(&terms, profile(family, bought, Some(Span::months(12)), "annual"), 1);
+        let amendments = Amendments { offer_id: Some(offer.to_owned()), ..Amendments::default() };
+        let change = Change::Renewal { term_end: sub.standing.term_end.unwrap(), amendments };
+        let said = quote(&terms, &sub, &change, Some("365 EUR".parse().unwrap()), bought);
+        said.refusal.map(|refusal| format!("{} {}", refusal.code, refusal.rule.unwrap_or_default()))
+    };
+    assert_eq!(asked("linux_plan", "DZH318Z0BQ4B:0001:X").as_deref(), Some("exchange_not_possible XSUSE"));
+    assert_eq!(asked("linux_plan", "cfq7ttc0lh18:0001:cfq7ttc0k971"), None, "the same one in other letters");
+    assert_eq!(asked("software_subscription", "DZH318Z0BQ4B:0001:X"), None);
 }

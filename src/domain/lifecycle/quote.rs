@@ -208,6 +208,9 @@ impl Asked<'_> {
             self.plan(length, &cycle)?;
         }
         let offer = amendments.offer_id.clone().filter(|offer| !offer.eq_ignore_ascii_case(&profile.offer_id));
+        if offer.is_some() {
+            self.family.may_be_exchanged()?;
+        }
         let aligned_end = match amendments.custom_term_end_date {
             None => None,
             Some(last_day) => {
