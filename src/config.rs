@@ -113,9 +113,9 @@ pub struct Endpoint {
 pub struct Invoices {
     /// Day of the month, at 00:00Z, on which the invoices of the month before are published. `day = 6`
     pub day: u32,
-    /// The partner's tenant id, as invoices show it; empty: they show none. `partner_id = ""`
+    /// The partner's tenant id, as invoices show it; empty: they show none. `partner_id = "3b33..."`
     pub partner_id: String,
-    /// The partner's MPN id, as invoices show it. `mpn_id = ""`
+    /// The partner's MPN id, as invoices show it. `mpn_id = "4391507"`
     pub mpn_id: String,
 }
 
