@@ -3,7 +3,7 @@
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use serde_json::{Value as Shown, json as made};
+use serde_json::json as made;
 
 use super::body::Object;
 use super::lists::{Listing, Pairs};
@@ -185,7 +185,7 @@ pub(super) async fn reseal(State(doors): State<Doors>, call: Call) -> Result<Rep
         let page = doors.app.act(rights, cause, move |work| keys::reseal(work, from.as_deref())).await?;
         (seen, moved) = (seen + page.seen, moved + page.moved);
         match page.next {
-            None => return Ok(Reply::ok(Shown::from(made!({ "seen": seen, "resealed": moved })))),
+            None => return Ok(Reply::ok(made!({ "seen": seen, "resealed": moved }))),
             next => after = next,
         }
     }

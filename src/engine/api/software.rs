@@ -46,9 +46,9 @@ pub(super) const PART: Part = Part {
         property("revoked_at", "Instant?", "When its keys and links were revoked"),
         property("instructions", "string?", "Where it is told how to install it"),
         property(
-            "hybrid_benefit",
-            "map?",
-            "The Azure Hybrid Benefit: `edition`, `uses`, `rate`, `saving_up_to_percent`",
+            "benefits",
+            "list",
+            "What the licence gives beside itself, such as the Azure Hybrid Benefit: maps of `name`, `use`, `covers`, `rate`, `maximum_saving_percent`",
         ),
     ],
 };
