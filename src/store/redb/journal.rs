@@ -7,7 +7,7 @@
 //! The journal has two halves. When one is full its pages are written to their places, in order, beside the commits that go
 //! into the other one. Opening puts in place what the journal holds. A commit too large for a record is written to
 //! the places at once with the syncs the engine asks for, after everything in the journal; so is all that is written outside
-//! commits.
+//! commits, and what comes in the middle of many large commits.
 
 mod places;
 mod record;
@@ -25,6 +25,9 @@ use std::thread::JoinHandle;
 
 /// What is journalled and placed: the engine's smallest page.
 pub(super) const BLOCK: usize = 4_096;
+
+/// Commits after a large one that are not journalled: going to and fro costs more than either.
+const LARGE_REMEMBERED: u32 = 8;
 
 /// The engine's backend: a journal that somebody else also holds.
 #[derive(Debug)]
@@ -44,6 +47,8 @@ pub(super) struct Journal {
 struct Writer {
     is_gathering: bool,
     is_direct: bool,
+    /// Commits to come that are written to their places whatever their size.
+    large_lately: u32,
     has_failed: bool,
     /// Whether a record since the last one without blocks may be needed after a crash.
     is_needed: bool,
@@ -64,6 +69,13 @@ struct Writer {
     placing: Option<JoinHandle<io::Result<()>>>,
 }
 
+#[derive(Debug, Default)]
+struct Filling {
+    records: Vec<Record>,
+    /// Where the last of them ends in the half.
+    end: u64,
+}
+
 fn broken() -> io::Error {
     io::Error::other("an earlier write failed")
 }
@@ -78,10 +90,19 @@ impl Journal {
         }
     }
 
-    /// Gathers what is written from now on.
-    pub(super) fn begin(&self) {
+    /// Gathers what is written from now on, unless that is much or the commits before were.
+    pub(super) fn begin(&self, is_small: bool) -> io::Result<()> {
         let mut writer = locked(&self.writer);
+        writer.large_lately = if is_small { writer.large_lately.saturating_sub(1) } else { LARGE_REMEMBERED };
         (writer.is_gathering, writer.is_direct) = (true, false);
+        if writer.large_lately == 0 {
+            return Ok(());
+        }
+        if writer.is_needed {
+            return self.go_direct(&mut writer);
+        }
+        writer.is_direct = true;
+        Ok(())
     }
 
     /// Makes what was gathered durable.
@@ -150,30 +171,26 @@ impl Journal {
         let start = self.places.start();
         writer.length = self.places.disk.len()?.saturating_sub(start);
         let mut halves = [self.filling(0, half_bytes)?, self.filling(1, half_bytes)?];
-        let epoch = |records: &[Record]| records.first().map(|record| record.head.epoch);
+        let epoch = |filling: &Filling| filling.records.last().map(|record| record.head.epoch);
         let newest = u64::from(epoch(&halves[1]) > epoch(&halves[0]));
         if newest == 0 {
             halves.swap(0, 1);
         }
         let [older, newer] = halves;
-        let Some(last) = newer.last().map(|record| record.head) else {
+        let Some(last) = newer.records.last().map(|record| record.head) else {
             writer.epoch = 1;
             return Ok(());
         };
         (writer.half, writer.epoch, writer.index) = (newest, last.epoch, last.index + 1);
-        (writer.before, writer.said_before) = (last.before, last.before);
-        writer.at = newer.iter().map(|record| record.bytes() as u64).sum();
-        let is_there = epoch(&older) == Some(last.epoch - 1) && older.len() >= last.before as usize;
-        if last.before > 0 && !is_there {
+        (writer.before, writer.said_before, writer.at) = (last.before, last.before, newer.end);
+        let is_there = epoch(&older) == Some(last.epoch - 1)
+            && older.records.last().is_some_and(|record| record.head.index + 1 >= last.before);
+        let older = if last.before > 0 { record::needed(older.records).filter(|_| is_there) } else { Some(Vec::new()) };
+        let (Some(older), Some(newer)) = (older, record::needed(newer.records)) else {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a part of the journal is missing"));
-        }
-        let wanted = |records: Vec<Record>| {
-            let in_place = records.iter().rposition(|record| record.head.is_all).unwrap_or(0);
-            records.into_iter().skip(in_place).flat_map(|record| record.blocks)
         };
-        let older = if last.before > 0 { older } else { Vec::new() };
-        let is_inside = |(block, _): &(u64, Bytes)| block * (BLOCK as u64) < last.length;
-        let held: Held = wanted(older).chain(wanted(newer)).filter(is_inside).collect();
+        let blocks = older.into_iter().chain(newer).flat_map(|record| record.blocks);
+        let held: Held = blocks.filter(|(block, _)| block * (BLOCK as u64) < last.length).collect();
         if held.is_empty() {
             return Ok(());
         }
@@ -185,27 +202,29 @@ impl Journal {
         self.clear(writer, half_bytes)
     }
 
-    /// The records of a half, from its start to the first that is not one.
-    fn filling(&self, half: u64, half_bytes: u64) -> io::Result<Vec<Record>> {
-        let disk = &self.places.disk;
-        let mut records: Vec<Record> = Vec::new();
+    /// The sound records of the newest filling of a half. What is damaged is passed over: it may not be needed any more.
+    fn filling(&self, half: u64, half_bytes: u64) -> io::Result<Filling> {
+        let mut whole = vec![0; usize::try_from(half_bytes).map_err(io::Error::other)?];
+        self.places.disk.read(BLOCK as u64 + half * half_bytes, &mut whole)?;
+        let whole = Bytes::from(whole);
+        let mut filling = Filling::default();
         let mut at = 0;
-        let mut head = vec![0; HEAD_BYTES];
-        while at + HEAD_BYTES as u64 <= half_bytes {
-            let offset = BLOCK as u64 + half * half_bytes + at;
-            disk.read(offset, &mut head)?;
-            let epoch = records.first().map(|record| record.head.epoch);
-            let Some(bytes) = record::bytes_of(&head, epoch, records.len() as u32) else { break };
-            if at + bytes as u64 > half_bytes {
-                break;
+        while at < whole.len() {
+            let Some(record) = record::open(&whole.slice(at..)) else {
+                at += BLOCK;
+                continue;
+            };
+            at += record.bytes();
+            let newest = filling.records.last().map_or(0, |record| record.head.epoch);
+            if record.head.epoch > newest {
+                filling.records.clear();
             }
-            let mut whole = vec![0; bytes];
-            disk.read(offset, &mut whole)?;
-            let Some(record) = record::open(&Bytes::from(whole)) else { break };
-            at += bytes as u64;
-            records.push(record);
+            if record.head.epoch >= newest {
+                filling.records.push(record);
+                filling.end = at as u64;
+            }
         }
-        Ok(records)
+        Ok(filling)
     }
 
     /// Everything is in place: makes that durable, and then says so.
