@@ -76,7 +76,10 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("support close", &["bursar support close SUPPORT --resolution granted --note 'credited on the next invoice'"]),
     (
         "token create",
-        &["bursar token create console --grant '*.read' --grant decide.cancellation --expires 2028-01-01T00:00:00Z"],
+        &[
+            "bursar token create console --grant '*.read' --grant decide.cancellation --expires 2028-01-01T00:00:00Z",
+            "bursar token create --user anna",
+        ],
     ),
     ("invoices lines", &["bursar invoices lines G202703978 --customer TENANT"]),
     ("invoices csv", &["bursar invoices csv G202703978 > march.csv"]),
@@ -85,6 +88,21 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("prices set", &["bursar prices set TENANT CFQ7TTC0LH18:0001:CFQ7TTC0K971 --price '12.50 EUR' --term P1Y"]),
     ("prices remove", &["bursar prices remove TENANT CFQ7TTC0LH18:0001:CFQ7TTC0K971 --term P1Y"]),
     ("token revoke", &["bursar token revoke TOKEN"]),
+    (
+        "users create",
+        &[
+            "bursar users create anna --email anna@partner.example --role admin_agent --role sales_agent",
+            "bursar users create ivo --email ivo@customer.example --role customer_global_admin --customer TENANT",
+        ],
+    ),
+    (
+        "users roles",
+        &["bursar users roles anna --add billing_admin --remove sales_agent", "bursar users roles ben --assign TENANT"],
+    ),
+    ("users disable", &["bursar users disable anna"]),
+    ("users enable", &["bursar users enable anna"]),
+    ("roles", &["bursar roles", "bursar -o csv roles"]),
+    ("whoami", &["bursar whoami", "bursar --as anna whoami"]),
     ("library reload", &["bursar library reload"]),
     ("clock show", &["bursar clock show"]),
     ("clock advance", &["bursar clock advance P30D", "bursar clock advance --to 2027-06-01T00:00:00Z"]),

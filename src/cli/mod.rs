@@ -27,6 +27,7 @@ mod master_key;
 mod nouns;
 mod output;
 mod prices;
+mod roles;
 mod run;
 mod serve;
 mod software;
@@ -36,6 +37,7 @@ mod support;
 mod terms;
 mod test;
 mod tokens;
+mod users;
 mod watch;
 
 use std::path::PathBuf;
@@ -153,6 +155,13 @@ enum Verb {
     /// Access tokens
     #[command(subcommand)]
     Tokens(Reading),
+    /// The partner's people and customers' Global admins, with their roles
+    #[command(subcommand)]
+    Users(users::Verb),
+    /// What each role may do
+    Roles(roles::Roles),
+    /// Who you are here, and what you may do
+    Whoami(roles::Whoami),
     /// Charges and credits
     #[command(subcommand)]
     Ledger(Reading),
@@ -277,6 +286,9 @@ async fn dispatch(context: &Context, verb: Verb) -> Outcome {
         Verb::Deliveries(verb) => verb.run(context).await,
         Verb::Messages(verb) => verb.run(context).await,
         Verb::Tokens(verb) => verb.run(context, nouns::TOKENS).await,
+        Verb::Users(verb) => verb.run(context).await,
+        Verb::Roles(verb) => verb.run(context).await,
+        Verb::Whoami(verb) => verb.run(context).await,
         Verb::Ledger(verb) => verb.run(context, nouns::LEDGER).await,
         Verb::Invoices(verb) => verb.run(context).await,
         Verb::Prices(verb) => verb.run(context).await,

@@ -159,10 +159,22 @@ pub(crate) const TOKENS: Noun = noun(
     &[
         Column("ID", "id"),
         Column("NAME", "name"),
+        Column("USER", "user"),
         Column("GRANTS", "grants"),
         Column("TENANTS", "tenants"),
         Column("EXPIRES", "expiresAt"),
         Column("REVOKED", "revokedAt"),
+    ],
+);
+pub(crate) const USERS: Noun = noun(
+    "users",
+    &[
+        Column("ID", "id"),
+        Column("NAME", "name"),
+        Column("EMAIL", "email"),
+        Column("ROLES", "roles"),
+        Column("CUSTOMER", "customer"),
+        Column("STATE", "state"),
     ],
 );
 pub(crate) const LEDGER: Noun = listed(
@@ -230,7 +242,7 @@ pub(crate) const SUPPORT: Noun = noun(
 
 /// Every noun.
 #[cfg(test)]
-pub(crate) const ALL: [Noun; 17] = [
+pub(crate) const ALL: [Noun; 18] = [
     TENANTS,
     PRODUCTS,
     SUBSCRIPTIONS,
@@ -244,6 +256,7 @@ pub(crate) const ALL: [Noun; 17] = [
     DELIVERIES,
     MESSAGES,
     TOKENS,
+    USERS,
     LEDGER,
     INVOICES,
     ACTIVITY,

@@ -156,12 +156,22 @@ pub enum Noun {
     Token,
     /// `sup_`: a support request.
     Support,
+    /// `usr_`: a user, of the partner or of a customer.
+    User,
 }
 
 impl Noun {
     /// Every noun. The places in this list are stored: append only.
-    pub const ALL: [Noun; 7] =
-        [Noun::Request, Noun::Run, Noun::Decision, Noun::Delivery, Noun::Message, Noun::Token, Noun::Support];
+    pub const ALL: [Noun; 8] = [
+        Noun::Request,
+        Noun::Run,
+        Noun::Decision,
+        Noun::Delivery,
+        Noun::Message,
+        Noun::Token,
+        Noun::Support,
+        Noun::User,
+    ];
 
     /// The text before the 26 characters.
     pub fn prefix(self) -> &'static str {
@@ -173,6 +183,7 @@ impl Noun {
             Noun::Message => "msg_",
             Noun::Token => "tok_",
             Noun::Support => "sup_",
+            Noun::User => "usr_",
         }
     }
 }

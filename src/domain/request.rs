@@ -128,6 +128,12 @@ pub struct Request {
     pub tenant_generation: u64,
     /// Who proposed it.
     pub proposed_by: Principal,
+    /// Who set off the script that proposed it, when somebody ran that by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_off_by: Option<Principal>,
+    /// Whether its proposer may only ask: then a person answers it, whatever policies say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asks_only: bool,
     /// Why, in their words.
     pub why: String,
     /// What caused it.

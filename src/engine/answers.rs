@@ -12,7 +12,7 @@ use crate::domain::change::Amendments;
 use crate::domain::decision::{Answer, Verdict};
 use crate::domain::request::Otherwise;
 use crate::domain::support::Form;
-use crate::domain::{Instant, Span};
+use crate::domain::{Instant, Role, Span};
 use crate::suggest;
 
 /// Answers one file may record on one request.
@@ -76,7 +76,7 @@ pub(super) const PART: Part = Part {
             params: &["why: string", "options: map"],
             gives: "()",
             grant: "",
-            doc: "The same, with the `role` (or `roles`) that should look, when it `expires` and what happens `otherwise`: approve, expire or deny. `support` opens a support request that has to be answered first: a map as `request_support` takes one; what it leaves out is taken from the request.",
+            doc: "The same, with the `role` (or `roles`): only who holds one of them, or all rights, may answer; when it `expires` and what happens `otherwise`: approve, expire or deny. `support` opens a support request that has to be answered first: a map as `request_support` takes one; what it leaves out is taken from the request.",
             example: r#"review("more information needed", #{ role: "billing_admin", expires: instant("2027-01-31T00:00:00Z"), otherwise: "deny", support: #{ impact: "paid twice" } });"#,
         },
         Function {
@@ -158,15 +158,28 @@ fn record(answer: Recorded) -> Api<()> {
     })
 }
 
+/// A role, in its one form: one that nobody can hold would leave nobody to answer.
+fn role(key: &str, value: &Dynamic) -> Api<String> {
+    let named = text(key, value)?;
+    match named.parse::<Role>() {
+        Ok(role) => Ok(role.to_string()),
+        Err(refusal) => {
+            let near = suggest::nearest(&named, Role::ALL.map(Role::as_str));
+            let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+            Err(raise(&refusal.code, refusal.message + &hint))
+        }
+    }
+}
+
 fn review(why: &str, options: &Map) -> Api<Recorded> {
     let mut answer = Recorded::new(Verdict::Review, why);
     for (key, value) in options {
         match key.as_str() {
-            "role" => answer.roles.push(text(key, value)?),
+            "role" => answer.roles.push(role(key, value)?),
             "roles" => {
                 let Ok(roles) = value.as_array_ref() else { return Err(wrong(key, "an array of roles", value)) };
                 for role in roles.iter() {
-                    answer.roles.push(text(key, role)?);
+                    answer.roles.push(self::role(key, role)?);
                 }
             }
             "expires" => {

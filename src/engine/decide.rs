@@ -66,7 +66,7 @@ fn reading(file: &super::library::File, asker: &Rights) -> Rights {
         principal: Principal::File { path: file.path.clone(), hash: file.short_hash().to_owned() },
         grants: Grants {
             list: READ_NOUNS.iter().map(|noun| Grant::Read(noun)).collect(),
-            tenants: asker.grants.tenants.clone(),
+            tenants: asker.grants.tenants_seen(),
         },
     }
 }

@@ -37,6 +37,7 @@ mod records;
 pub mod refused;
 mod reply;
 mod requests;
+mod roles;
 pub mod routes;
 mod software;
 mod subscriptions;
@@ -44,6 +45,7 @@ mod support;
 mod tenants;
 mod terms;
 mod tokens;
+mod users;
 
 /// What every handler has.
 #[derive(Clone)]
@@ -160,6 +162,10 @@ fn machinery() -> Router<Doors> {
         .route("/v1/library/reload", post(library::reload))
         .route("/v1/tokens", get(tokens::list).post(tokens::create))
         .route("/v1/tokens/{id}", delete(tokens::revoke).get(tokens::show))
+        .route("/v1/users", get(users::list).post(users::create))
+        .route("/v1/users/{id}", get(users::show).patch(users::update))
+        .route("/v1/roles", get(roles::matrix))
+        .route("/v1/whoami", get(roles::whoami))
         .route("/v1/clock", get(clock::show))
         .route("/v1/clock/advance", post(clock::advance))
         .route("/v1/upcoming", get(clock::upcoming))

@@ -9,8 +9,8 @@ use crate::domain::{Grant, Instant, Principal, Span, TenantId};
 use crate::store::records::log::{self, Activity};
 use crate::store::records::{Page, tenants as tenant_rows};
 
-use super::Result;
 use super::work::Work;
+use super::{Result, rights};
 
 /// Records looked at in one go.
 const PAGE_ROWS: usize = 500;
@@ -112,14 +112,6 @@ impl Query {
     }
 }
 
-/// Whether whoever asks may see something that was done: the one place that says who sees what.
-fn sees(work: &Work, activity: &Activity) -> bool {
-    match activity.tenant {
-        Some(tenant) => work.reaches(tenant),
-        None => work.rights.grants.tenants.is_none(),
-    }
-}
-
 /// The place of an entry, as the cursor of a page: what comes before it is older.
 pub fn key_of(entry: &Entry) -> Vec<u8> {
     let ordinal = u32::try_from(entry.ordinal).unwrap_or(u32::MAX);
@@ -157,7 +149,7 @@ pub fn select(work: &mut Work, query: &Query, before: Option<&[u8]>, limit: usiz
             }
             for (ordinal, activity) in record.activity.into_iter().enumerate().rev() {
                 let is_before = before.is_none_or(|before| (seq, ordinal) < before);
-                if !is_before || !sees(work, &activity) {
+                if !is_before || !rights::sees_activity(work, &activity) {
                     continue;
                 }
                 let company_name = name_of(work, &mut names, activity.tenant)?;

@@ -10,7 +10,7 @@ use crate::domain::product::{CustomerPrice, Price, Product};
 use crate::domain::run::Run;
 use crate::domain::support::SupportRequest;
 use crate::domain::trigger::{Delivery, Occurrence};
-use crate::domain::{Grant, Request, Tenant};
+use crate::domain::{Grant, Request, Tenant, User};
 use crate::store::Table;
 use crate::store::records::log::Record;
 use crate::store::records::tokens::Token;
@@ -24,7 +24,7 @@ use super::work::Work;
 const PAGE_ROWS: usize = 500;
 
 /// The nouns, in the order they are written.
-pub const NOUNS: [&str; 17] = [
+pub const NOUNS: [&str; 18] = [
     "tenants",
     "products",
     "prices",
@@ -40,6 +40,7 @@ pub const NOUNS: [&str; 17] = [
     "occurrences",
     "deliveries",
     "messages",
+    "users",
     "tokens",
     "support",
 ];
@@ -76,6 +77,7 @@ pub fn page(
         "occurrences" => table::<Occurrence>(work, &tables::OCCURRENCES, after),
         "deliveries" => table::<Delivery>(work, &tables::DELIVERIES, after),
         "messages" => table::<Message>(work, &tables::MESSAGES, after),
+        "users" => table::<User>(work, &tables::USERS, after),
         "tokens" => table::<Token>(work, &tables::TOKENS, after),
         "support" => table::<SupportRequest>(work, &tables::SUPPORT_REQUESTS, after),
         "decisions" => log(work, after, |record| record.decisions.iter().map(value).collect()),

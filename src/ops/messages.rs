@@ -189,7 +189,7 @@ pub fn get(work: &mut Work, id: Id) -> Result<Message> {
 fn in_reach(work: &Work, tenant: Option<TenantId>) -> bool {
     match tenant {
         Some(tenant) => work.reaches(tenant),
-        None => work.rights.grants.tenants.is_none(),
+        None => work.reaches_all(),
     }
 }
 

@@ -25,6 +25,7 @@ pub mod rehearsal;
 pub mod renewals;
 pub mod requests;
 pub mod retention;
+pub mod rights;
 pub mod software;
 pub mod subscriptions;
 pub mod support;
@@ -32,6 +33,7 @@ pub mod tenants;
 pub mod tokens;
 pub mod triggers;
 pub mod upkeep;
+pub mod users;
 pub mod work;
 
 pub use work::{Ids, Judge, Judgement, Rights, Settings, Work};

@@ -1,5 +1,6 @@
 //! [`Work`]: the context every operation takes first, and nothing more.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::domain::audit::changes::{self, FieldChange};
@@ -7,7 +8,9 @@ use crate::domain::change::Amendments;
 use crate::domain::decision::{Answer, Decision, Verdict};
 use crate::domain::ids::Noun;
 use crate::domain::lifecycle::{self, Due};
+use crate::domain::partner::PartnerType;
 use crate::domain::request::Otherwise;
+use crate::domain::roles::{Leave, Place, Subject};
 use crate::domain::subscription::Status;
 use crate::domain::support::Form;
 use crate::domain::terms::Terms;
@@ -55,13 +58,11 @@ impl Rights {
     /// `forbidden`.
     pub fn require_for_all(&self, grant: &Grant) -> Result<()> {
         self.require(grant)?;
-        match self.grants.tenants {
-            None => Ok(()),
-            Some(_) => {
-                let message = format!("{} holds {grant} for some tenants only", self.principal);
-                Err(Refusal::new("forbidden", message).into())
-            }
+        if self.grants.leave(grant, Subject::Whole, Place::Everywhere) > Leave::Nothing {
+            return Ok(());
         }
+        let message = format!("{} holds {grant} for some tenants only", self.principal);
+        Err(Refusal::new("forbidden", message).into())
     }
 }
 
@@ -119,8 +120,10 @@ impl Endpoint {
 /// What the configuration settles for operations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Whether nobody may answer their own request.
+    /// Whether nobody may answer their own request. Of users it never may be, whatever is set here.
     pub four_eyes: bool,
+    /// What kind of partner this is: who may buy.
+    pub partner: PartnerType,
     /// How long a request waits when nothing says otherwise.
     pub waits: Span,
     /// Who gets messages.
@@ -137,6 +140,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             four_eyes: true,
+            partner: PartnerType::default(),
             waits: Span::days(7),
             endpoints: Vec::new(),
             rows: 10_000,
@@ -190,6 +194,10 @@ pub struct Work {
     pub ids: Ids,
     /// What the configuration settles.
     pub settings: Arc<Settings>,
+    /// Who set off the script that acts, when somebody ran it by hand: they answer nothing that it asks for.
+    pub behind: Option<Principal>,
+    /// The grant that was demanded last: tenants are within reach or not of what is being done.
+    at_hand: RefCell<Option<Grant>>,
     record: Record,
     effects: Vec<String>,
     /// What was written of subscriptions and is not noted yet.
@@ -217,6 +225,8 @@ impl Work {
             terms,
             ids,
             settings,
+            behind: None,
+            at_hand: RefCell::default(),
             record: Record::default(),
             effects: Vec::new(),
             changed: Vec::new(),
@@ -235,6 +245,8 @@ impl Work {
             terms: Arc::clone(&self.terms),
             ids: self.ids.clone(),
             settings: Arc::clone(&self.settings),
+            behind: None,
+            at_hand: RefCell::default(),
             record: Record::default(),
             effects: Vec::new(),
             changed: Vec::new(),
@@ -249,17 +261,36 @@ impl Work {
         Id::derive(noun, self.now.timestamp_millis(), &seed)
     }
 
-    /// Demands a grant.
+    /// Demands a grant. What is reached from here on is what can be reached with it.
     ///
     /// # Errors
     /// `forbidden`, naming the grant.
     pub fn require(&self, grant: &Grant) -> Result<()> {
+        self.at_hand.replace(Some(grant.clone()));
         self.rights.require(grant)
     }
 
-    /// Whether a tenant is within reach; one that is not is as good as absent.
+    /// Whether a tenant is within reach of the grant that was demanded last; one that is not is as good as absent.
     pub fn reaches(&self, tenant: TenantId) -> bool {
-        self.rights.grants.reach(tenant)
+        self.goes(Place::Tenant(tenant))
+    }
+
+    /// Whether every tenant is, and what is of no tenant.
+    pub fn reaches_all(&self) -> bool {
+        self.goes(Place::Everywhere)
+    }
+
+    fn goes(&self, place: Place) -> bool {
+        let grants = &self.rights.grants;
+        if grants.held().is_none() {
+            return match place {
+                Place::Tenant(tenant) => grants.reach(tenant),
+                _ => grants.tenants.is_none(),
+            };
+        }
+        let at_hand = self.at_hand.borrow();
+        let grant = at_hand.as_ref().unwrap_or(&Grant::Read("tenants"));
+        grants.leave(grant, Subject::Whole, place) > Leave::Nothing
     }
 
     /// Notes what was done, for the activity log.

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | tenant first | tenants, standings (hot), profiles (wide), orders, open requests |
 //! | own id (sorts by time) | requests, runs, deliveries, messages, tokens, support requests |
+//! | own id (sorts by time) | requests, runs, deliveries, messages, tokens, users |
 //! | due instant | timers, attempts |
 //! | sequence | log (the store keeps its undo records beside it) |
 //!
@@ -88,8 +89,13 @@ pub const SUPPORT_REQUESTS: Table = Table { code: 42, name: "support_requests", 
 /// Support requests of a tenant: tenant, id.
 pub const SUPPORT_TENANTS: Table = Table { code: 43, name: "support_tenants", history: false };
 
+/// Users by id.
+pub const USERS: Table = Table { code: 46, name: "users", history: true };
+/// Lower-case names and addresses to users.
+pub const USER_NAMES: Table = Table { code: 47, name: "user_names", history: false };
+
 /// All tables, for opening a store.
-pub static ALL: [&Table; 37] = [
+pub static ALL: [&Table; 39] = [
     &META,
     &TENANTS,
     &STANDINGS,
@@ -127,6 +133,8 @@ pub static ALL: [&Table; 37] = [
     &SOFTWARE_SHEETS,
     &SUPPORT_REQUESTS,
     &SUPPORT_TENANTS,
+    &USERS,
+    &USER_NAMES,
 ];
 
 /// What a timer row is for. Codes are stored.

@@ -14,6 +14,8 @@ use std::fs;
 const GIVEN: &str = r#"
 fn prepare() {
     let owner = given_tenant(#{ company_name: "Contoso", country: "NL", labels: #{ vip: "yes", owner: "anna", region: "south" }, account: #{ overdue: "5 EUR" } });
+    owner.record_activation("SRV-01", "Windows Server 2019", now());
+    given(#{ tenant: owner.id, family: "software_subscription", quantity: 10, term_end: "2027-02-20", labels: #{ confirmed: "anna" } });
     let facts = #{ tenant: owner.id, quantity: 10, unit_price: "10 EUR", labels: #{ confirmed: "anna", owner: "anna", seen: "no" } };
     facts.term_end = "2027-01-20";
     facts.auto_renew_enabled = true;

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod activations;
 mod activity;
 mod cli_daemon;
+mod cli_keys;
 mod cli_run;
 mod cli_verbs;
 mod crash;
@@ -24,11 +26,16 @@ mod http_hooks;
 mod http_requests;
 mod http_world;
 mod invoices;
+mod keys;
 mod life;
 mod life_purchase;
 mod money;
 mod outbox;
 mod partner_center;
+mod people;
+mod people_http;
+mod people_matrix;
+mod people_world;
 mod raw;
 mod shipped;
 mod store_chain;

@@ -15,7 +15,7 @@ use crate::domain::run::{Ending, Run};
 use crate::domain::subscription::{Attention, Renewal};
 use crate::domain::support::SupportRequest;
 use crate::domain::trigger::{Delivery, DeliveryState, Occurrence, OccurrenceState};
-use crate::domain::{Request, Subscription, Tenant};
+use crate::domain::{Request, Subscription, Tenant, User};
 
 /// A record that can be selected.
 pub trait Fields {
@@ -154,6 +154,22 @@ impl Fields for Request {
                 Some(Upstream::Confirmed) => "confirmed",
                 Some(Upstream::Differs) => "differs",
             }),
+            _ => return None,
+        })
+    }
+}
+
+impl Fields for User {
+    fn field(&self, name: &str) -> Option<Field<'_>> {
+        Some(match name {
+            "id" => shown(&self.id),
+            "name" => text(&self.name),
+            "email" => text(&self.email),
+            "role" => Field::Texts(self.roles.iter().map(|role| Cow::Borrowed(role.as_str())).collect()),
+            "assigned" => Field::Texts(self.assigned.iter().map(|id| Cow::Owned(id.to_string())).collect()),
+            "customer" => shown(&self.customer?),
+            "state" => text(self.state.as_str()),
+            "created_at" => Field::Instant(self.created_at),
             _ => return None,
         })
     }

@@ -52,7 +52,7 @@ pub struct Schema {
 
 impl Schema {
     /// Every schema.
-    pub const ALL: [&'static Schema; 16] = [
+    pub const ALL: [&'static Schema; 17] = [
         &TENANTS,
         &SUBSCRIPTIONS,
         &ORDERS,
@@ -68,6 +68,7 @@ impl Schema {
         &POLICIES,
         &TOKENS,
         &SUPPORT,
+        &USERS,
         &ACTIVITY,
     ];
 
@@ -422,6 +423,23 @@ pub static SUPPORT: Schema = Schema {
         ("resolution", Type::Word(&["granted", "declined", "withdrawn"])),
     ],
     aliases: &[("customer", "tenant"), ("created_date", "created_at"), ("order", "order_id"), ("type", "problem")],
+    labels: false,
+};
+
+/// Users.
+pub static USERS: Schema = Schema {
+    noun: "users",
+    fields: &[
+        ("id", Type::Id),
+        ("name", Type::Text),
+        ("email", Type::Text),
+        ("role", Type::Text),
+        ("assigned", Type::Id),
+        ("customer", Type::Id),
+        ("state", Type::Word(&["active", "disabled"])),
+        ("created_at", Type::Instant),
+    ],
+    aliases: &[("roles", "role"), ("tenant", "customer")],
     labels: false,
 };
 

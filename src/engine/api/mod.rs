@@ -3,12 +3,14 @@
 //!
 //! To add a function: register it in its noun's file and describe it in that file's `PART`, with an example that runs.
 
+pub mod activations;
 pub mod events;
 pub mod ledger;
 pub mod messages;
 pub mod requests;
 pub mod rows;
 pub mod selected;
+pub mod software;
 pub mod subscriptions;
 pub mod support;
 pub mod tenants;
@@ -27,10 +29,12 @@ use crate::domain::{Instant, Money};
 use crate::ops::subscriptions as subscriptions_ops;
 
 /// Every part, in the order of the reference.
-pub const PARTS: [Part; 8] = [
+pub const PARTS: [Part; 10] = [
     events::PART,
     subscriptions::PART,
     tenants::PART,
+    software::PART,
+    activations::PART,
     requests::PART,
     ledger::PART,
     messages::PART,
@@ -59,6 +63,8 @@ fn register(engine: &mut Engine) {
     events::register(engine);
     subscriptions::register(engine);
     tenants::register(engine);
+    software::register(engine);
+    activations::register(engine);
     requests::register(engine);
     ledger::register(engine);
     messages::register(engine);

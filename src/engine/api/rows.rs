@@ -14,7 +14,7 @@ use crate::domain::{Id, SubscriptionId, TenantId};
 use crate::engine::failure::{Api, over_limit};
 use crate::engine::reference::{Function, Part};
 use crate::engine::script_thread::with;
-use crate::ops::{Work, ledger, requests, subscriptions, support, tenants};
+use crate::ops::{Work, ledger, requests, rights, subscriptions, support, tenants};
 use crate::store::records::requests as request_rows;
 
 const PAGE_ROWS: usize = 500;
@@ -92,7 +92,7 @@ impl Rows {
             let meant = page
                 .items
                 .iter()
-                .filter(|request| work.reaches(request.tenant) && selection.matches(*request, work.now));
+                .filter(|request| rights::sees_request(work, request) && selection.matches(*request, work.now));
             Ok((meant.map(|request| Key::Request(request.id)).collect(), page.next))
         })
     }

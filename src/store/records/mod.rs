@@ -22,6 +22,7 @@ pub mod tenants;
 pub mod timers;
 pub mod tokens;
 pub mod triggers;
+pub mod users;
 
 use super::{Error, Result, Row, Table, Tx};
 use serde::Serialize;
