@@ -12,11 +12,26 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("backup", &["bursar backup /backups/monday.bursar"]),
     ("verify", &["bursar verify", "bursar verify /backups/monday.bursar --checkpoint 4711:HASH"]),
     ("subscriptions cancel", &["bursar subscriptions cancel ID --reason customer_request --why 'they moved away'"]),
+    (
+        "cancel",
+        &[
+            "bursar cancel --customer contoso.example --product 'SQL Server 2019' --order 7f1c --acknowledge",
+            "bursar cancel --customer Contoso --subscription 'Servers in Delft' --acknowledge --why 'they closed it'",
+        ],
+    ),
     ("subscriptions suspend", &["bursar subscriptions suspend ID --reason non_payment --why 'invoice 17 is overdue'"]),
     ("subscriptions reactivate", &["bursar subscriptions reactivate ID --why 'they paid'"]),
     ("subscriptions auto-renew", &["bursar subscriptions auto-renew ID off --why 'they decide in May'"]),
     ("subscriptions quantity", &["bursar subscriptions quantity ID 40 --why 'two new teams'"]),
     ("subscriptions renew", &["bursar subscriptions renew ID --quantity 40 --term P1Y"]),
+    ("subscriptions activate", &["bursar subscriptions activate ID --why 'the publisher has confirmed'"]),
+    ("subscriptions convert", &["bursar subscriptions convert ID --quantity 30 --term P1Y --billing monthly"]),
+    (
+        "subscriptions schedule",
+        &["bursar subscriptions schedule ID --quantity 40 --until 2028-06-30", "bursar subscriptions schedule ID"],
+    ),
+    ("subscriptions billing-plan", &["bursar subscriptions billing-plan ID annual --why 'fewer invoices'"]),
+    ("subscriptions deprovision", &["bursar subscriptions deprovision ID --why 'not used any more'"]),
     ("subscriptions story", &["bursar subscriptions story ID"]),
     (
         "subscriptions label",
@@ -49,6 +64,12 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     (
         "activations moved",
         &["bursar activations moved -C anker.example --device SRV-01 --product 'Windows Server 2019'"],
+    ),
+    (
+        "activations ask-for-help",
+        &[
+            "bursar activations ask-for-help -C anker.example --contact-name 'Anna Berg' --contact-email anna@partner.example --contact-phone '+31 20 555 0100'",
+        ],
     ),
     ("activations plan", &["bursar activations plan --customer anker.example"]),
     ("requests approve", &["bursar --as anna requests approve REQUEST --note 'spoke with them' --generation 1"]),
@@ -132,7 +153,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "bursar terms quote --family license_new --purchased 2026-03-01T09:00:00Z --asked 2026-03-05T09:00:00Z --price '10.08 EUR' --quantity 5 --term P1M --billing monthly",
         ],
     ),
-    ("terms show", &["bursar terms show license_new"]),
+    ("terms show", &["bursar terms show license_new", "bursar terms show software_subscription --at 2021-09-26"]),
     ("export", &["bursar export --file records.jsonl"]),
     ("completions", &["bursar completions bash > ~/.local/share/bash-completion/completions/bursar"]),
     ("reference", &["bursar reference", "bursar reference request_cancellation"]),

@@ -6,6 +6,7 @@
 mod activations;
 mod activity;
 mod approvals;
+mod cancel;
 mod check;
 mod clock;
 mod complete;
@@ -113,6 +114,8 @@ enum Verb {
     /// Subscriptions, and changes to them
     #[command(subcommand)]
     Subscriptions(subscriptions::Verb),
+    /// Cancel what a customer bought, by product and order
+    Cancel(cancel::Cancel),
     /// Software of a customer, and what products come with
     #[command(subcommand)]
     Software(software::Verb),
@@ -267,11 +270,12 @@ async fn dispatch(context: &Context, verb: Verb) -> Outcome {
         Verb::Tick(verb) => verb.run(context).await,
         Verb::Check(verb) => verb.run(context),
         Verb::Test(verb) => verb.run(context),
-        Verb::Backup(verb) => verb.run(context),
-        Verb::Verify(verb) => verb.run(context),
+        Verb::Backup(verb) => verb.run(context).await,
+        Verb::Verify(verb) => verb.run(context).await,
         Verb::Tenants(verb) => verb.run(context, nouns::TENANTS).await,
         Verb::Products(verb) => verb.run(context, nouns::PRODUCTS).await,
         Verb::Subscriptions(verb) => verb.run(context).await,
+        Verb::Cancel(verb) => verb.run(context).await,
         Verb::Software(verb) => verb.run(context).await,
         Verb::Keys(verb) => verb.run(context).await,
         Verb::Links(verb) => verb.run(context).await,

@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::domain::audit::changes::{self, FieldChange};
+use crate::domain::catalog::eligibility::Seller;
 use crate::domain::change::Amendments;
 use crate::domain::decision::{Answer, Decision, Verdict};
-use crate::domain::ids::Noun;
+use crate::domain::ids::{Guid, Noun};
 use crate::domain::lifecycle::{self, Due};
 use crate::domain::partner::PartnerType;
 use crate::domain::request::Otherwise;
@@ -134,6 +135,8 @@ pub struct Settings {
     pub invoice_day: u32,
     /// The master keys that keys and links of software are sealed with.
     pub ring: Ring,
+    /// The partner who sells.
+    pub seller: Seller,
 }
 
 impl Default for Settings {
@@ -146,6 +149,7 @@ impl Default for Settings {
             rows: 10_000,
             invoice_day: 6,
             ring: Ring::default(),
+            seller: Seller::default(),
         }
     }
 }
@@ -259,6 +263,14 @@ impl Work {
         let mut seed = self.ids.seed();
         seed.extend(noun.prefix().bytes());
         Id::derive(noun, self.now.timestamp_millis(), &seed)
+    }
+
+    /// A fresh GUID for one of Partner Center's nouns.
+    pub(super) fn guid(&mut self, noun: &str) -> Guid {
+        let mut seed = self.ids.seed();
+        seed.extend(noun.bytes());
+        seed.extend(self.now.timestamp_micros().to_be_bytes());
+        Guid::derive(&seed)
     }
 
     /// Demands a grant. What is reached from here on is what can be reached with it.

@@ -3,11 +3,9 @@
 use bursar::app::{App, Options};
 use bursar::config::Config;
 use bursar::domain::ledger::Line;
-use bursar::domain::selection::{ACTIVITY, LEDGER, Selection};
+use bursar::domain::selection::{LEDGER, Selection};
 use bursar::domain::{Change, Grants, Instant, Principal, Subscription, SubscriptionId, calendar};
-use bursar::ops::activity::{self, Query};
 use bursar::ops::{self, Rights, ledger, requests, subscriptions};
-use bursar::store::records::log::Activity;
 
 pub(crate) fn at(text: &str) -> Instant {
     calendar::instant(text).unwrap()
@@ -58,12 +56,6 @@ impl World {
         lines.reverse();
         lines
     }
-}
-
-/// What was done lately and the asker may see, newest first.
-pub(crate) fn log(work: &mut ops::Work) -> ops::Result<Vec<Activity>> {
-    let query = Query::of(Selection::everything(&ACTIVITY), work.now);
-    Ok(activity::select(work, &query, None, 1_000)?.items.into_iter().map(|entry| entry.activity).collect())
 }
 
 pub(crate) const TENANT: &str = "11111111-1111-1111-1111-111111111111";

@@ -52,10 +52,12 @@ pub struct Schema {
 
 impl Schema {
     /// Every schema.
-    pub const ALL: [&'static Schema; 17] = [
+    pub const ALL: [&'static Schema; 19] = [
         &TENANTS,
         &SUBSCRIPTIONS,
         &ORDERS,
+        &CARTS,
+        &OFFERS,
         &REQUESTS,
         &DECISIONS,
         &RUNS,
@@ -203,6 +205,40 @@ pub static ORDERS: Schema = Schema {
     labels: false,
 };
 
+/// Carts.
+pub static CARTS: Schema = Schema {
+    noun: "carts",
+    fields: &[
+        ("id", Type::Id),
+        ("tenant", Type::Id),
+        ("status", Type::Word(&["active", "ordered"])),
+        ("creation_timestamp", Type::Instant),
+        ("expiration_timestamp", Type::Instant),
+        ("catalog_item_id", Type::Id),
+        ("order", Type::Id),
+    ],
+    aliases: &[("customer", "tenant"), ("expires_at", "expiration_timestamp")],
+    labels: false,
+};
+
+/// Offers of a customer: what its list can be narrowed to.
+pub static OFFERS: Schema = Schema {
+    noun: "offers",
+    fields: &[
+        ("tenant", Type::Id),
+        ("publisher", Type::Word(&["microsoft", "partner"])),
+        ("billing", Type::Word(&["license", "usage"])),
+        ("category", Type::Word(&["enterprise", "small_business", "trial", "nonprofit"])),
+        ("segment", Type::Word(&["commercial", "education", "government", "nonprofit"])),
+        ("limited", Type::Bool),
+        ("text", Type::Text),
+        ("base", Type::Id),
+        ("why", Type::Bool),
+    ],
+    aliases: &[],
+    labels: false,
+};
+
 /// Requests.
 pub static REQUESTS: Schema = Schema {
     noun: "requests",
@@ -276,6 +312,14 @@ pub static PRODUCTS: Schema = Schema {
         ("is_trial", Type::Bool),
         ("is_add_on", Type::Bool),
         ("billing_cycle", Type::Text),
+        ("billing", Type::Text),
+        ("category", Type::Text),
+        ("publisher_name", Type::Text),
+        ("product_type", Type::Id),
+        ("segment", Type::Word(&["commercial", "education", "government", "nonprofit"])),
+        ("country", Type::Id),
+        ("is_limited", Type::Bool),
+        ("is_item", Type::Bool),
     ],
     aliases: &[],
     labels: false,
