@@ -215,8 +215,6 @@ pub struct Meaning {
 /// What we note, by its whole word or by the part before the point, and Partner Center's words for it. The first that
 /// fits counts.
 const MEANINGS: &[(&str, &str, &str)] = &[
-    ("get_software_key", "get_software_key", "software_key"),
-    ("get_software_download_link", "get_software_download_link", "software_download_link"),
     ("subscription.converted", "convert_trial_subscription", "subscription"),
     ("subscription.upgraded", "upgrade_subscription", "subscription"),
     ("subscription.purchased", "create_order", "order"),
@@ -236,10 +234,6 @@ const MEANINGS: &[(&str, &str, &str)] = &[
     ("credit.", "create_credit", "credit"),
     ("token.created", "add_application_credential", "application_credential"),
     ("token.revoked", "remove_application_credential", "application_credential"),
-    ("user.created", "create_partner_user", "partner_user"),
-    ("user.removed", "remove_partner_user", "partner_user"),
-    ("user.", "update_partner_user", "partner_user"),
-    ("role.", "update_partner_user", "partner_user"),
     ("library.", "policy_updated", "policy"),
     ("keys.", "undefined", "software_key"),
     ("software.", "undefined", "software_page"),
@@ -255,15 +249,23 @@ const STATUSES: &[(&str, OperationStatus)] = &[
     (".scheduled", OperationStatus::Progress),
 ];
 
-/// What something we note is called in Partner Center; `undefined` where it has no word for it.
-pub fn meaning(operation: &str) -> Meaning {
+/// Partner Center's words for the operation and the resource.
+fn words(operation: &str) -> (&str, &str) {
+    // Some things are noted in its own words; the resource is the longest that the word tells of.
+    if OPERATION_TYPES.contains(&operation) {
+        let told = RESOURCE_TYPES.iter().filter(|resource| operation.contains(**resource));
+        return (operation, told.max_by_key(|resource| resource.len()).copied().unwrap_or("undefined"));
+    }
     let fits = |(known, _, _): &&(&str, &str, &str)| {
         if known.ends_with('.') { operation.starts_with(known) } else { operation == *known }
     };
-    let (operation_type, resource) = MEANINGS
-        .iter()
-        .find(fits)
-        .map_or(("undefined", "undefined"), |(_, operation, resource)| (*operation, *resource));
+    let found = MEANINGS.iter().find(fits);
+    found.map_or(("undefined", "undefined"), |(_, operation, resource)| (*operation, *resource))
+}
+
+/// What something we note is called in Partner Center; `undefined` where it has no word for it.
+pub fn meaning(operation: &str) -> Meaning {
+    let (operation_type, resource) = words(operation);
     let ending = STATUSES.iter().find(|(ending, _)| operation.ends_with(ending));
     Meaning {
         operation: OperationType::of(operation_type),
@@ -307,6 +309,9 @@ mod tests {
         let rows = [
             ("get_software_key", "get_software_key", "software_key", "succeeded"),
             ("get_software_download_link", "get_software_download_link", "software_download_link", "succeeded"),
+            ("create_partner_user", "create_partner_user", "partner_user", "succeeded"),
+            ("create_customer_user", "create_customer_user", "customer_user", "succeeded"),
+            ("azure_fraud_event_detected", "azure_fraud_event_detected", "undefined", "succeeded"),
             ("subscription.renewed", "update_subscription", "subscription", "succeeded"),
             ("subscription.converted", "convert_trial_subscription", "subscription", "succeeded"),
             ("request.denied", "update_subscription", "subscription", "decline"),
