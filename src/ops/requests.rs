@@ -125,7 +125,7 @@ pub(super) fn judge(work: &mut Work, request: &mut Request, stored: &Stored<Subs
     let asked = std::sync::Arc::clone(&work.judge);
     let mut judgement = asked.ask(work, request, &stored.value)?;
     if request.asks_only {
-        leave_to_a_person(&mut judgement);
+        rights::leave_to_a_person(&mut judgement);
     }
     let by_default = (judgement.verdict == Verdict::Abstain).then(|| default_of(request, &stored.value));
     if let Some((verdict, reason)) = &by_default {
@@ -155,15 +155,6 @@ pub(super) fn judge(work: &mut Work, request: &mut Request, stored: &Stored<Subs
         decision.at = now;
     }
     Ok(judgement)
-}
-
-/// Whoever proposed it may only ask: what policies would approve, now or when nobody answers, is left to a person.
-fn leave_to_a_person(judgement: &mut Judgement) {
-    if judgement.verdict == Verdict::Approve {
-        judgement.verdict = Verdict::Review;
-        judgement.reasons.insert(0, "its proposer may only ask for it: a person decides".to_owned());
-    }
-    judgement.otherwise = judgement.otherwise.filter(|otherwise| *otherwise != Otherwise::Approve);
 }
 
 /// What stands when every file abstains: a renewal follows auto-renew, everything else goes to a person.
