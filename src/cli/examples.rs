@@ -236,6 +236,21 @@ mod tests {
         super::super::command().debug_assert();
     }
 
+    /// One that has the name of what is the same everywhere would be filled in by that, without a word.
+    #[test]
+    fn no_verb_takes_the_name_of_what_is_everywhere() {
+        let command = super::super::command();
+        let everywhere: Vec<&str> = command.get_arguments().map(|argument| argument.get_id().as_str()).collect();
+        assert!(everywhere.contains(&"user"), "{everywhere:?}");
+        let mut found = Vec::new();
+        leaves(&command, "bursar", &mut found);
+        for (path, leaf) in found {
+            for argument in leaf.get_arguments().map(|argument| argument.get_id().as_str()) {
+                assert!(!everywhere.contains(&argument), "{path}: {argument}");
+            }
+        }
+    }
+
     #[test]
     fn every_verb_has_an_example_that_parses() {
         let command = super::super::command();

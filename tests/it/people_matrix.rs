@@ -280,7 +280,7 @@ impl Trial {
     }
 
     /// Looks for the requests of a colleague and of themselves, in the list and one by one.
-    fn requests(&self, work: &mut Work, theirs: Id, change: Change) -> Came {
+    fn requests(&self, work: &mut Work, theirs: Id, change: &Change) -> Came {
         let own = std::mem::replace(&mut work.rights, everything(&self.me));
         let mine = requests::propose(work, holding(self.tenant, LICENCE), change.clone(), "tried").unwrap();
         let mine = mine.request.unwrap().id;
@@ -316,8 +316,8 @@ impl Trial {
                 let lines = passed(ledger::list(work, &Selection::everything(&LEDGER), None, 10));
                 alike(self.act, &[lines, passed(invoices::list(work, &Selection::everything(&INVOICES), None, 10))])
             }
-            "requests.view" => self.requests(work, self.lifecycle, Change::Suspension { reason: Reason::NonPayment }),
-            "requests.view_money" => self.requests(work, self.money, Change::Quantity { quantity: 11 }),
+            "requests.view" => self.requests(work, self.lifecycle, &Change::Suspension { reason: Reason::NonPayment }),
+            "requests.view_money" => self.requests(work, self.money, &Change::Quantity { quantity: 11 }),
             "requests.decide" => passed(requests::approve(work, self.lifecycle, None, "")),
             "requests.decide_money" => passed(requests::approve(work, self.money, None, "")),
             "decisions.view" => decided(work, Kind::Cancellation),

@@ -106,22 +106,22 @@ impl People {
                 "companyProfile": { "tenantId": tenant, "companyName": name, "domain": format!("{}.example", &name[..5].to_lowercase()) },
                 "billingProfile": { "defaultAddress": { "country": "NL" } } }));
             rows.extend([
-                row(tenant, LICENCE, "OnlineServicesNCE", "active", json!({})),
-                row(tenant, SAAS, "SaaS", "active", json!({ "publisherName": "Contoso" })),
-                row(tenant, SOFTWARE, "SoftwareSubscriptions", "active", json!({})),
+                row(tenant, LICENCE, "OnlineServicesNCE", "active", &json!({})),
+                row(tenant, SAAS, "SaaS", "active", &json!({ "publisherName": "Contoso" })),
+                row(tenant, SOFTWARE, "SoftwareSubscriptions", "active", &json!({})),
                 row(
                     tenant,
                     PERPETUAL,
                     "SoftwarePerpetual",
                     "active",
-                    json!({ "termDuration": null, "billingCycle": "one_time",
+                    &json!({ "termDuration": null, "billingCycle": "one_time",
                     "commitmentEndDateTime": null }),
                 ),
-                row(tenant, SUSPENDED, "OnlineServicesNCE", "suspended", json!({ "suspensionReasons": ["Customer"] })),
-                row(tenant, TRIAL_ORDERED, "OnlineServicesNCE", "pending", json!({ "isTrial": true })),
-                row(tenant, ORDERED, "OnlineServicesNCE", "pending", json!({})),
-                row(tenant, SOFTWARE_ORDERED, "SoftwareSubscriptions", "pending", json!({})),
-                row(tenant, HELD, "OnlineServicesNCE", "active", json!({})),
+                row(tenant, SUSPENDED, "OnlineServicesNCE", "suspended", &json!({ "suspensionReasons": ["Customer"] })),
+                row(tenant, TRIAL_ORDERED, "OnlineServicesNCE", "pending", &json!({ "isTrial": true })),
+                row(tenant, ORDERED, "OnlineServicesNCE", "pending", &json!({})),
+                row(tenant, SOFTWARE_ORDERED, "SoftwareSubscriptions", "pending", &json!({})),
+                row(tenant, HELD, "OnlineServicesNCE", "active", &json!({})),
             ]);
         }
         let document = Value::Array(rows).to_string();
@@ -195,7 +195,7 @@ impl People {
 }
 
 /// Bought this morning for a year: every window is open.
-fn row(tenant: &str, number: u8, product: &str, status: &str, more: Value) -> Value {
+fn row(tenant: &str, number: u8, product: &str, status: &str, more: &Value) -> Value {
     let id = holding(tenant, number);
     let mut row = json!({ "id": id, "offerId": format!("CFQ7TTC0{product:.4}:0001:CFQ7TTC0LF01"), "offerName": product,
         "friendlyName": format!("{product} {number}"), "productType": { "id": product }, "quantity": 10,
