@@ -55,7 +55,7 @@ pub fn is_unchanged(sub: &Subscription, change: &Change) -> bool {
         Change::Renewal { term_end, amendments } => {
             standing.renewal == Renewal::Scheduled
                 && standing.term_end == Some(*term_end)
-                && *amendments == sub.profile.next_term
+                && amendments.over(&sub.profile.next_term) == sub.profile.next_term
         }
         Change::Suspension { .. } => standing.status == Status::Suspended,
         Change::Reactivation {} => standing.status == Status::Active,
@@ -139,7 +139,7 @@ impl Asked<'_> {
         let mut lines = Vec::new();
         let topic = match change {
             Change::Renewal { amendments: own, .. } => {
-                schedule_renewal(&mut next, amendments.over(own));
+                schedule_renewal(&mut next, amendments.over(own).over(&self.sub.profile.next_term));
                 "subscription.renewal_scheduled"
             }
             Change::AutoRenew { enabled } => {

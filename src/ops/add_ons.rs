@@ -32,7 +32,12 @@ fn children(work: &mut Work, base: &Subscription) -> Result<Vec<Stored<Subscript
 pub(super) fn suspended_with(work: &mut Work, base: &Subscription, reason: Reason, request: Option<Id>) -> Result<()> {
     let rule = work.terms.family(&base.profile.family).add_on.as_ref().and_then(|rule| rule.suspended.clone());
     let Some(rule) = rule.filter(|_| base.standing.status == Status::Suspended) else { return Ok(()) };
-    let active = children(work, base)?.into_iter().filter(|child| child.value.standing.status == Status::Active);
+    let terms = std::sync::Arc::clone(&work.terms);
+    let follows = |child: &Subscription| {
+        let own = terms.family(&child.profile.family).add_on.as_ref();
+        child.standing.status == Status::Active && own.is_some_and(|rule| rule.suspended.is_some())
+    };
+    let active = children(work, base)?.into_iter().filter(|child| follows(&child.value));
     for child in active.collect::<Vec<_>>() {
         let change = Change::Suspension { reason };
         let applied = match quotes::apply(work, &child.value, &change, &Amendments::default())? {

@@ -101,6 +101,8 @@ pub struct SubscriptionFact {
     pub seat_batches: Option<Vec<SeatBatch>>,
     /// What the next term has different.
     pub next_term: Option<Amendments>,
+    /// The last day of an aligned first term.
+    pub custom_term_end_date: Option<chrono::NaiveDate>,
     /// The billing cycle from the next charge on.
     pub next_billing_cycle: Option<String>,
     /// Why it is suspended.
@@ -250,6 +252,7 @@ fn seat_batch(value: &Value) -> Option<SeatBatch> {
 }
 
 fn read_next_term(fields: &mut Fields<'_>, fact: &mut SubscriptionFact) {
+    fact.custom_term_end_date = fields.date("customTermEndDate").and_then(Date::at).map(|at| at.date_naive());
     fact.next_billing_cycle = fields.take("nextChargeInstructions").and_then(instructions::next_charge);
     let Some(instructions) = fields.take("scheduledNextTermInstructions") else { return };
     if instructions.get_any_case("product").and_then(|product| product.get_any_case("promotionId")).is_some() {

@@ -62,6 +62,9 @@ pub fn subscription(subscription: &Subscription, shown: &Shown) -> Value {
     out.flag("autoRenewEnabled", standing.auto_renew_enabled);
     write_next_term(&mut out, subscription);
     write_next_charge(&mut out, subscription);
+    if let Some(last) = profile.custom_term_end_date {
+        out.text("customTermEndDate", &format!("{last}T00:00:00Z"));
+    }
     write_deletion(&mut out, subscription);
     write_plan(&mut out, subscription);
     let actions = shown.actions.iter().map(|action| Value::String((*action).to_owned()));

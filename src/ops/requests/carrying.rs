@@ -1,0 +1,103 @@
+//! Carrying a request out: the change made, what follows of it, and what it has made moot. One commit for everything.
+
+use super::keeping::{close, save};
+use crate::domain::quote::Effect;
+use crate::domain::request::State;
+use crate::domain::subscription::{Renewal, Status};
+use crate::domain::{Change, Id, Kind, Request, Subscription};
+use crate::ops::{Result, Work, add_ons, cancellations, messages, orders, purchases, quotes};
+use crate::partner_center::upstream;
+use crate::store::records::{Stored, requests as rows};
+
+pub(in crate::ops) fn carry_out(
+    work: &mut Work,
+    before: Option<&Request>,
+    request: &mut Request,
+    stored: &Stored<Subscription>,
+) -> Result<()> {
+    let stops = request.quote.effect == Effect::StopRenewal;
+    let mut applied = match quotes::apply(work, &stored.value, &request.change, &request.amendments)? {
+        Ok(applied) => applied,
+        Err(refusal) => {
+            request.refusal = Some(refusal.clone());
+            request.reasons.insert(0, refusal.message);
+            close(work, before, request, State::Refused)?;
+            let after = purchases::after_no(work, stored, request)?;
+            return work.save_subscription(Some(stored), &after);
+        }
+    };
+    request.subscription_generation = applied.subscription.standing.generation;
+    let switched_on = matches!(request.change, Change::AutoRenew { enabled: true });
+    if switched_on && applied.subscription.standing.renewal == Renewal::Denied {
+        applied.subscription.standing.renewal = Renewal::Open;
+    }
+    let later = stops || request.kind == Kind::Renewal;
+    if later {
+        request.state = State::Scheduled;
+        request.scheduled_for = stored.value.standing.term_end;
+        request.expires_at = None;
+        save(work, before, request)?;
+    } else {
+        close(work, before, request, State::Applied)?;
+    }
+    work.save_subscription(Some(stored), &applied.subscription)?;
+    if switched_on {
+        reopen_renewal(work, &applied.subscription)?;
+    }
+    close_moot(work, &applied.subscription, request.id)?;
+    let begins = matches!(request.kind, Kind::Purchase | Kind::Activation);
+    if begins || applied.subscription.standing.status == Status::Deleted {
+        orders::follow(work, &applied.subscription, None)?;
+    }
+    work.owe(&applied.subscription, Some(request.id), applied.lines)?;
+    if let Change::Suspension { reason } = request.change {
+        add_ons::suspended_with(work, &applied.subscription, reason, Some(request.id))?;
+    }
+    let operation = if later { "request.scheduled" } else { applied.topic };
+    work.note(operation, Some(&applied.subscription), Some(request.id), &request.reasons.join("; "));
+    if later && request.scheduled_for.is_some_and(|at| at <= work.now) {
+        // It happens now: what tells of that tells of this too.
+        return Ok(());
+    }
+    let call =
+        upstream::call(&request.change, &request.amendments, request.quote.effect, &applied.subscription, request.id);
+    messages::tell_of(work, operation, &applied.subscription, request, Some(&call))?;
+    if request.kind == Kind::Cancellation && !later {
+        cancellations::tell(work, &applied.subscription, request)?;
+    }
+    Ok(())
+}
+
+/// Auto-renew is on again: a cancellation scheduled for the term end is off, and a renewal may be asked for again.
+fn reopen_renewal(work: &mut Work, subscription: &Subscription) -> Result<()> {
+    if let Some(open) = rows::open(&mut work.tx, subscription.tenant, subscription.id, Kind::Cancellation)?
+        && open.state == State::Scheduled
+    {
+        let mut after = open.clone();
+        close(work, Some(&open), &mut after, State::Withdrawn)?;
+    }
+    Ok(())
+}
+
+/// What the change has made moot is withdrawn: everything of a subscription that is gone, and a renewal request whose
+/// answer the change has wiped (auto-renew off, a suspension).
+fn close_moot(work: &mut Work, subscription: &Subscription, but: Id) -> Result<()> {
+    let gone = subscription.standing.status == Status::Deleted;
+    let renewal_open = subscription.standing.renewal == Renewal::Open;
+    if !gone && !renewal_open {
+        return Ok(());
+    }
+    for open in rows::all_open(&mut work.tx, subscription.tenant, subscription.id)? {
+        if open.id != but && (gone || open.kind == Kind::Renewal) {
+            withdraw_moot(work, &open)?;
+        }
+    }
+    Ok(())
+}
+
+/// Withdraws a request whose subject has changed under it.
+pub(in crate::ops) fn withdraw_moot(work: &mut Work, open: &Request) -> Result<()> {
+    let mut after = open.clone();
+    after.reasons.insert(0, "another change of the subscription made it moot".to_owned());
+    close(work, Some(open), &mut after, State::Withdrawn)
+}
