@@ -504,23 +504,26 @@ async fn publishing_a_hundred_thousand_lines_takes_seconds() {
         world.app.set_clock(at("2027-03-10T00:00:00Z") + chrono::TimeDelta::days(day)).unwrap();
         triggers::tick(&world.app).await.unwrap();
     }
-    let mut written = world.lines().len();
+    let mut written = 0;
     while written < 100_000 {
-        for number in 1..=90_u8 {
-            for seats in 11..=130_i64 {
-                let cause = world.app.next_cause("test");
-                let change = Change::Quantity { quantity: seats + i64::try_from(written % 2).unwrap() };
-                let body = |work: &mut ops::Work| ops::requests::propose(work, sub_id(number), change.clone(), "");
-                world.app.transact(world.app.now(), &person("anna"), &cause, body).unwrap();
+        let cause = world.app.next_cause("test");
+        let number = u8::try_from(written / 40 % 90).unwrap() + 1;
+        let changes = move |work: &mut ops::Work| {
+            for turn in 0..20 {
+                let change = Change::Quantity { quantity: 10 + (turn + 1) % 2 };
+                let done = ops::requests::propose(work, sub_id(number), change, "")?;
+                assert_eq!(done.outcome, Outcome::Applied);
             }
-        }
-        written += 90 * 240;
+            Ok(())
+        };
+        world.app.act(person("anna"), cause, changes).await.unwrap();
+        written += 40;
     }
     world.app.store().wait_durable(world.app.store().last_accepted()).unwrap();
     world.app.set_clock(at("2027-04-05T23:59:59Z")).unwrap();
     triggers::tick(&world.app).await.unwrap();
     world.app.set_clock(at("2027-04-06T00:00:00Z")).unwrap();
-    let begun = std::time::Instant::now();
+    let begun = bursar::clock::monotonic();
     triggers::tick(&world.app).await.unwrap();
     let took = begun.elapsed();
     let found = list(&world.app);
