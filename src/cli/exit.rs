@@ -134,6 +134,7 @@ pub(crate) fn exit_of(status: u16, code: &str) -> Exit {
             | "event_id_reused"
             | "idempotency_key_in_use"
             | "idempotency_key_reused"
+            | "file_exists"
             | "clock_backwards",
         )
         | (412 | 428, _) => Exit::Conflict,
@@ -162,7 +163,11 @@ pub(crate) fn exit_of(status: u16, code: &str) -> Exit {
 fn hint(code: &str) -> Option<&'static str> {
     Some(match code {
         "unauthorized" => "give a token with --token-file FILE or BURSAR_TOKEN; `bursar token create` makes one",
-        "forbidden" => "ask for a token with that grant: `bursar token create NAME --grant GRANT`",
+        "forbidden" => {
+            "`bursar whoami` shows what you may; a Global admin gives users their roles, and who may do \
+                        everything makes tokens with a grant: `bursar token create NAME --grant GRANT`"
+        }
+        "user_disabled" => "a Global admin lets them work again: `bursar users enable NAME`",
         "stale_approval" | "state_changed" | "precondition_failed" => {
             "look at it again with `bursar requests show ID` and answer with the generation you saw"
         }

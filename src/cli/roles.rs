@@ -1,5 +1,7 @@
 //! `bursar roles` and `bursar whoami`: what each role may do, and what you may.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -70,9 +72,10 @@ impl Whoami {
         line("assigned", text("user.assigned"));
         for row in told.get("may").and_then(Value::as_array).into_iter().flatten() {
             let cells = row.get("cells").and_then(Value::as_object).into_iter().flatten();
-            let words: Vec<&str> = cells.filter_map(|(_, word)| word.as_str()).filter(|word| *word != "none").collect();
+            let words = cells.filter_map(|(_, word)| word.as_str()).filter(|word| *word != "none");
+            let words: Vec<&str> = words.collect::<BTreeSet<_>>().into_iter().collect();
             out.push_str(&format!(
-                "  {:28}{:10}{}\n",
+                "  {:26}{:16} {}\n",
                 plain(cell(row, "act")),
                 words.join(", "),
                 plain(cell(row, "title"))

@@ -21,13 +21,13 @@ pub(crate) enum Verb {
 #[derive(Debug, Args)]
 pub(crate) struct Create {
     /// What it is for; of a user's token the user's name, unless given
-    #[arg(required_unless_present = "user")]
+    #[arg(required_unless_present = "holder")]
     name: Option<String>,
     /// The user it acts as, with the roles they have whenever it is used
     #[arg(long = "user", short = 'u', value_name = "NAME")]
-    user: Option<String>,
+    holder: Option<String>,
     /// What it may do: subscriptions.read, propose.cancellation, decide.*, *; of a user's token, what of the roles it may
-    #[arg(long = "grant", short = 'g', value_name = "GRANT", required_unless_present = "user")]
+    #[arg(long = "grant", short = 'g', value_name = "GRANT", required_unless_present = "holder")]
     grants: Vec<String>,
     /// Only for this tenant; may be given several times
     #[arg(long = "tenant", value_name = "ID")]
@@ -60,7 +60,7 @@ impl Verb {
 impl Create {
     async fn run(&self, context: &Context) -> Outcome {
         let mut body = json!({ "grants": self.grants });
-        for (member, value) in [("name", &self.name), ("user", &self.user)] {
+        for (member, value) in [("name", &self.name), ("user", &self.holder)] {
             if let Some(value) = value {
                 body[member] = value.clone().into();
             }
@@ -77,7 +77,7 @@ impl Create {
             return Ok(Exit::Done);
         }
         context.out.text(&format!("{}\n", plain(cell(&answer, "secret"))))?;
-        let may = match (&self.user, self.grants.is_empty()) {
+        let may = match (&self.holder, self.grants.is_empty()) {
             (Some(_), true) => format!("acts as {}", plain(cell(&answer, "user"))),
             (Some(_), false) => format!("acts as {} and may {}", plain(cell(&answer, "user")), self.grants.join(", ")),
             (None, _) => format!("may {}", self.grants.join(", ")),

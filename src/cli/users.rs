@@ -48,8 +48,8 @@ pub(crate) struct Create {
 
 #[derive(Debug, Args)]
 pub(crate) struct Roles {
-    /// Who
-    user: String,
+    /// Who, by name or address
+    who: String,
     /// A role to give
     #[arg(long, value_name = "ROLE")]
     add: Vec<String>,
@@ -66,8 +66,8 @@ pub(crate) struct Roles {
 
 #[derive(Debug, Args)]
 pub(crate) struct One {
-    /// Who
-    user: String,
+    /// Who, by name or address
+    who: String,
 }
 
 impl Verb {
@@ -99,7 +99,7 @@ impl Create {
 
 impl Roles {
     async fn run(&self, context: &Context) -> Outcome {
-        let path = format!("/v1/users/{}", encoded(&self.user));
+        let path = format!("/v1/users/{}", encoded(&self.who));
         let before = context.look(&path).await?;
         let roles = changed(&before, "roles", &self.add, &self.remove);
         let assigned = changed(&before, "assigned", &self.assign, &self.unassign);
@@ -119,7 +119,7 @@ fn changed(record: &Value, member: &str, more: &[String], fewer: &[String]) -> V
 
 impl One {
     async fn becomes(&self, context: &Context, state: &str) -> Outcome {
-        let path = format!("/v1/users/{}", encoded(&self.user));
+        let path = format!("/v1/users/{}", encoded(&self.who));
         told(context, &context.ask(Access::Look, Method::PATCH, &path, Some(&json!({ "state": state }))).await?)
     }
 }

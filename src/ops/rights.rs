@@ -4,13 +4,15 @@
 use std::cmp::Ordering;
 
 use crate::domain::change::Amendments;
+use crate::domain::decision::Verdict;
+use crate::domain::request::Otherwise;
 use crate::domain::roles::{Leave, Place, Subject};
 use crate::domain::terms::is_software;
 use crate::domain::{Change, Grant, Kind, Refusal, Request, Subscription, TenantId};
 use crate::store::records::log::Activity;
 
 use super::keys::{READ_KEY, READ_LINK};
-use super::work::Work;
+use super::work::{Judgement, Work};
 use super::{Result, users};
 
 /// Operations that charge or credit, in the activity log.
@@ -87,6 +89,15 @@ pub(super) fn to_propose(work: &Work, subscription: &Subscription, change: &Chan
         }
     }
     Ok(asks_only)
+}
+
+/// Whoever proposed it may only ask ([`to_propose`]): what policies would approve, now or when nobody answers, is left to a person.
+pub(super) fn leave_to_a_person(judgement: &mut Judgement) {
+    if judgement.verdict == Verdict::Approve {
+        judgement.verdict = Verdict::Review;
+        judgement.reasons.insert(0, "its proposer may only ask for it: a person decides".to_owned());
+    }
+    judgement.otherwise = judgement.otherwise.filter(|otherwise| *otherwise != Otherwise::Approve);
 }
 
 /// Whether a subscription may be looked at with the right that was demanded to look at subscriptions.

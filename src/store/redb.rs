@@ -34,6 +34,9 @@ use snapshot::Opened;
 type ReadTable = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
 type WriteTable<'a> = redb::Table<'a, &'static [u8], &'static [u8]>;
 
+/// Payload of a commit that is worth a journal: with more, the disk is busy with bytes and not with places.
+const JOURNALLED_BYTES_MAX: usize = 256 << 10;
+
 /// The format this program writes.
 pub(super) const FORMAT: u32 = 1;
 const KEY_FORMAT: &[u8] = b"format";
@@ -224,6 +227,15 @@ impl Engine {
 
     /// One durable commit. After an error nothing more is written until the database is opened anew.
     fn write(&self, doing: &'static str, body: impl FnOnce(&redb::WriteTransaction) -> Result<()>) -> Result<()> {
+        self.write_sized(doing, true, body)
+    }
+
+    fn write_sized(
+        &self,
+        doing: &'static str,
+        is_small: bool,
+        body: impl FnOnce(&redb::WriteTransaction) -> Result<()>,
+    ) -> Result<()> {
         let guard = locked(&self.open);
         let open = guard.as_ref().ok_or(Error::Unavailable)?;
         let journal = open.journal.clone();
@@ -236,7 +248,7 @@ impl Engine {
             return txn.commit().map_err(failed(doing));
         };
         let unfinished = Unfinished(&journal);
-        journal.begin();
+        journal.begin(is_small).map_err(failed(doing))?;
         body(&txn)?;
         txn.commit().map_err(failed(doing))?;
         journal.end().map_err(failed(doing))?;
@@ -248,7 +260,8 @@ impl Engine {
     pub(super) fn apply(&self, batch: &[Arc<Commit>]) -> Result<()> {
         let Some(last) = batch.last() else { return Ok(()) };
         let fenced = catch_unwind(AssertUnwindSafe(|| {
-            self.write("commit", |txn| {
+            let is_small = batch.iter().map(|commit| commit.bytes).sum::<usize>() <= JOURNALLED_BYTES_MAX;
+            self.write_sized("commit", is_small, |txn| {
                 let mut undo: Vec<UndoRecord> = batch.iter().map(|commit| UndoRecord::new(commit)).collect();
                 let mut rows: Vec<(usize, &Write)> = Vec::with_capacity(batch.len() * 8);
                 for (index, commit) in batch.iter().enumerate() {

@@ -152,6 +152,29 @@ fn data_is_on_standard_output_and_talk_is_not() {
 }
 
 #[test]
+fn the_terms_in_force_are_shown_with_rule_source_and_place() {
+    let book = Book::new();
+    let before = book.run(&["terms", "show", "software_subscription", "--at", "2021-09-26"]).exits(0).out;
+    let after = book.run(&["terms", "show", "software_subscription", "--at", "2021-09-27"]).exits(0).out;
+    assert!(before.contains("W60 ") && !before.contains("W30-21") && before.contains("VIS-pre"), "{before}");
+    assert!(!after.contains("W60 ") && after.contains("W30-21"), "{after}");
+    assert!(
+        before.contains("000_ce003b2a332ea5d3") && before.contains("terms/software_subscription.toml:"),
+        "{before}"
+    );
+    let rows = book.json(&["terms", "show", "software_subscription", "--at", "2021-09-27"]);
+    assert_eq!(rows["rows"][0]["rule"], "W30-21");
+    book.run(&["terms", "show", "software_subscription", "--at", "soon"]).exits(2);
+}
+
+#[test]
+fn a_cancellation_is_asked_for_by_customer_and_product() {
+    let book = Book::new();
+    let late = book.run(&["cancel", "--customer", "Nobody", "--product", "Suite"]).exits(4);
+    assert!(late.err.contains("tenant"), "{}", late.err);
+}
+
+#[test]
 fn terms_are_quoted_as_documented() {
     let book = Book::new();
     let quote = |asked: &str| {
@@ -244,4 +267,41 @@ fn a_credit_is_on_the_invoice_of_its_month_which_is_listed_shown_and_written_as_
     book.run(&["prices", "remove", &tenant, offer]).exits(4);
     book.run(&["prices", "remove", &tenant, offer, "--term", "P1Y"]).exits(0);
     assert_eq!(book.json(&["prices", "list", &tenant]), json!([]));
+}
+
+#[test]
+fn users_get_roles_and_act_in_their_own_name() {
+    let book = Book::filled();
+    let run = |arguments: &[&str]| book.run(arguments);
+    run(&["users", "create", "gea", "--email", "gea@partner.example", "--role", "global_admin"]).exits(0);
+    run(&["users", "create", "ben", "--email", "ben@partner.example", "--role", "Sales agent"]).exits(0);
+    let changed = run(&["users", "roles", "ben", "--add", "helpdesk_agent", "--remove", "sales_agent"]).exits(0);
+    assert!(changed.out.contains("ben (ben@partner.example): helpdesk_agent, active"), "{}", changed.out);
+    run(&["users", "roles", "ben", "--add", "owner"]).exits(8).says("unknown_role");
+    run(&["--as", "ben", "users", "list"]).exits(8).says("bursar whoami");
+    let who = run(&["--as", "ben", "whoami"]).exits(0).out;
+    assert!(who.starts_with("user:ben\n") && who.contains("subscriptions.suspend"), "{who}");
+    assert!(!who.contains("software.cancel"), "{who}");
+    let suspend = ["--as", "ben", "subscriptions", "suspend", SUBSCRIPTION, "--reason", "non_payment", "--why", "late"];
+    assert!(run(&suspend).exits(10).out.contains("waiting"), "no policy answers: a person does");
+    let id = run(&["-o", "json", "requests", "list"]).json()[0]["id"].as_str().unwrap().to_owned();
+    run(&["--as", "ben", "requests", "approve", &id]).exits(8);
+    run(&["--as", "gea", "requests", "approve", &id]).exits(0);
+    let matrix = run(&["roles"]).exits(0).out;
+    assert!(
+        matrix.lines().any(|line| line.contains("software.cancel") && line.matches("yes").count() == 1),
+        "{matrix}"
+    );
+    run(&["users", "disable", "gea"]).exits(8).says("last_global_admin");
+    let token = run(&["token", "create", "--user", "ben", "--grant", "requests.read"]).exits(0);
+    assert!(token.out.starts_with("brs_") && token.err.contains("acts as ben and may requests.read"), "{}", token.err);
+    run(&["--as", "ben", "token", "create", "--user", "gea"]).exits(8).says("makes no token for somebody else");
+    run(&["users", "disable", "ben"]).exits(0);
+    run(&["--as", "ben", "whoami"]).exits(8).says("bursar users enable");
+    let log = run(&["-o", "csv", "activity", "list"]).out;
+    for row in
+        ["create_partner_user,user:operator", "update_partner_user,user:operator", "ben +helpdesk_agent -sales_agent"]
+    {
+        assert!(log.contains(row), "{row} is not in {log}");
+    }
 }

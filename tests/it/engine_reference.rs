@@ -25,6 +25,8 @@ fn prepare() {
     advance("P40D");
     given(facts + #{ term_end: "2027-03-02", auto_renew_enabled: true });
     given(facts + #{ term_end: "2027-03-07", status: "suspended", labels: #{ seen: "yes" } });
+    given(facts + #{ term_end: (), purchased_at: now(), status: "pending", labels: #{} });
+    given(facts + #{ term_end: "2027-03-02", is_trial: true, billing_cycle: "none", labels: #{} });
     decide("quantity", given(facts + #{ term_end: (), purchased_at: now() }), #{ quantity: 12 });
     tenant(owner.id).request_support(#{ type: "Cannot manage my profile", title: "Profile", description: "It does not open." });
 }

@@ -8,12 +8,14 @@ use bursar::domain::Role;
 use bursar::http::auth::Peer;
 use bursar::http::router;
 use bursar::http::routes::{OWN, ROUTES};
+use bursar::ops::keys::{self, Recording};
+use bursar::seal::Secret;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::http_doors;
-use crate::people_world::{HERE, People, SOFTWARE, THERE, holding};
+use crate::people_world::{HERE, People, SOFTWARE, THERE, everything, holding};
 
 /// A call with a token: the status and the body.
 pub(crate) async fn ask(router: &Router, secret: &str, method: &str, path: &str, body: String) -> (u16, Value) {
@@ -69,6 +71,41 @@ async fn a_customers_global_admin_sees_their_own_software_and_nothing_else() {
         let (status, said) = ask(&router, &secret, route.method, route.path, String::new()).await;
         assert_eq!((status, said["tenants"].clone()), (200, json!([HERE])), "{}", route.path);
     }
+}
+
+/// The same key for the customer and for the Admin agent, each time in the log; for a Global admin of the partner, none.
+#[tokio::test]
+async fn a_customer_reads_their_own_keys_and_an_admin_agent_everybodys() {
+    let world = People::new().await;
+    let router = router(world.app.clone());
+    for tenant in [HERE, THERE] {
+        world
+            .act(everything("root"), move |work| {
+                let key = Some(Secret::new("AAAAA-BBBBB"));
+                let recording = Recording { key, ..Recording::default() };
+                keys::put(work, tenant.parse().unwrap(), holding(tenant, SOFTWARE), &recording)
+            })
+            .await
+            .unwrap();
+    }
+    let mut secrets = Vec::new();
+    for user in ["customer-global-admin", "admin-agent", "global-admin", "sales-agent"] {
+        secrets.push(world.token(user, user).await);
+    }
+    for (tenant, wants) in [(HERE, [200, 200, 403, 403]), (THERE, [404, 200, 403, 403])] {
+        let path = format!("/v1/customers/{tenant}/software/{}/keys/get", holding(tenant, SOFTWARE));
+        for (secret, want) in secrets.iter().zip(wants) {
+            let (status, said) = ask(&router, secret, "POST", &path, "{}".to_owned()).await;
+            assert_eq!(status, want, "{secret} {said}");
+            assert_eq!(said["key"] == "AAAAA-BBBBB", want == 200, "{said}");
+        }
+    }
+    let account = world.token("account-admin", "account").await;
+    let (_, log) = ask(&router, &account, "GET", "/v1/activity", String::new()).await;
+    let rows = log["items"].as_array().unwrap();
+    let by: Vec<&str> = rows.iter().map(|row| row["by"].as_str().unwrap()).collect();
+    assert_eq!(by, ["user:admin-agent", "user:admin-agent", "user:customer-global-admin"], "newest first");
+    assert!(rows.iter().all(|row| row["operation"] == "get_software_key"), "and of nothing else: {log}");
 }
 
 #[tokio::test]

@@ -4,9 +4,11 @@
 use bursar::app::{App, Options};
 use bursar::config::Config;
 use bursar::domain::request::Outcome;
+use bursar::domain::selection::{ACTIVITY, Selection};
 use bursar::domain::{Change, Grants, Id, Principal, Role, SubscriptionId, TenantId, User, calendar};
 use bursar::ops::users::{self, Draft};
-use bursar::ops::{self, Rights, Work, requests, tokens};
+use bursar::ops::{self, Rights, Work, activity, requests, tokens};
+use bursar::store::records::log::Activity;
 use serde_json::{Value, json};
 
 pub(crate) const NOW: &str = "2027-01-10T12:00:00Z";
@@ -104,22 +106,22 @@ impl People {
                 "companyProfile": { "tenantId": tenant, "companyName": name, "domain": format!("{}.example", &name[..5].to_lowercase()) },
                 "billingProfile": { "defaultAddress": { "country": "NL" } } }));
             rows.extend([
-                row(tenant, LICENCE, "OnlineServicesNCE", "active", json!({})),
-                row(tenant, SAAS, "SaaS", "active", json!({ "publisherName": "Contoso" })),
-                row(tenant, SOFTWARE, "SoftwareSubscriptions", "active", json!({})),
+                row(tenant, LICENCE, "OnlineServicesNCE", "active", &json!({})),
+                row(tenant, SAAS, "SaaS", "active", &json!({ "publisherName": "Contoso" })),
+                row(tenant, SOFTWARE, "SoftwareSubscriptions", "active", &json!({})),
                 row(
                     tenant,
                     PERPETUAL,
                     "SoftwarePerpetual",
                     "active",
-                    json!({ "termDuration": null, "billingCycle": "one_time",
+                    &json!({ "termDuration": null, "billingCycle": "one_time",
                     "commitmentEndDateTime": null }),
                 ),
-                row(tenant, SUSPENDED, "OnlineServicesNCE", "suspended", json!({ "suspensionReasons": ["Customer"] })),
-                row(tenant, TRIAL_ORDERED, "OnlineServicesNCE", "pending", json!({ "isTrial": true })),
-                row(tenant, ORDERED, "OnlineServicesNCE", "pending", json!({})),
-                row(tenant, SOFTWARE_ORDERED, "SoftwareSubscriptions", "pending", json!({})),
-                row(tenant, HELD, "OnlineServicesNCE", "active", json!({})),
+                row(tenant, SUSPENDED, "OnlineServicesNCE", "suspended", &json!({ "suspensionReasons": ["Customer"] })),
+                row(tenant, TRIAL_ORDERED, "OnlineServicesNCE", "pending", &json!({ "isTrial": true })),
+                row(tenant, ORDERED, "OnlineServicesNCE", "pending", &json!({})),
+                row(tenant, SOFTWARE_ORDERED, "SoftwareSubscriptions", "pending", &json!({})),
+                row(tenant, HELD, "OnlineServicesNCE", "active", &json!({})),
             ]);
         }
         let document = Value::Array(rows).to_string();
@@ -193,7 +195,7 @@ impl People {
 }
 
 /// Bought this morning for a year: every window is open.
-fn row(tenant: &str, number: u8, product: &str, status: &str, more: Value) -> Value {
+fn row(tenant: &str, number: u8, product: &str, status: &str, more: &Value) -> Value {
     let id = holding(tenant, number);
     let mut row = json!({ "id": id, "offerId": format!("CFQ7TTC0{product:.4}:0001:CFQ7TTC0LF01"), "offerName": product,
         "friendlyName": format!("{product} {number}"), "productType": { "id": product }, "quantity": 10,
@@ -209,4 +211,11 @@ fn row(tenant: &str, number: u8, product: &str, status: &str, more: Value) -> Va
         }
     }
     row
+}
+
+/// The activity log as whoever asks sees it, newest first.
+pub(crate) fn activity_of(work: &mut Work) -> ops::Result<Vec<Activity>> {
+    let query = activity::Query::of(Selection::everything(&ACTIVITY), work.now);
+    let page = activity::select(work, &query, None, 1_000)?;
+    Ok(page.items.into_iter().map(|entry| entry.activity).collect())
 }

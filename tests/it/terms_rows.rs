@@ -2,7 +2,9 @@
 
 use bursar::domain::Span;
 use bursar::domain::calendar::instant;
-use bursar::domain::terms::{List, Reader, Sight, Terms, is_software, listed};
+use bursar::domain::change::{Amendments, Change};
+use bursar::domain::lifecycle::quote;
+use bursar::domain::terms::{List, Path, Reader, Sight, Tells, Terms, is_software, listed};
 use serde::Deserialize;
 
 use crate::domain_terms::{profile, subscription};
@@ -32,6 +34,38 @@ impl Shown {
         assert_eq!(is_software(terms, &holding), lists.contains(&"software"), "{}", self.bought);
         let said = format!("{rule}: {}", lists.join(" "));
         (said != self.want).then(|| format!("bought {}\n  want {}\n  said {said}", self.bought, self.want))
+    }
+}
+
+/// How a cancellation is asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Asked {
+    family: String,
+    at: String,
+    /// `C-in-S0 by admin_agent: customer, product, order; acknowledged; days; PT15M`
+    want: String,
+}
+
+impl Asked {
+    pub(crate) fn wrong(&self, terms: &Terms) -> Option<String> {
+        let Some(row) = terms.family(&self.family).asking(instant(&self.at).unwrap()) else {
+            return (self.want != "nothing").then(|| format!("{}: nothing is asked", self.at));
+        };
+        let needs: Vec<&str> = row.needs.iter().map(|need| need.as_str()).collect();
+        let mut said = row.rule.clone();
+        said.extend(row.role.iter().flat_map(|role| [" by ", role.as_str()]));
+        said.push_str(&format!(": {}", needs.join(", ")));
+        said.push_str(if row.path == Path::SupportRequest { "; by support request" } else { "" });
+        said.push_str(if row.acknowledge.is_some() { "; acknowledged" } else { "" });
+        said.push_str(match row.tells {
+            Tells::Days => "; days",
+            Tells::Instant => "; instant",
+            Tells::Nothing => "",
+        });
+        said.extend(row.seen_within.map(|span| format!("; {span}")));
+        said.push_str(if row.afterwards.is_some() { "; uninstalled" } else { "" });
+        (said != self.want).then(|| format!("asked at {}\n  want {}\n  said {said}", self.at, self.want))
     }
 }
 
@@ -71,4 +105,21 @@ impl Key {
         };
         (said != self.want).then(|| format!("{} at {}\n  want {}\n  said {said}", self.asked, self.at, self.want))
     }
+}
+
+/// XSUSE: a Linux plan is not exchanged for another product, by an amended renewal neither; other software is.
+#[test]
+fn what_is_never_exchanged_is_not_renewed_as_something_else() {
+    let terms = Terms::builtin().unwrap();
+    let bought = instant("2022-09-01T09:00:00Z").unwrap();
+    let asked = |family: &str, offer: &str| {
+        let sub = subscription(&terms, profile(family, bought, Some(Span::months(12)), "annual"), 1);
+        let amendments = Amendments { offer_id: Some(offer.to_owned()), ..Amendments::default() };
+        let change = Change::Renewal { term_end: sub.standing.term_end.unwrap(), amendments };
+        let said = quote(&terms, &sub, &change, Some("365 EUR".parse().unwrap()), bought);
+        said.refusal.map(|refusal| format!("{} {}", refusal.code, refusal.rule.unwrap_or_default()))
+    };
+    assert_eq!(asked("linux_plan", "DZH318Z0BQ4B:0001:X").as_deref(), Some("exchange_not_possible XSUSE"));
+    assert_eq!(asked("linux_plan", "cfq7ttc0lh18:0001:cfq7ttc0k971"), None, "the same one in other letters");
+    assert_eq!(asked("software_subscription", "DZH318Z0BQ4B:0001:X"), None);
 }

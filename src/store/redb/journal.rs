@@ -1,5 +1,4 @@
-//! One commit, one write: the pages of a commit go to a journal at the front of the file, one behind the other, and to their
-//! places in the file later.
+//! One commit, one write: the pages of a commit go to a journal at the front of the file, and to their places later.
 //!
 //! A commit of the engine changes some twenty pages all over the file, and a disk takes twenty scattered writes many times
 //! slower than one long one. So what the engine writes between [`Journal::begin`] and [`Journal::end`] is gathered, and `end`
@@ -8,7 +7,7 @@
 //! The journal has two halves. When one is full its pages are written to their places, in order, beside the commits that go
 //! into the other one. Opening puts in place what the journal holds. A commit too large for a record is written to
 //! the places at once with the syncs the engine asks for, after everything in the journal; so is all that is written outside
-//! commits.
+//! commits, and what comes in the middle of many large commits.
 
 mod places;
 mod record;
@@ -27,8 +26,8 @@ use std::thread::JoinHandle;
 /// What is journalled and placed: the engine's smallest page.
 pub(super) const BLOCK: usize = 4_096;
 
-/// As many records as a half holds at least, so that it does not go over after every commit.
-const RECORDS_MIN: u64 = 2;
+/// Commits after a large one that are not journalled: going to and fro costs more than either.
+const LARGE_REMEMBERED: u32 = 8;
 
 /// The engine's backend: a journal that somebody else also holds.
 #[derive(Debug)]
@@ -48,6 +47,8 @@ pub(super) struct Journal {
 struct Writer {
     is_gathering: bool,
     is_direct: bool,
+    /// Commits to come that are written to their places whatever their size.
+    large_lately: u32,
     has_failed: bool,
     /// Whether a record since the last one without blocks may be needed after a crash.
     is_needed: bool,
@@ -62,9 +63,17 @@ struct Writer {
     shorter: Option<u64>,
     /// Whether the file has been made longer and not synced since.
     has_grown: bool,
-    /// How many records the filling before has that this one builds on.
+    /// How many records of the filling before may be needed after a crash, and what the last record says of that.
     before: u32,
+    said_before: u32,
     placing: Option<JoinHandle<io::Result<()>>>,
+}
+
+#[derive(Debug, Default)]
+struct Filling {
+    records: Vec<Record>,
+    /// Where the last of them ends in the half.
+    end: u64,
 }
 
 fn broken() -> io::Error {
@@ -81,10 +90,19 @@ impl Journal {
         }
     }
 
-    /// Gathers what is written from now on.
-    pub(super) fn begin(&self) {
+    /// Gathers what is written from now on, unless that is much or the commits before were.
+    pub(super) fn begin(&self, is_small: bool) -> io::Result<()> {
         let mut writer = locked(&self.writer);
+        writer.large_lately = if is_small { writer.large_lately.saturating_sub(1) } else { LARGE_REMEMBERED };
         (writer.is_gathering, writer.is_direct) = (true, false);
+        if writer.large_lately == 0 {
+            return Ok(());
+        }
+        if writer.is_needed {
+            return self.go_direct(&mut writer);
+        }
+        writer.is_direct = true;
+        Ok(())
     }
 
     /// Makes what was gathered durable.
@@ -122,7 +140,9 @@ impl Journal {
     /// A commit of more blocks than this is written to its places at once.
     fn blocks_max(&self) -> usize {
         let half_blocks = self.ready.get().copied().unwrap_or_default() / BLOCK as u64;
-        usize::try_from(half_blocks / RECORDS_MIN).unwrap_or_default()
+        // The head of the record, that of one without blocks behind it, and what tells the places of the blocks it has no room for.
+        let told_in = 3 + half_blocks * 8 / BLOCK as u64;
+        usize::try_from(half_blocks.saturating_sub(told_in)).unwrap_or_default()
     }
 
     fn head(&self) -> io::Result<u64> {
@@ -151,26 +171,26 @@ impl Journal {
         let start = self.places.start();
         writer.length = self.places.disk.len()?.saturating_sub(start);
         let mut halves = [self.filling(0, half_bytes)?, self.filling(1, half_bytes)?];
-        let epoch = |records: &[Record]| records.first().map(|record| record.head.epoch);
+        let epoch = |filling: &Filling| filling.records.last().map(|record| record.head.epoch);
         let newest = u64::from(epoch(&halves[1]) > epoch(&halves[0]));
         if newest == 0 {
             halves.swap(0, 1);
         }
         let [older, newer] = halves;
-        let Some(last) = newer.last().map(|record| record.head) else {
+        let Some(last) = newer.records.last().map(|record| record.head) else {
             writer.epoch = 1;
             return Ok(());
         };
         (writer.half, writer.epoch, writer.index) = (newest, last.epoch, last.index + 1);
-        writer.at = newer.iter().map(|record| record.bytes() as u64).sum();
-        writer.before = last.before;
-        let is_there = epoch(&older) == Some(last.epoch - 1) && older.len() >= last.before as usize;
-        if last.before > 0 && !is_there {
+        (writer.before, writer.said_before, writer.at) = (last.before, last.before, newer.end);
+        let is_there = epoch(&older) == Some(last.epoch - 1)
+            && older.records.last().is_some_and(|record| record.head.index + 1 >= last.before);
+        let older = if last.before > 0 { record::needed(older.records).filter(|_| is_there) } else { Some(Vec::new()) };
+        let (Some(older), Some(newer)) = (older, record::needed(newer.records)) else {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a part of the journal is missing"));
-        }
-        let held = older.into_iter().filter(|_| last.before > 0).chain(newer);
-        let is_inside = |(block, _): &(u64, Bytes)| block * (BLOCK as u64) < last.length;
-        let held: Held = held.flat_map(|record| record.blocks).filter(is_inside).collect();
+        };
+        let blocks = older.into_iter().chain(newer).flat_map(|record| record.blocks);
+        let held: Held = blocks.filter(|(block, _)| block * (BLOCK as u64) < last.length).collect();
         if held.is_empty() {
             return Ok(());
         }
@@ -182,37 +202,40 @@ impl Journal {
         self.clear(writer, half_bytes)
     }
 
-    /// The records of a half, from its start to the first that is not one.
-    fn filling(&self, half: u64, half_bytes: u64) -> io::Result<Vec<Record>> {
-        let disk = &self.places.disk;
-        let mut records: Vec<Record> = Vec::new();
+    /// The sound records of the newest filling of a half. What is damaged is passed over: it may not be needed any more.
+    fn filling(&self, half: u64, half_bytes: u64) -> io::Result<Filling> {
+        let mut whole = vec![0; usize::try_from(half_bytes).map_err(io::Error::other)?];
+        self.places.disk.read(BLOCK as u64 + half * half_bytes, &mut whole)?;
+        let whole = Bytes::from(whole);
+        let mut filling = Filling::default();
         let mut at = 0;
-        let mut head = vec![0; HEAD_BYTES];
-        while at + HEAD_BYTES as u64 <= half_bytes {
-            let offset = BLOCK as u64 + half * half_bytes + at;
-            disk.read(offset, &mut head)?;
-            let epoch = records.first().map(|record| record.head.epoch);
-            let Some(bytes) = record::bytes_of(&head, epoch, records.len() as u32) else { break };
-            if at + bytes as u64 > half_bytes {
-                break;
+        while at < whole.len() {
+            let Some(record) = record::open(&whole.slice(at..)) else {
+                at += BLOCK;
+                continue;
+            };
+            at += record.bytes();
+            let newest = filling.records.last().map_or(0, |record| record.head.epoch);
+            if record.head.epoch > newest {
+                filling.records.clear();
             }
-            let mut whole = vec![0; bytes];
-            disk.read(offset, &mut whole)?;
-            let Some(record) = record::open(&Bytes::from(whole)) else { break };
-            at += bytes as u64;
-            records.push(record);
+            if record.head.epoch >= newest {
+                filling.records.push(record);
+                filling.end = at as u64;
+            }
         }
-        Ok(records)
+        Ok(filling)
     }
 
-    /// Everything is in place: makes that durable, and then says so in the other half.
+    /// Everything is in place: makes that durable, and then says so.
     fn clear(&self, writer: &mut Writer, half_bytes: u64) -> io::Result<()> {
         self.places.disk.sync()?;
-        writer.has_grown = false;
-        self.turn_over(writer);
-        writer.before = 0;
-        let mut record = vec![0; HEAD_BYTES];
-        self.append(writer, half_bytes, &mut record, &[])?;
+        (writer.has_grown, writer.before) = (false, 0);
+        if writer.at + HEAD_BYTES as u64 > half_bytes {
+            self.turn_over(writer);
+            writer.before = 0;
+        }
+        self.append(writer, half_bytes, vec![0; HEAD_BYTES], &[], true)?;
         writer.is_needed = false;
         Ok(())
     }
@@ -224,31 +247,52 @@ impl Journal {
         (writer.index, writer.at) = (0, 0);
     }
 
-    fn append(&self, writer: &mut Writer, half_bytes: u64, record: &mut Vec<u8>, blocks: &[u64]) -> io::Result<()> {
-        let head = Head { epoch: writer.epoch, index: writer.index, before: writer.before, length: writer.length };
-        record::seal(record, head, blocks);
+    /// The half is full: its blocks go to their places, and records go to the other half, whose blocks are there.
+    fn go_over(&self, writer: &mut Writer, half_bytes: u64) -> io::Result<()> {
+        settle(writer)?;
+        if writer.said_before > 0 {
+            // The other half is about to be written over: nobody may look for it any more.
+            self.append(writer, half_bytes, vec![0; HEAD_BYTES], &[], false)?;
+        }
+        self.turn_over(writer);
+        let full = self.places.retire();
+        let places = Arc::clone(&self.places);
+        let placing = std::thread::Builder::new().name("store-placer".to_owned());
+        writer.placing = Some(placing.spawn(move || places.place(&full))?);
+        Ok(())
+    }
+
+    fn append(
+        &self,
+        writer: &mut Writer,
+        half_bytes: u64,
+        mut record: Vec<u8>,
+        blocks: &[u64],
+        is_all: bool,
+    ) -> io::Result<Bytes> {
+        let Writer { epoch, index, before, length, .. } = *writer;
+        record::seal(&mut record, Head { epoch, index, before, is_all, length }, blocks);
         let offset = BLOCK as u64 + writer.half * half_bytes + writer.at;
-        self.places.disk.write_through(offset, record)?;
+        self.places.disk.write_through(offset, &record)?;
         writer.at += record.len() as u64;
         writer.index += 1;
+        writer.said_before = before;
         writer.is_needed = true;
-        Ok(())
+        Ok(Bytes::from(record))
     }
 
     fn harden(&self, writer: &mut Writer) -> io::Result<()> {
         let half_bytes = self.ready.get().copied().unwrap_or_default();
         writer.length = writer.shorter.unwrap_or(writer.length);
-        let Some((mut record, blocks)) = self.places.gathered() else { return self.shorten(writer) };
-        if writer.at + record::bytes_with(blocks.len()) as u64 > half_bytes {
+        let Some((record, blocks)) = self.places.gathered() else { return self.shorten(writer) };
+        // Room is left for one more record without blocks.
+        if writer.at + (record::bytes_with(blocks.len()) + HEAD_BYTES) as u64 > half_bytes {
+            self.go_over(writer, half_bytes)?;
+        } else if writer.placing.as_ref().is_some_and(JoinHandle::is_finished) {
             settle(writer)?;
-            self.turn_over(writer);
-            let full = self.places.retire();
-            let places = Arc::clone(&self.places);
-            let placing = std::thread::Builder::new().name("store-placer".to_owned());
-            writer.placing = Some(placing.spawn(move || places.place(&full))?);
         }
-        self.append(writer, half_bytes, &mut record, &blocks)?;
-        self.places.hold(Bytes::from(record), blocks);
+        let record = self.append(writer, half_bytes, record, &blocks, false)?;
+        self.places.hold(&record, blocks);
         self.shorten(writer)
     }
 
@@ -297,10 +341,10 @@ impl Journal {
 
 /// Waits for the half that is being put in place.
 fn settle(writer: &mut Writer) -> io::Result<()> {
-    match writer.placing.take() {
-        Some(placing) => placing.join().unwrap_or_else(|_| Err(broken())),
-        None => Ok(()),
-    }
+    let Some(placing) = writer.placing.take() else { return Ok(()) };
+    placing.join().unwrap_or_else(|_| Err(broken()))?;
+    writer.before = 0;
+    Ok(())
 }
 
 impl StorageBackend for Journalled {

@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 const FILE_MAGIC: &[u8; 16] = b"bursar store 1\r\n";
 const RECORD_MAGIC: u64 = 0x6c6e_726a_7273_7562;
-/// magic, checksum, epoch, length, index, blocks, records before, nothing.
+/// magic, checksum, epoch, length, index, blocks, records before, whether all is in place.
 const FIXED_BYTES: usize = 8 + 8 + 8 + 8 + 4 + 4 + 4 + 4;
 /// Bytes before the blocks of a record: what it is, and where its blocks belong.
 pub(super) const HEAD_BYTES: usize = BLOCK;
@@ -45,6 +45,8 @@ pub(super) struct Head {
     pub(super) index: u32,
     /// How many records of the filling before are needed with this one.
     pub(super) before: u32,
+    /// Whether everything before it is in place.
+    pub(super) is_all: bool,
     /// How long the pages are after it, in bytes.
     pub(super) length: u64,
 }
@@ -72,6 +74,7 @@ pub(super) fn seal(record: &mut Vec<u8>, head: Head, places: &[u64]) {
     // A record is smaller than half of a journal, which is smaller than 2^40 bytes.
     record[36..40].copy_from_slice(&(places.len() as u32).to_le_bytes());
     record[40..44].copy_from_slice(&head.before.to_le_bytes());
+    record[44] = u8::from(head.is_all);
     for (index, place) in places.iter().enumerate() {
         let at = place_of(index, places.len());
         record[at..at + 8].copy_from_slice(&place.to_le_bytes());
@@ -88,34 +91,41 @@ fn place_of(index: usize, blocks: usize) -> usize {
     }
 }
 
-/// The bytes of the record that begins with this head, if it may be one of this filling and place.
-pub(super) fn bytes_of(head: &[u8], epoch: Option<u64>, index: u32) -> Option<usize> {
-    let is_next = number(head, 0)? == RECORD_MAGIC
-        && epoch.is_none_or(|epoch| number(head, 16) == Some(epoch))
-        && small(head, 32)? == index;
-    Some(bytes_with(small(head, 36)? as usize)).filter(|_| is_next)
-}
-
-/// Reads a whole record; none when anything about it is wrong.
+/// Reads the record that these bytes begin with; none when there is none, or anything about it is wrong.
 pub(super) fn open(bytes: &Bytes) -> Option<Record> {
-    if number(bytes, 8)? != xxh3_64(bytes.get(16..)?) {
+    let count = small(bytes, 36)? as usize;
+    if number(bytes, 0)? != RECORD_MAGIC || bytes.len() < bytes_with(count) {
+        return None;
+    }
+    let bytes = bytes.slice(..bytes_with(count));
+    if number(&bytes, 8)? != xxh3_64(bytes.get(16..)?) {
         return None;
     }
     let head = Head {
-        epoch: number(bytes, 16)?,
-        length: number(bytes, 24)?,
-        index: small(bytes, 32)?,
-        before: small(bytes, 40)?,
+        epoch: number(&bytes, 16)?,
+        length: number(&bytes, 24)?,
+        index: small(&bytes, 32)?,
+        before: small(&bytes, 40)?,
+        is_all: *bytes.get(44)? != 0,
     };
-    let count = small(bytes, 36)? as usize;
-    if bytes.len() != bytes_with(count) {
-        return None;
-    }
     let blocks = (0..count).map(|index| {
         let start = HEAD_BYTES + index * BLOCK;
-        Some((number(bytes, place_of(index, count))?, bytes.slice(start..start + BLOCK)))
+        Some((number(&bytes, place_of(index, count))?, bytes.slice(start..start + BLOCK)))
     });
     Some(Record { head, blocks: blocks.collect::<Option<_>>()? })
+}
+
+/// The records of a filling that may not be in place; none when one of them is missing.
+pub(super) fn needed(mut records: Vec<Record>) -> Option<Vec<Record>> {
+    let first = match records.iter().rposition(|record| record.head.is_all) {
+        Some(in_place) => {
+            records.drain(..in_place);
+            records.first()?.head.index
+        }
+        None => 0,
+    };
+    let is_whole = (first..).zip(&records).all(|(index, record)| record.head.index == index);
+    is_whole.then_some(records)
 }
 
 fn number(bytes: &[u8], at: usize) -> Option<u64> {
@@ -135,14 +145,12 @@ mod tests {
         let mut record = vec![7; HEAD_BYTES + 2 * BLOCK];
         record[..HEAD_BYTES].fill(0);
         record[HEAD_BYTES + BLOCK..].fill(9);
-        let head = Head { epoch: 3, index: 1, before: 4, length: 1 << 20 };
+        let head = Head { epoch: 3, index: 1, before: 4, is_all: true, length: 1 << 20 };
         seal(&mut record, head, &[5, 1_000]);
-        assert_eq!(bytes_of(&record, Some(3), 1), Some(record.len()));
-        assert!(bytes_of(&record, Some(2), 1).is_none() && bytes_of(&record, None, 0).is_none());
         let read = open(&Bytes::from(record.clone())).unwrap();
         assert_eq!((read.head, read.bytes()), (head, record.len()));
         assert_eq!(read.blocks, [(5, Bytes::from(vec![7; BLOCK])), (1_000, Bytes::from(vec![9; BLOCK]))]);
-        for at in (8..record.len()).step_by(61) {
+        for at in (0..record.len()).step_by(61) {
             let mut wrong = record.clone();
             wrong[at] ^= 1;
             assert!(open(&Bytes::from(wrong)).is_none(), "byte {at}");
@@ -154,11 +162,27 @@ mod tests {
         let places: Vec<u64> = (0..PLACED_BY_HEAD as u64 + 600).map(|place| place * 3).collect();
         let mut record = vec![0; HEAD_BYTES];
         places.iter().for_each(|place| record.extend([*place as u8; BLOCK]));
-        seal(&mut record, Head { epoch: 1, index: 0, before: 0, length: 9 }, &places);
-        assert_eq!(bytes_of(&record, None, 0), Some(record.len()));
+        seal(&mut record, Head { epoch: 1, index: 0, before: 0, is_all: false, length: 9 }, &places);
         let blocks = open(&Bytes::from(record)).unwrap().blocks;
         assert_eq!(blocks.iter().map(|(place, _)| *place).collect::<Vec<_>>(), places);
         assert!(blocks.iter().all(|(place, bytes)| bytes.as_ref() == [*place as u8; BLOCK]));
+    }
+
+    #[test]
+    fn what_is_needed_begins_where_all_is_in_place_and_has_no_hole() {
+        let record = |index, is_all| {
+            let head = Head { epoch: 1, index, before: 0, is_all, length: 9 };
+            Record { head, blocks: Vec::new() }
+        };
+        let needed = |records: &[(u32, bool)]| {
+            let records = records.iter().map(|(index, is_all)| record(*index, *is_all)).collect();
+            needed(records).map(|records| records.iter().map(|record| record.head.index).collect::<Vec<_>>())
+        };
+        assert_eq!(needed(&[(0, false), (1, false)]), Some(vec![0, 1]));
+        assert_eq!(needed(&[(1, false), (3, true), (4, false)]), Some(vec![3, 4]));
+        assert_eq!(needed(&[(1, false)]), None);
+        assert_eq!(needed(&[(0, false), (2, false)]), None);
+        assert_eq!(needed(&[(3, true), (5, false)]), None);
     }
 
     #[test]
