@@ -123,7 +123,7 @@ fn an_unknown_key_is_shown_with_what_was_meant() {
         &expect![[r#"
             etc/bursar.toml:1:2: unknown key `banana` at the top
             1 | [banana]
-              |  ^^^^^^ known here: store, library, zone, serve, partner, hooks, endpoints, params, approvals, limits, retention"#]],
+              |  ^^^^^^ known here: store, library, zone, serve, partner, hooks, endpoints, params, secrets, approvals, invoices, limits, retention"#]],
     );
 }
 

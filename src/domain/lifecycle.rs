@@ -18,6 +18,7 @@ mod dues;
 mod period;
 mod purchase;
 mod quote;
+mod refunds;
 mod schedule;
 mod seats;
 mod suspension;
@@ -31,6 +32,7 @@ pub use dues::{Due, dues};
 pub use period::{Plan, begin, open_window, plan_after};
 pub use purchase::{activation_link, lapse, pending};
 pub use quote::{quote, quote_among, refundable_quantity, terms_quote};
+pub use refunds::{RefundUntil, refunds_until, window_of};
 pub use term_end::{charge_cycle, deletion_at, deny_renewal, end_term, renew, renew_among, step};
 
 use quote::Asked;

@@ -11,12 +11,12 @@ use super::requests::said_no;
 use super::{Doors, json};
 use crate::domain::change::{Amendments, Reason};
 use crate::domain::request::Outcome;
-use crate::domain::selection::{ORDERS, SUBSCRIPTIONS, Schema, TENANTS};
+use crate::domain::selection::{SUBSCRIPTIONS, Schema, TENANTS};
 use crate::domain::terms::listed;
-use crate::domain::{Change, OrderId, Refusal, Subscription, SubscriptionId, TenantId};
+use crate::domain::{Change, Refusal, Subscription, SubscriptionId, TenantId};
 use crate::json::Value;
-use crate::ops::{self, Work, catalog, requests, subscriptions, tenants};
-use crate::partner_center::{customers, instructions, orders_write, subscriptions_write, write};
+use crate::ops::{self, Work, requests, subscriptions, tenants};
+use crate::partner_center::{customers, instructions, subscriptions_write, write};
 use crate::store::records::Page;
 
 pub(super) mod below;
@@ -99,7 +99,7 @@ pub(super) fn exists(work: &Work, tenant: TenantId) -> ops::Result<()> {
     if work.reaches(tenant) { Ok(()) } else { Err(ops::not_found("tenant", &tenant)) }
 }
 
-fn in_their_json(work: &mut Work, subscription: &Subscription) -> ops::Result<Value> {
+pub(super) fn in_their_json(work: &mut Work, subscription: &Subscription) -> ops::Result<Value> {
     let shown = shown::shown(work, subscription)?;
     Ok(subscriptions_write::subscription(subscription, &shown))
 }
@@ -121,41 +121,6 @@ pub(super) async fn show_subscription(
         Ok(reply(&in_their_json(work, &subscription)?).generation(subscription.standing.generation))
     });
     Ok(found.await?)
-}
-
-/// `GET /v1/customers/{tenant}/orders`
-pub(super) async fn list_orders(
-    State(doors): State<Doors>,
-    Path(text): Path<String>,
-    call: Call,
-    pairs: Pairs,
-) -> Result<Reply, Problem> {
-    let tenant: TenantId = text.parse()?;
-    let listing = below(&doors, &ORDERS, tenant, pairs)?;
-    let found = doors.app.look(call.rights, move |work| {
-        let key = |order: &crate::domain::order::Order| catalog::key_of(order);
-        let page = super::lists::selected(
-            work,
-            &listing,
-            |work, after, limit| catalog::orders(work, tenant, after, limit),
-            key,
-        )?;
-        let path = format!("/customers/{tenant}/orders");
-        Ok(collection(&listing, &path, page, |order| orders_write::order(&order, "")))
-    });
-    Ok(found.await?)
-}
-
-/// `GET /v1/customers/{tenant}/orders/{id}`
-pub(super) async fn show_order(
-    State(doors): State<Doors>,
-    Path((tenant, id)): Path<(String, String)>,
-    call: Call,
-) -> Result<Reply, Problem> {
-    let tenant: TenantId = tenant.parse()?;
-    let id = OrderId(id);
-    let order = doors.app.look(call.rights, move |work| catalog::order(work, tenant, &id)).await?;
-    Ok(reply(&orders_write::order(&order, "")))
 }
 
 /// What a PATCH asks for.

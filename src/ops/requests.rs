@@ -6,6 +6,7 @@ use crate::domain::lifecycle;
 use crate::domain::quote::Effect;
 use crate::domain::request::{Otherwise, Outcome, State};
 use crate::domain::subscription::Renewal;
+use crate::domain::support::Form;
 use crate::domain::{Change, Grant, Instant, Kind, Refusal, Request, Subscription, SubscriptionId};
 use crate::store::records::{Stored, requests as rows, subscriptions as subscription_rows};
 
@@ -45,8 +46,35 @@ pub fn propose(work: &mut Work, id: SubscriptionId, change: Change, why: &str) -
     propose_on(work, stored, change, why)
 }
 
+/// Proposes what the terms let go by a support request alone (W60op): it is opened with this form, and what policies
+/// would approve waits for a person, who answers when support has.
+///
+/// # Errors
+/// As [`propose`]; what [`Form::check`] refuses.
+pub(super) fn propose_by_support(
+    work: &mut Work,
+    id: SubscriptionId,
+    change: Change,
+    why: &str,
+    form: Form,
+) -> Result<Proposed> {
+    work.require(&Grant::Propose(Some(change.kind())))?;
+    let stored = subscriptions::load(work, id)?;
+    propose_with(work, stored, change, why, Some(form))
+}
+
 /// The same for a subscription that has been read.
 pub(super) fn propose_on(work: &mut Work, stored: Stored<Subscription>, change: Change, why: &str) -> Result<Proposed> {
+    propose_with(work, stored, change, why, None)
+}
+
+fn propose_with(
+    work: &mut Work,
+    stored: Stored<Subscription>,
+    change: Change,
+    why: &str,
+    form: Option<Form>,
+) -> Result<Proposed> {
     let asks_only = rights::to_propose(work, &stored.value, &change)?;
     if matches!(change.kind(), Kind::Purchase | Kind::Conversion) {
         work.settings.partner.may_buy()?;
@@ -63,7 +91,7 @@ pub(super) fn propose_on(work: &mut Work, stored: Stored<Subscription>, change: 
     }
     let mut request = draft(work, &stored.value, change, why)?;
     request.asks_only = asks_only;
-    let request = decide(work, request, &stored)?;
+    let request = decide(work, request, &stored, form)?;
     let subscription =
         subscription_rows::get(&mut work.tx, stored.value.tenant, id)?.map_or(stored.value, |now| now.value);
     work.effect(format!("{} {} {}", request.kind, request.id, outcome_of(request.state).as_str()));
@@ -119,12 +147,16 @@ fn draft(work: &mut Work, subscription: &Subscription, change: Change, why: &str
 }
 
 /// Asks the policies about a fresh request and settles it; refused ones are kept too.
-fn decide(work: &mut Work, mut request: Request, stored: &Stored<Subscription>) -> Result<Request> {
+fn decide(work: &mut Work, mut request: Request, stored: &Stored<Subscription>, form: Option<Form>) -> Result<Request> {
     if !request.quote.allowed && request.quote.effect != Effect::StopRenewal {
         refuse(work, &mut request, stored)?;
         return Ok(request);
     }
-    let judgement = judge(work, &mut request, stored)?;
+    let mut judgement = judge(work, &mut request, stored)?;
+    if let Some(form) = form {
+        leave_to_support(&mut judgement, form);
+        request.reasons.clone_from(&judgement.reasons);
+    }
     settle(work, None, &mut request, stored, judgement)?;
     Ok(request)
 }
@@ -172,6 +204,16 @@ fn leave_to_a_person(judgement: &mut Judgement) {
         judgement.reasons.insert(0, "its proposer may only ask for it: a person decides".to_owned());
     }
     judgement.otherwise = judgement.otherwise.filter(|otherwise| *otherwise != Otherwise::Approve);
+}
+
+/// The terms ask for a support request first: nothing is approved before a person has seen what support answers.
+fn leave_to_support(judgement: &mut Judgement, form: Form) {
+    if judgement.verdict == Verdict::Approve {
+        judgement.verdict = Verdict::Review;
+        judgement.reasons.insert(0, "it goes by a support request: a person answers when support has".to_owned());
+    }
+    judgement.otherwise = judgement.otherwise.filter(|otherwise| *otherwise != Otherwise::Approve);
+    judgement.support.get_or_insert(form);
 }
 
 /// What stands when every file abstains: a renewal follows auto-renew, everything else goes to a person.

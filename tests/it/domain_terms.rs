@@ -25,6 +25,9 @@ struct Golden {
     /// Who gets a key.
     #[serde(default)]
     key: Vec<terms_rows::Key>,
+    /// How a cancellation is asked for.
+    #[serde(default)]
+    asked: Vec<terms_rows::Asked>,
 }
 
 #[derive(Deserialize)]
@@ -247,6 +250,7 @@ fn check(name: &str, text: &str) {
         }
     }
     wrong.extend(golden.shown.iter().filter_map(|case| case.wrong(&terms)));
+    wrong.extend(golden.asked.iter().filter_map(|case| case.wrong(&terms)));
     wrong.extend(golden.key.iter().filter_map(|case| case.wrong(&terms)));
     assert!(wrong.is_empty(), "{name}\n{}", wrong.join("\n"));
 }

@@ -7,19 +7,20 @@ use bursar::domain::change::{Amendments, Reason};
 use bursar::domain::product::CustomerPrice;
 use bursar::domain::request::Outcome;
 use bursar::domain::roles::MATRIX;
-use bursar::domain::selection::{DECISIONS, INVOICES, LEDGER, PRODUCTS, Selection};
+use bursar::domain::selection::{DECISIONS, INVOICES, LEDGER, PRODUCTS, SUPPORT, Selection};
 use bursar::domain::software::Choice;
+use bursar::domain::support::{Contact, Form};
 use bursar::domain::{Change, Grant, Grants, Id, Kind, Principal, Role, TenantId, calendar};
 use bursar::ops::users::Draft;
 use bursar::ops::{
-    self, Rights, Work, activations, catalog, deliveries, export, invoices, keys, ledger, lists, messages, prices,
-    requests, rights, software, subscriptions, tenants, tokens, users,
+    self, Rights, Work, activations, catalog, deliveries, export, invoices, keys, ledger, lists, messages, orders,
+    prices, requests, rights, software, subscriptions, support, tenants, tokens, users,
 };
 use bursar::seal::Secret;
 
 use crate::people_world::{
     HERE, LICENCE, ORDERED, PERPETUAL, People, SAAS, SOFTWARE, SOFTWARE_ORDERED, SUSPENDED, THERE, TRIAL_ORDERED,
-    everything, holding, name_of,
+    activity_of, everything, holding, name_of,
 };
 
 /// What is expected, written down a second time: Global admin, Admin agent, Billing admin, Sales agent, Helpdesk agent,
@@ -47,6 +48,8 @@ keys.read                  - Y - - - - - - - -
 keys.manage                - Y - - - - - - - -
 keys.own                   - - - - - - - - - Y
 money.view                 Y V Y - - - - - - -
+support.view               Y Y V A Y - - - - -
+support.write              Y Y - A Y - - - - -
 requests.view              Y Y - O O - - - - -
 requests.view_money        Y Y V O O - - - - -
 requests.decide            Y Y - - - - - - - -
@@ -187,6 +190,7 @@ impl Trial {
             "requests" | "decisions" | "money" => self.of_requests(work, tenant),
             "users" | "roles" | "tokens" => self.of_people(work),
             "activity" => self.of_activity(work),
+            "support" => self.of_support(work, tenant),
             _ => self.of_the_machine(work),
         }
     }
@@ -220,7 +224,7 @@ impl Trial {
         match self.act {
             "subscriptions.view" => {
                 let one = passed(subscriptions::get(work, holding(self.tenant, LICENCE)));
-                let orders = passed(catalog::orders(work, tenant, None, 10));
+                let orders = passed(orders::list(work, Some(tenant), None, 10));
                 // The customer's Global admin looks at software by a row of its own.
                 let own = self.me == name_of(Role::CustomerGlobalAdmin);
                 let software = passed(software::get(work, tenant, holding(self.tenant, SOFTWARE)));
@@ -352,8 +356,8 @@ impl Trial {
     }
 
     fn of_activity(&self, work: &mut Work) -> Came {
-        let page = match ledger::activity(work, None, 1_000) {
-            Ok(page) => page.items,
+        let page = match activity_of(work) {
+            Ok(page) => page,
             Err(error) => return passed::<()>(Err(error)),
         };
         let mine = Principal::User(self.me.clone());
@@ -367,6 +371,16 @@ impl Trial {
             _ if there("subscription.labelled") => Came::Yes,
             _ if own => Came::Own,
             _ => Came::No,
+        }
+    }
+
+    fn of_support(&self, work: &mut Work, tenant: TenantId) -> Came {
+        if self.act == "support.write" {
+            return passed(support::open(work, Some(tenant), Form::default(), None));
+        }
+        match support::select(work, &Selection::everything(&SUPPORT), None, 100) {
+            Err(error) => passed::<()>(Err(error)),
+            Ok(page) => yes(page.items.iter().any(|one| one.tenant == Some(tenant))),
         }
     }
 
@@ -417,6 +431,19 @@ async fn prepared(world: &People) -> BTreeMap<&'static str, (Id, Id, Id)> {
             let link = Some(Secret::new("https://download.example/one"));
             keys::put(work, customer, id, &keys::Recording { key, link, ..keys::Recording::default() })?;
             keys::key(work, customer, id, &Choice::default(), None)?;
+            let form = Form {
+                problem: "Provisioning".to_owned(),
+                impact: "nobody can work".to_owned(),
+                title: "Nothing starts".to_owned(),
+                description: "since this morning".to_owned(),
+                contact: Contact {
+                    name: "Anna Berg".to_owned(),
+                    email: "anna@partner.example".to_owned(),
+                    phone: "+31 20 555 0100".to_owned(),
+                },
+                ..Form::default()
+            };
+            support::open(work, Some(customer), form, None)?;
             tenants::set_account(work, customer, vec!["10.00 EUR".parse().unwrap()], None)
         };
         world.act(everything("somebody"), body).await.unwrap();

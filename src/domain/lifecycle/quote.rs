@@ -157,7 +157,9 @@ impl Asked<'_> {
             return no(refusal, None);
         }
         let answer = match change {
-            Change::Renewal { term_end, amendments: own } => self.renewal(*term_end, &amendments.over(own).over(&self.sub.profile.next_term)),
+            Change::Renewal { term_end, amendments: own } => {
+                self.renewal(*term_end, &amendments.over(own).over(&self.sub.profile.next_term))
+            }
             Change::Suspension { reason } => self.suspension(*reason),
             Change::Reactivation {} => self.reactivation(),
             Change::Cancellation { reason } => self.cancellation(*reason),

@@ -11,7 +11,7 @@ use crate::http::problem::Problem;
 use crate::http::reply::{Call, Reply};
 use crate::http::requests::said_no;
 use crate::http::{Doors, json};
-use crate::ops::{self, add_ons, catalog, requests, subscriptions};
+use crate::ops::{self, add_ons, orders, requests, subscriptions};
 use crate::partner_center::instructions;
 
 /// `GET /v1/customers/{tenant}/subscriptions/{id}/addons`
@@ -68,7 +68,7 @@ pub(in crate::http) async fn activation_links_of_line(
     let tenant: TenantId = tenant.parse()?;
     let path = format!("/customers/{tenant}/orders/{order}/lineitems/{line}/activationlinks");
     let found = doors.app.look(call.rights, move |work| {
-        let order = catalog::order(work, tenant, &OrderId(order.clone()))?;
+        let order = orders::get(work, tenant, &OrderId(order.clone()))?;
         let number: Option<u32> = line.parse().ok();
         let item = order.line_items.iter().find(|item| Some(item.line_item_number) == number);
         let item = item.ok_or_else(|| ops::not_found("order line", &line))?;

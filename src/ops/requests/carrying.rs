@@ -5,7 +5,7 @@ use crate::domain::quote::Effect;
 use crate::domain::request::State;
 use crate::domain::subscription::{Renewal, Status};
 use crate::domain::{Change, Id, Kind, Request, Subscription};
-use crate::ops::{Result, Work, add_ons, catalog, messages, purchases, quotes};
+use crate::ops::{Result, Work, add_ons, cancellations, messages, orders, purchases, quotes};
 use crate::partner_center::upstream;
 use crate::store::records::{Stored, requests as rows};
 
@@ -45,8 +45,9 @@ pub(in crate::ops) fn carry_out(
         reopen_renewal(work, &applied.subscription)?;
     }
     close_moot(work, &applied.subscription, request.id)?;
-    if applied.subscription.standing.status == Status::Deleted {
-        catalog::line_closed(work, &applied.subscription, "")?;
+    let begins = matches!(request.kind, Kind::Purchase | Kind::Activation);
+    if begins || applied.subscription.standing.status == Status::Deleted {
+        orders::follow(work, &applied.subscription, None)?;
     }
     work.owe(&applied.subscription, Some(request.id), applied.lines)?;
     if let Change::Suspension { reason } = request.change {
@@ -60,7 +61,11 @@ pub(in crate::ops) fn carry_out(
     }
     let call =
         upstream::call(&request.change, &request.amendments, request.quote.effect, &applied.subscription, request.id);
-    messages::tell_of(work, operation, &applied.subscription, request, Some(&call))
+    messages::tell_of(work, operation, &applied.subscription, request, Some(&call))?;
+    if request.kind == Kind::Cancellation && !later {
+        cancellations::tell(work, &applied.subscription, request)?;
+    }
+    Ok(())
 }
 
 /// Auto-renew is on again: a cancellation scheduled for the term end is off, and a renewal may be asked for again.
