@@ -36,6 +36,8 @@ pub(crate) fn request(subscription: &Subscription) -> Request {
         subscription_generation: 1,
         tenant_generation: 1,
         proposed_by: Principal::System,
+        set_off_by: None,
+        asks_only: false,
         why: "the term ends".to_owned(),
         cause: "timer:bench".to_owned(),
         proposed_at: now,
@@ -51,6 +53,7 @@ pub(crate) fn request(subscription: &Subscription) -> Request {
         closed_at: None,
         refusal: None,
         upstream: None,
+        support: None,
     }
 }
 

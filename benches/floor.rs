@@ -93,7 +93,7 @@ impl Rows {
     /// The rows that differ between a store and the same store after the sequences `after` up to `last`. Deletions
     /// carry no sequence; they are shared out evenly, in key order, as the sweep makes them.
     pub(crate) fn between(before: &Path, after: &Path, sequences: &[(u64, u64)]) -> Vec<Rows> {
-        let (before, after) = (Database::open(before).unwrap(), Database::open(after).unwrap());
+        let (before, after) = (opened(before), opened(after));
         let (before, after) = (before.begin_read().unwrap(), after.begin_read().unwrap());
         let mut sets: Vec<Rows> = sequences.iter().map(|_| Rows { rows: Vec::new() }).collect();
         for handle in after.list_tables().unwrap() {
@@ -158,7 +158,7 @@ fn share_out(name: &str, gone: &[Vec<u8>], sequences: &[(u64, u64)], sets: &mut 
 pub(crate) fn straight_to_redb(file: &Path, cache_bytes: usize, sets: &mut [Rows], together: u64) -> Vec<f64> {
     let mut builder = Database::builder();
     builder.set_cache_size(cache_bytes);
-    let database = builder.open(file).unwrap();
+    let database = builder.open(pages_of(file)).unwrap();
     let mut measured = Vec::new();
     for set in sets {
         let first = set.rows.iter().map(|row| row.seq).min().unwrap_or_default();
@@ -200,9 +200,25 @@ fn write_table(txn: &redb::WriteTransaction, rows: &[Written]) {
     cursor.close().unwrap();
 }
 
+/// The pages of a store's file that was closed, in a file of their own beside it: what lies before them is the journal.
+fn pages_of(file: &Path) -> std::path::PathBuf {
+    let pages = file.with_extension("pages");
+    if !pages.exists() {
+        let front = 4_096 + bursar::store::Options::default().journal_bytes as u64;
+        let mut from = std::fs::File::open(file).unwrap();
+        std::io::Seek::seek(&mut from, std::io::SeekFrom::Start(front)).unwrap();
+        std::io::copy(&mut from, &mut std::fs::File::create(&pages).unwrap()).unwrap();
+    }
+    pages
+}
+
+fn opened(file: &Path) -> Database {
+    Database::open(pages_of(file)).unwrap()
+}
+
 /// Rows of a store's file, all tables together.
 pub(crate) fn rows_of(file: &Path) -> u64 {
-    let database = Database::open(file).unwrap();
+    let database = opened(file);
     let read = database.begin_read().unwrap();
     read.list_tables().unwrap().map(|handle| read.open_table(definition(handle.name())).unwrap().len().unwrap()).sum()
 }

@@ -51,14 +51,28 @@ pub struct Config {
     pub params: BTreeMap<String, toml::Table>,
     /// The file with the master keys that software keys and links are sealed with. `[secrets] key_file`
     pub key_file: Option<PathBuf>,
-    /// Nobody approves what they asked for themselves. `[approvals] four_eyes = true`
+    /// Nobody approves what they asked for themselves; users never do. `[approvals] four_eyes = true`
     pub four_eyes: bool,
+    /// What kind of partner this is: who may buy. `[partner] type = "direct_bill"`
+    pub partner: Partner,
     /// `[invoices]`
     pub invoices: Invoices,
     /// `[limits]`
     pub limits: Limits,
     /// `[retention]`
     pub retention: Retention,
+}
+
+/// What kind of partner this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Partner {
+    /// Buys from Microsoft and bills customers. Written `direct_bill`.
+    #[default]
+    DirectBill,
+    /// Buys from Microsoft and sells through resellers. Written `indirect_provider`.
+    IndirectProvider,
+    /// Sells what its provider buys. Written `indirect_reseller`.
+    IndirectReseller,
 }
 
 /// A source of inbound webhooks.
@@ -143,6 +157,7 @@ impl Default for Config {
             params: BTreeMap::new(),
             key_file: None,
             four_eyes: true,
+            partner: Partner::default(),
             invoices: Invoices::default(),
             limits: Limits::default(),
             retention: Retention::default(),
@@ -295,7 +310,8 @@ impl Config {
 }
 
 fn read_config(root: &Section<'_>, folder: &Path) -> Result<Config, Mistake> {
-    let sections = ["serve", "hooks", "endpoints", "params", "secrets", "approvals", "invoices", "limits", "retention"];
+    let sections =
+        ["serve", "partner", "hooks", "endpoints", "params", "secrets", "approvals", "invoices", "limits", "retention"];
     root.only(&[&["store", "library", "zone"], &sections[..]].concat())?;
     let base = Config::default();
     let serve = root.section("serve")?;
@@ -315,6 +331,7 @@ fn read_config(root: &Section<'_>, folder: &Path) -> Result<Config, Mistake> {
         params: root.section("params")?.free_tables()?.into_iter().collect(),
         key_file: secrets.text("key_file")?.map(|file| folder.join(file)),
         four_eyes: approvals.flag("four_eyes")?.unwrap_or(base.four_eyes),
+        partner: read_partner(&root.section("partner")?)?.unwrap_or(base.partner),
         invoices: read_invoices(&root.section("invoices")?)?,
         limits: read_limits(&root.section("limits")?)?,
         retention: read_retention(&root.section("retention")?)?,
@@ -343,6 +360,28 @@ fn read_listen(serve: &Section<'_>) -> Result<Option<SocketAddr>, Mistake> {
     text.parse().map(Some).map_err(|_| serve.mistake("listen", format!("{text:?} is no address and port"), hint()))
 }
 
+fn read_partner(partner: &Section<'_>) -> Result<Option<Partner>, Mistake> {
+    partner.only(&["type"])?;
+    let types = [
+        ("direct_bill", Partner::DirectBill),
+        ("indirect_provider", Partner::IndirectProvider),
+        ("indirect_reseller", Partner::IndirectReseller),
+    ];
+    let Some(name) = partner.text("type")? else { return Ok(None) };
+    one_of(partner, "type", name, &types).map(Some)
+}
+
+/// The value of one of a few words.
+fn one_of<T: Copy>(section: &Section<'_>, key: &str, word: &str, words: &[(&str, T)]) -> Result<T, Mistake> {
+    let found = words.iter().find(|(known, _)| *known == word).map(|(_, value)| *value);
+    found.ok_or_else(|| {
+        let known: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
+        let hint = suggest::nearest(word, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+        let hint = hint.unwrap_or_else(|| format!("known: {}", known.join(", ")));
+        section.mistake(key, format!("{word:?} is not known"), Some(hint))
+    })
+}
+
 fn read_hook(hook: &Section<'_>, folder: &Path) -> Result<Hook, Mistake> {
     hook.only(&["secret_file", "tolerance", "format"])?;
     let formats = [
@@ -351,12 +390,7 @@ fn read_hook(hook: &Section<'_>, folder: &Path) -> Result<Hook, Mistake> {
         ("partner_center", HookFormat::PartnerCenter),
     ];
     let name = hook.text("format")?.unwrap_or("standard");
-    let Some((_, format)) = formats.into_iter().find(|(known, _)| *known == name) else {
-        let known = formats.map(|(name, _)| name);
-        let hint = suggest::nearest(name, known).map(|near| format!("did you mean `{near}`?"));
-        let hint = hint.unwrap_or_else(|| format!("known: {}", known.join(", ")));
-        return Err(hook.mistake("format", format!("{name:?} is not known"), Some(hint)));
-    };
+    let format = one_of(hook, "format", name, &formats)?;
     let secret_file = hook.text("secret_file")?.map(|file| folder.join(file));
     if secret_file.is_none() && format != HookFormat::PartnerCenter {
         return Err(hook.missing("secret_file", "\"NAME.secret\""));

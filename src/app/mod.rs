@@ -13,7 +13,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::config::Config;
+use crate::config::{self, Config};
+use crate::domain::partner::PartnerType;
 use crate::domain::terms::Terms;
 use crate::domain::{Instant, Span};
 use crate::engine::budget::Budget;
@@ -62,7 +63,7 @@ pub enum Error {
     },
     /// The master keys.
     #[error(transparent)]
-    MasterKeys(#[from] crate::config::ConfigError),
+    MasterKeys(#[from] config::ConfigError),
     /// The business or the store said no.
     #[error(transparent)]
     Operation(#[from] crate::ops::Error),
@@ -169,7 +170,7 @@ impl App {
         let budget = budget_of(config);
         let ring = match ring {
             Some(ring) => ring,
-            None => config.ring(&crate::config::environment)?,
+            None => config.ring(&config::environment)?,
         };
         let app = App {
             inner: Arc::new(Inner {
@@ -291,6 +292,11 @@ fn set_clock(store: &Store, manual: Option<Instant>) -> Result<()> {
 fn settings_of(config: &Config, ring: Ring) -> Settings {
     Settings {
         four_eyes: config.four_eyes,
+        partner: match config.partner {
+            config::Partner::DirectBill => PartnerType::DirectBill,
+            config::Partner::IndirectProvider => PartnerType::IndirectProvider,
+            config::Partner::IndirectReseller => PartnerType::IndirectReseller,
+        },
         waits: Span::days(7),
         endpoints: config
             .endpoints
@@ -300,7 +306,7 @@ fn settings_of(config: &Config, ring: Ring) -> Settings {
         rows: config.limits.rows,
         invoice_day: config.invoices.day,
         ring,
-        ..Settings::default()
+        partner_id: Some(config.invoices.mpn_id.clone()).filter(|id| !id.is_empty()),
     }
 }
 

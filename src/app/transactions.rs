@@ -73,12 +73,24 @@ impl App {
         cause: &str,
         body: impl Fn(&mut Work) -> ops::Result<T>,
     ) -> ops::Result<Done<T>> {
+        self.transact_on(false, now, rights, cause, body)
+    }
+
+    /// As `transact`; with `here` a lone change is made durable on this thread.
+    fn transact_on<T>(
+        &self,
+        here: bool,
+        now: Instant,
+        rights: &Rights,
+        cause: &str,
+        body: impl Fn(&mut Work) -> ops::Result<T>,
+    ) -> ops::Result<Done<T>> {
         let mut attempt = 0;
         loop {
             attempt += 1;
             let tx =
                 if attempt > FREE_ATTEMPTS { self.inner.store.begin_exclusive()? } else { self.inner.store.begin()? };
-            match self.once(tx, now, rights, cause, &body) {
+            match self.once(here, tx, now, rights, cause, &body) {
                 Err(error) if error.is_conflict() && attempt < ATTEMPTS_MAX => {
                     self.inner.metrics.retries.fetch_add(1, Ordering::Relaxed);
                 }
@@ -89,6 +101,7 @@ impl App {
 
     fn once<T>(
         &self,
+        here: bool,
         tx: store::Tx,
         now: Instant,
         rights: &Rights,
@@ -103,7 +116,7 @@ impl App {
         if tx.is_empty() {
             return Ok(Done { value, seq: seen, ticket: None });
         }
-        let ticket = tx.commit()?;
+        let ticket = if here { tx.commit_here()? } else { tx.commit()? };
         for done in activity {
             tracing::debug!(
                 target: "bursar::activity",
@@ -133,7 +146,7 @@ impl App {
         self.note_people();
         self.inner.pool.submit(Priority::People, move || {
             let now = app.now();
-            app.answer_when_durable(app.transact(now, &rights, &cause, body), answer);
+            app.answer_when_durable(app.transact_on(true, now, &rights, &cause, body), answer);
         })?;
         let outcome = answered.await.unwrap_or_else(|_| Err(stopped()));
         self.wake();

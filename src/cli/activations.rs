@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use axum::http::Method;
-use bursar::domain::{Instant, calendar};
+use bursar::domain::{Instant, activation, calendar};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -62,8 +62,8 @@ pub(crate) struct Record {
     /// The product
     #[arg(long)]
     product: String,
-    /// When a KMS host activated it last
-    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    /// When a KMS host activated it last: an instant or a day
+    #[arg(long, value_name = "INSTANT", value_parser = activated)]
     at: Instant,
     /// How long that lasts, where it is not 180 days
     #[arg(long, value_name = "DURATION")]
@@ -103,6 +103,10 @@ pub(crate) struct Moved {
 pub(crate) struct Plan {
     #[command(flatten)]
     customer: Customer,
+}
+
+fn activated(text: &str) -> Result<Instant, String> {
+    activation::activated_at(text).map_err(|refusal| refusal.message)
 }
 
 impl Verb {

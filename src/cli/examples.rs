@@ -11,6 +11,16 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("test", &["bursar test", "bursar test --only renewal"]),
     ("backup", &["bursar backup /backups/monday.bursar"]),
     ("verify", &["bursar verify", "bursar verify /backups/monday.bursar"]),
+    ("carts review", &["bursar carts review CART"]),
+    ("carts checkout", &["bursar carts checkout CART"]),
+    ("orders cancel", &["bursar orders cancel ORDER --line 0 --reason customer_request"]),
+    (
+        "buy",
+        &[
+            "bursar buy --customer ID --product CFQ7TTC0LH18:0001:CFQ7TTC0K971 --quantity 10 --term P1Y --billing monthly",
+            "bursar buy --customer ID --product 2828BE95-46BA-4F91-B2FD-0BEF192ECF60 --quantity 5 --base SUBSCRIPTION",
+        ],
+    ),
     ("subscriptions cancel", &["bursar subscriptions cancel ID --reason customer_request --why 'they moved away'"]),
     ("subscriptions suspend", &["bursar subscriptions suspend ID --reason non_payment --why 'invoice 17 is overdue'"]),
     ("subscriptions reactivate", &["bursar subscriptions reactivate ID --why 'they paid'"]),
@@ -57,10 +67,44 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("deliveries redrive", &["bursar deliveries redrive DELIVERY"]),
     ("messages resend", &["bursar messages resend MESSAGE"]),
     (
-        "token create",
-        &["bursar token create console --grant '*.read' --grant decide.cancellation --expires 2028-01-01T00:00:00Z"],
+        "support create",
+        &[
+            "bursar support create --customer anker.example --subscription ID --impact 'paid twice' --title 'Double purchase' --refund-reason 'bought twice' --amount '120.00 EUR' --contact-name 'Anna Berg' --contact-email anna@partner.example --contact-phone '+31 20 555 0100'",
+            "bursar support create --type deployment --customer anker.example --title 'Move from volume licensing' --impact '60 servers' --description 'Plan the move' --contact-name 'Anna Berg' --contact-email anna@partner.example --contact-phone '+31 20 555 0100'",
+        ],
     ),
+    ("support update", &["bursar support update SUPPORT --contact-phone '+31 20 555 0100' --status open"]),
+    ("support note", &["bursar support note SUPPORT 'the customer was told'"]),
+    ("support close", &["bursar support close SUPPORT --resolution granted --note 'credited on the next invoice'"]),
+    (
+        "token create",
+        &[
+            "bursar token create console --grant '*.read' --grant decide.cancellation --expires 2028-01-01T00:00:00Z",
+            "bursar token create --user anna",
+        ],
+    ),
+    ("invoices lines", &["bursar invoices lines G202703978 --customer TENANT"]),
+    ("invoices csv", &["bursar invoices csv G202703978 > march.csv"]),
+    ("invoices statement", &["bursar invoices statement G202703978 TENANT"]),
+    ("invoices unbilled", &["bursar invoices unbilled", "bursar invoices unbilled --customer TENANT"]),
+    ("prices set", &["bursar prices set TENANT CFQ7TTC0LH18:0001:CFQ7TTC0K971 --price '12.50 EUR' --term P1Y"]),
+    ("prices remove", &["bursar prices remove TENANT CFQ7TTC0LH18:0001:CFQ7TTC0K971 --term P1Y"]),
     ("token revoke", &["bursar token revoke TOKEN"]),
+    (
+        "users create",
+        &[
+            "bursar users create anna --email anna@partner.example --role admin_agent --role sales_agent",
+            "bursar users create ivo --email ivo@customer.example --role customer_global_admin --customer TENANT",
+        ],
+    ),
+    (
+        "users roles",
+        &["bursar users roles anna --add billing_admin --remove sales_agent", "bursar users roles ben --assign TENANT"],
+    ),
+    ("users disable", &["bursar users disable anna"]),
+    ("users enable", &["bursar users enable anna"]),
+    ("roles", &["bursar roles", "bursar -o csv roles"]),
+    ("whoami", &["bursar whoami", "bursar --as anna whoami"]),
     ("library reload", &["bursar library reload"]),
     ("clock show", &["bursar clock show"]),
     ("clock advance", &["bursar clock advance P30D", "bursar clock advance --to 2027-06-01T00:00:00Z"]),
@@ -98,6 +142,8 @@ const EXAMPLES: &[(&str, &[&str])] = &[
 
 /// A condition worth trying for each noun that has one.
 const CONDITIONS: &[(&str, &str)] = &[
+    ("offers", " --customer ID --publisher microsoft --billing license --why"),
+    ("orders", " --where status=pending"),
     ("subscriptions", " --where status=active --where term_end_within=P60D"),
     ("requests", " --where state=waiting"),
     ("decisions", " --where kind=renewal"),
@@ -105,6 +151,9 @@ const CONDITIONS: &[(&str, &str)] = &[
     ("deliveries", " --where state=dead"),
     ("tenants", " --where country=DE"),
     ("ledger", " --all -o csv"),
+    ("invoices", " --where currency=EUR"),
+    ("prices", " TENANT"),
+    ("support", " --where status=open,attention_needed"),
 ];
 
 /// The command with an example under every verb's long help.

@@ -18,20 +18,26 @@ mod export;
 mod hooks;
 mod import;
 mod init;
+mod invoices;
 mod keys;
 mod library;
 mod logging;
 mod master_key;
 mod nouns;
 mod output;
+mod prices;
+mod roles;
 mod run;
 mod serve;
+mod shop;
 mod software;
 mod store;
 mod subscriptions;
+mod support;
 mod terms;
 mod test;
 mod tokens;
+mod users;
 mod watch;
 
 use std::path::PathBuf;
@@ -104,6 +110,17 @@ enum Verb {
     /// What can be bought
     #[command(subcommand)]
     Products(Reading),
+    /// What a customer can be sold, and why not
+    #[command(subcommand)]
+    Offers(shop::OfferVerb),
+    /// Carts, and checking them out
+    #[command(subcommand)]
+    Carts(shop::CartVerb),
+    /// Orders, and cancelling their software
+    #[command(subcommand)]
+    Orders(shop::OrderVerb),
+    /// Buy something for a customer
+    Buy(shop::Buy),
     /// Subscriptions, and changes to them
     #[command(subcommand)]
     Subscriptions(subscriptions::Verb),
@@ -149,12 +166,28 @@ enum Verb {
     /// Access tokens
     #[command(subcommand)]
     Tokens(Reading),
+    /// The partner's people and customers' Global admins, with their roles
+    #[command(subcommand)]
+    Users(users::Verb),
+    /// What each role may do
+    Roles(roles::Roles),
+    /// Who you are here, and what you may do
+    Whoami(roles::Whoami),
     /// Charges and credits
     #[command(subcommand)]
     Ledger(Reading),
+    /// Monthly invoices, and what is not invoiced yet
+    #[command(subcommand)]
+    Invoices(invoices::Verb),
+    /// What customers are asked for products
+    #[command(subcommand)]
+    Prices(prices::Verb),
     /// Who did what
     #[command(subcommand)]
     Activity(Reading),
+    /// Support requests: refunds and deployment help that no change does
+    #[command(subcommand)]
+    Support(support::Verb),
     /// Make and revoke access tokens
     #[command(subcommand)]
     Token(tokens::Verb),
@@ -249,6 +282,10 @@ async fn dispatch(context: &Context, verb: Verb) -> Outcome {
         Verb::Verify(verb) => verb.run(context),
         Verb::Tenants(verb) => verb.run(context, nouns::TENANTS).await,
         Verb::Products(verb) => verb.run(context, nouns::PRODUCTS).await,
+        Verb::Offers(verb) => verb.run(context).await,
+        Verb::Carts(verb) => verb.run(context).await,
+        Verb::Orders(verb) => verb.run(context).await,
+        Verb::Buy(verb) => verb.run(context).await,
         Verb::Subscriptions(verb) => verb.run(context).await,
         Verb::Software(verb) => verb.run(context).await,
         Verb::Keys(verb) => verb.run(context).await,
@@ -264,8 +301,14 @@ async fn dispatch(context: &Context, verb: Verb) -> Outcome {
         Verb::Deliveries(verb) => verb.run(context).await,
         Verb::Messages(verb) => verb.run(context).await,
         Verb::Tokens(verb) => verb.run(context, nouns::TOKENS).await,
+        Verb::Users(verb) => verb.run(context).await,
+        Verb::Roles(verb) => verb.run(context).await,
+        Verb::Whoami(verb) => verb.run(context).await,
         Verb::Ledger(verb) => verb.run(context, nouns::LEDGER).await,
+        Verb::Invoices(verb) => verb.run(context).await,
+        Verb::Prices(verb) => verb.run(context).await,
         Verb::Activity(verb) => verb.run(context, nouns::ACTIVITY).await,
+        Verb::Support(verb) => verb.run(context).await,
         Verb::Token(verb) => verb.run(context).await,
         Verb::Library(verb) => verb.run(context).await,
         Verb::Clock(verb) => verb.run(context).await,

@@ -53,6 +53,31 @@ pub(crate) const PRODUCTS: Noun = noun(
         Column("CYCLES", "supportedBillingCycles"),
     ],
 );
+pub(crate) const CARTS: Noun = listed(
+    "carts",
+    &["id"],
+    &[
+        Column("ID", "id"),
+        Column("TENANT", "tenant"),
+        Column("STATUS", "status"),
+        Column("ITEMS", "lineItems.0.catalogItemId"),
+        Column("EXPIRES", "expirationTimestamp"),
+        Column("ORDERS", "orders"),
+    ],
+);
+pub(crate) const ORDERS: Noun = listed(
+    "orders",
+    &["id"],
+    &[
+        Column("ID", "id"),
+        Column("TENANT", "tenant"),
+        Column("CREATED", "creationDate"),
+        Column("STATUS", "status"),
+        Column("CYCLE", "billingCycle"),
+        Column("FIRST LINE", "lineItems.0.friendlyName|lineItems.0.offerId"),
+        Column("QUANTITY", "lineItems.0.quantity"),
+    ],
+);
 pub(crate) const SUBSCRIPTIONS: Noun = noun(
     "subscriptions",
     &[
@@ -159,10 +184,22 @@ pub(crate) const TOKENS: Noun = noun(
     &[
         Column("ID", "id"),
         Column("NAME", "name"),
+        Column("USER", "user"),
         Column("GRANTS", "grants"),
         Column("TENANTS", "tenants"),
         Column("EXPIRES", "expiresAt"),
         Column("REVOKED", "revokedAt"),
+    ],
+);
+pub(crate) const USERS: Noun = noun(
+    "users",
+    &[
+        Column("ID", "id"),
+        Column("NAME", "name"),
+        Column("EMAIL", "email"),
+        Column("ROLES", "roles"),
+        Column("CUSTOMER", "customer"),
+        Column("STATE", "state"),
     ],
 );
 pub(crate) const LEDGER: Noun = listed(
@@ -176,10 +213,28 @@ pub(crate) const LEDGER: Noun = listed(
         Column("QUANTITY", "quantity"),
         Column("UNIT PRICE", "unitPrice"),
         Column("AMOUNT", "amount"),
+        Column("TAX", "tax.amount"),
         Column("CURRENCY", "currency"),
+        Column("TO CUSTOMER", "atCustomerPrice.amount"),
+        Column("MARGIN", "margin"),
         Column("FROM", "periodStart"),
         Column("TO", "periodEnd"),
         Column("RULE", "rule"),
+    ],
+);
+pub(crate) const INVOICES: Noun = noun(
+    "invoices",
+    &[
+        Column("ID", "id"),
+        Column("DATE", "invoiceDate"),
+        Column("FROM", "billingPeriodStartDate"),
+        Column("TO", "billingPeriodEndDate"),
+        Column("LINES", "lineItems"),
+        Column("CUSTOMERS", "customers"),
+        Column("SUBTOTAL", "subtotal"),
+        Column("TAX", "taxTotal"),
+        Column("TOTAL", "totalCharges"),
+        Column("CURRENCY", "currencyCode"),
     ],
 );
 pub(crate) const ACTIVITY: Noun = listed(
@@ -194,12 +249,27 @@ pub(crate) const ACTIVITY: Noun = listed(
         Column("NOTE", "note"),
     ],
 );
+pub(crate) const SUPPORT: Noun = noun(
+    "support",
+    &[
+        Column("ID", "id"),
+        Column("STATUS", "status"),
+        Column("SEVERITY", "form.severity"),
+        Column("CUSTOMER", "organization|tenant"),
+        Column("TITLE", "form.title"),
+        Column("AMOUNT", "form.amount"),
+        Column("REQUEST", "request"),
+        Column("OPENED", "createdAt"),
+    ],
+);
 
 /// Every noun.
 #[cfg(test)]
-pub(crate) const ALL: [Noun; 15] = [
+pub(crate) const ALL: [Noun; 20] = [
     TENANTS,
     PRODUCTS,
+    CARTS,
+    ORDERS,
     SUBSCRIPTIONS,
     REQUESTS,
     DECISIONS,
@@ -211,8 +281,11 @@ pub(crate) const ALL: [Noun; 15] = [
     DELIVERIES,
     MESSAGES,
     TOKENS,
+    USERS,
     LEDGER,
+    INVOICES,
     ACTIVITY,
+    SUPPORT,
 ];
 
 /// Looking at records.

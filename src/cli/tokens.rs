@@ -20,10 +20,14 @@ pub(crate) enum Verb {
 
 #[derive(Debug, Args)]
 pub(crate) struct Create {
-    /// Who or what it is for
-    name: String,
-    /// What it may do: subscriptions.read, propose.cancellation, decide.*, *
-    #[arg(long = "grant", short = 'g', value_name = "GRANT", required = true)]
+    /// What it is for; of a user's token the user's name, unless given
+    #[arg(required_unless_present = "user")]
+    name: Option<String>,
+    /// The user it acts as, with the roles they have whenever it is used
+    #[arg(long = "user", short = 'u', value_name = "NAME")]
+    user: Option<String>,
+    /// What it may do: subscriptions.read, propose.cancellation, decide.*, *; of a user's token, what of the roles it may
+    #[arg(long = "grant", short = 'g', value_name = "GRANT", required_unless_present = "user")]
     grants: Vec<String>,
     /// Only for this tenant; may be given several times
     #[arg(long = "tenant", value_name = "ID")]
@@ -55,7 +59,12 @@ impl Verb {
 
 impl Create {
     async fn run(&self, context: &Context) -> Outcome {
-        let mut body = json!({ "name": self.name, "grants": self.grants });
+        let mut body = json!({ "grants": self.grants });
+        for (member, value) in [("name", &self.name), ("user", &self.user)] {
+            if let Some(value) = value {
+                body[member] = value.clone().into();
+            }
+        }
         if !self.tenants.is_empty() {
             body["tenants"] = json!(self.tenants);
         }
@@ -68,11 +77,12 @@ impl Create {
             return Ok(Exit::Done);
         }
         context.out.text(&format!("{}\n", plain(cell(&answer, "secret"))))?;
-        context.out.say(&format!(
-            "{} may {}; this secret is shown only now",
-            cell(&answer, "id|token.id"),
-            self.grants.join(", ")
-        ));
+        let may = match (&self.user, self.grants.is_empty()) {
+            (Some(_), true) => format!("acts as {}", plain(cell(&answer, "user"))),
+            (Some(_), false) => format!("acts as {} and may {}", plain(cell(&answer, "user")), self.grants.join(", ")),
+            (None, _) => format!("may {}", self.grants.join(", ")),
+        };
+        context.out.say(&format!("{} {may}; this secret is shown only now", cell(&answer, "id|token.id")));
         Ok(Exit::Done)
     }
 }

@@ -41,6 +41,9 @@ deep = { on = true }
 [approvals]
 four_eyes = false
 
+[partner]
+type = "indirect_provider"
+
 [limits]
 operations = 2_000_000
 wall = "PT0.25S"
@@ -72,6 +75,7 @@ fn every_key_is_read() {
     assert_eq!(config.params["policies/renewal"]["large"].as_integer(), Some(300));
     assert_eq!(config.params["policies/renewal"]["deep"]["on"].as_bool(), Some(true));
     assert!(!config.four_eyes);
+    assert_eq!(config.partner, Partner::IndirectProvider);
     let limits = &config.limits;
     assert_eq!((limits.operations, limits.wall.as_millis(), limits.rows), (2_000_000, 250, 500));
     assert_eq!((limits.memory_bytes, limits.cache_bytes), (128 << 20, 1 << 30));
@@ -93,6 +97,7 @@ fn nothing_has_to_be_written() {
         }
     );
     assert!(config.four_eyes, "two people unless somebody says otherwise");
+    assert_eq!(config.partner, Partner::DirectBill);
     assert!(config.listen.ip().is_loopback());
     assert_eq!(config.retention.history, DAY * 30);
 }
@@ -118,7 +123,7 @@ fn an_unknown_key_is_shown_with_what_was_meant() {
         &expect![[r#"
             etc/bursar.toml:1:2: unknown key `banana` at the top
             1 | [banana]
-              |  ^^^^^^ known here: store, library, zone, serve, hooks, endpoints, params, approvals, limits, retention"#]],
+              |  ^^^^^^ known here: store, library, zone, serve, partner, hooks, endpoints, params, approvals, limits, retention"#]],
     );
 }
 
@@ -180,6 +185,8 @@ fn what_toml_lets_through_is_still_refused() {
         "[limits]\nmemory = \"99999999999 GiB\"",
         "[limits]\nwall = 500",
         "[approvals]\nfour_eyes = \"yes\"",
+        "[partner]\ntype = \"reseller\"",
+        "[partner]\nkind = \"direct_bill\"",
         "serve = 1",
         "hooks = 1",
         "[hooks]\nbilling = 1",

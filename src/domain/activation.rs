@@ -100,6 +100,15 @@ impl Activation {
     }
 }
 
+/// When a device was activated: an instant, or a day, which is its first instant, so that no deadline comes out late.
+///
+/// # Errors
+/// `bad_date`.
+pub fn activated_at(text: &str) -> Result<Instant, Refusal> {
+    let day = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    if day { super::calendar::instant(&format!("{text}T00:00:00Z")) } else { super::calendar::instant(text) }
+}
+
 /// Checks the names of a device and of a product.
 ///
 /// # Errors

@@ -154,11 +154,24 @@ pub enum Noun {
     Message,
     /// `tok_`: an access token.
     Token,
+    /// `sup_`: a support request.
+    Support,
+    /// `usr_`: a user, of the partner or of a customer.
+    User,
 }
 
 impl Noun {
     /// Every noun. The places in this list are stored: append only.
-    pub const ALL: [Noun; 6] = [Noun::Request, Noun::Run, Noun::Decision, Noun::Delivery, Noun::Message, Noun::Token];
+    pub const ALL: [Noun; 8] = [
+        Noun::Request,
+        Noun::Run,
+        Noun::Decision,
+        Noun::Delivery,
+        Noun::Message,
+        Noun::Token,
+        Noun::Support,
+        Noun::User,
+    ];
 
     /// The text before the 26 characters.
     pub fn prefix(self) -> &'static str {
@@ -169,6 +182,8 @@ impl Noun {
             Noun::Delivery => "dlv_",
             Noun::Message => "msg_",
             Noun::Token => "tok_",
+            Noun::Support => "sup_",
+            Noun::User => "usr_",
         }
     }
 }

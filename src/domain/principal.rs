@@ -4,12 +4,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
+use super::roles::{Held, Leave, Place, Role, Subject};
 use super::{Kind, Refusal, TenantId};
 
 /// Who proposes, decides or changes something.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Principal {
-    /// A person, by name.
+    /// A person, by name: a user of ours whose name it is, or whoever the operator says they act for.
     User(String),
     /// An access token, by name.
     Token(String),
@@ -68,7 +69,7 @@ impl<'de> Deserialize<'de> for Principal {
 }
 
 /// The nouns that a `NOUN.read` grant names.
-pub const READ_NOUNS: [&str; 19] = [
+pub const READ_NOUNS: [&str; 22] = [
     "tenants",
     "products",
     "subscriptions",
@@ -84,10 +85,13 @@ pub const READ_NOUNS: [&str; 19] = [
     "tokens",
     "ledger",
     "activity",
+    "users",
+    "roles",
     "invoices",
     "prices",
     "software",
     "activations",
+    "support",
 ];
 
 /// One thing a principal may do.
@@ -117,16 +121,46 @@ pub enum Grant {
     KeysManage,
     /// `activations.write`: record KMS activations and that a device has been moved.
     ActivationsWrite,
+    /// `support.write`: open support requests, answer them, close them.
+    SupportWrite,
     /// `deliveries.redrive`.
     DeliveriesRedrive,
     /// `library.reload`.
     LibraryReload,
     /// `tokens.manage`.
     TokensManage,
+    /// `users.manage`: make, change and disable users.
+    UsersManage,
+    /// `scripts.run`: run a script by hand, within one's own rights.
+    ScriptsRun,
     /// `store.admin`: import, clock, export.
     StoreAdmin,
     /// `*`.
     All,
+    /// What the roles of a user allow. It comes from the user's row each time and is never written down.
+    Roles(Held),
+}
+
+impl Grant {
+    /// Whether it is this grant or one that holds it.
+    pub fn covers(&self, wanted: &Grant) -> bool {
+        self == wanted
+            || matches!(self, Grant::All)
+            || matches!(
+                (self, wanted),
+                (Grant::Propose(None), Grant::Propose(_)) | (Grant::Decide(None), Grant::Decide(_))
+            )
+    }
+}
+
+/// What both lists of grants allow.
+pub(super) fn common(one: &[Grant], other: &[Grant]) -> Vec<Grant> {
+    let held = |list: &[Grant], wanted: &Grant| list.iter().any(|held| held.covers(wanted));
+    let mut both: Vec<Grant> = one.iter().filter(|grant| held(other, grant)).cloned().collect();
+    both.extend(other.iter().filter(|grant| held(one, grant)).cloned());
+    both.sort_unstable();
+    both.dedup();
+    both
 }
 
 impl fmt::Display for Grant {
@@ -146,11 +180,18 @@ impl fmt::Display for Grant {
             Grant::KeysOwn => f.write_str("keys.own"),
             Grant::KeysManage => f.write_str("keys.manage"),
             Grant::ActivationsWrite => f.write_str("activations.write"),
+            Grant::SupportWrite => f.write_str("support.write"),
             Grant::DeliveriesRedrive => f.write_str("deliveries.redrive"),
             Grant::LibraryReload => f.write_str("library.reload"),
             Grant::TokensManage => f.write_str("tokens.manage"),
+            Grant::UsersManage => f.write_str("users.manage"),
+            Grant::ScriptsRun => f.write_str("scripts.run"),
             Grant::StoreAdmin => f.write_str("store.admin"),
             Grant::All => f.write_str("*"),
+            Grant::Roles(held) => {
+                let roles: Vec<&str> = held.roles.iter().map(|role| role.as_str()).collect();
+                write!(f, "roles:{}", roles.join("+"))
+            }
         }
     }
 }
@@ -172,9 +213,12 @@ impl FromStr for Grant {
             "keys.own" => Grant::KeysOwn,
             "keys.manage" => Grant::KeysManage,
             "activations.write" => Grant::ActivationsWrite,
+            "support.write" => Grant::SupportWrite,
             "deliveries.redrive" => Grant::DeliveriesRedrive,
             "library.reload" => Grant::LibraryReload,
             "tokens.manage" => Grant::TokensManage,
+            "users.manage" => Grant::UsersManage,
+            "scripts.run" => Grant::ScriptsRun,
             "store.admin" => Grant::StoreAdmin,
             _ => match text.split_once('.') {
                 Some(("propose", word)) => Grant::Propose(kind(word)?),
@@ -205,9 +249,12 @@ pub fn every_grant() -> Vec<String> {
         Grant::KeysOwn,
         Grant::KeysManage,
         Grant::ActivationsWrite,
+        Grant::SupportWrite,
         Grant::DeliveriesRedrive,
         Grant::LibraryReload,
         Grant::TokensManage,
+        Grant::UsersManage,
+        Grant::ScriptsRun,
         Grant::StoreAdmin,
         Grant::All,
     ] {
@@ -246,21 +293,76 @@ impl Grants {
         Self { list: vec![Grant::All], tenants: None }
     }
 
-    /// Whether the wanted grant is held.
+    /// Whether the wanted grant is held, for some tenant or other.
     pub fn allow(&self, wanted: &Grant) -> bool {
-        self.list.iter().any(|held| {
-            held == wanted
-                || matches!(held, Grant::All)
-                || matches!(
-                    (held, wanted),
-                    (Grant::Propose(None), Grant::Propose(_)) | (Grant::Decide(None), Grant::Decide(_))
-                )
-        })
+        self.leave(wanted, Subject::Whole, Place::Somewhere) > Leave::Nothing
     }
 
-    /// Whether they hold for this tenant. A tenant outside is as good as absent.
+    /// Whether they hold for this tenant whatever is done. A tenant outside is as good as absent.
     pub fn reach(&self, tenant: TenantId) -> bool {
         self.tenants.as_ref().is_none_or(|only| only.contains(&tenant))
+    }
+
+    /// How far they go with a grant, on a subject, at a place: plain grants all the way, roles as the matrix says.
+    pub fn leave(&self, wanted: &Grant, subject: Subject, place: Place) -> Leave {
+        let outside = match place {
+            Place::Somewhere => false,
+            Place::Everywhere => self.tenants.is_some(),
+            Place::Tenant(tenant) => !self.reach(tenant),
+        };
+        if outside {
+            return Leave::Nothing;
+        }
+        let leaves = self.list.iter().map(|held| match held {
+            Grant::Roles(held) => held.leave(wanted, subject, place),
+            held if held.covers(wanted) => Leave::Act,
+            _ => Leave::Nothing,
+        });
+        leaves.max().unwrap_or(Leave::Nothing)
+    }
+
+    /// The only tenants whose subscriptions can be looked at; none: every tenant's.
+    pub fn tenants_seen(&self) -> Option<Vec<TenantId>> {
+        let wanted = Grant::Read("subscriptions");
+        match self.held() {
+            Some(held) if held.leave(&wanted, Subject::Whole, Place::Everywhere) == Leave::Nothing => {
+                let sees =
+                    |tenant: &TenantId| self.leave(&wanted, Subject::Whole, Place::Tenant(*tenant)) > Leave::Nothing;
+                Some(held.assigned.iter().copied().filter(sees).collect())
+            }
+            _ => self.tenants.clone(),
+        }
+    }
+
+    /// The user whose roles these are; none for plain grants.
+    pub fn held(&self) -> Option<&Held> {
+        self.list.iter().find_map(|grant| if let Grant::Roles(held) = grant { Some(held) } else { None })
+    }
+
+    /// Whether this very grant is held, by itself or by a role, and not only as part of everything.
+    pub fn names(&self, grant: &Grant) -> bool {
+        self.list.contains(grant)
+            || self.held().is_some_and(|held| held.leave(grant, Subject::Whole, Place::Somewhere) > Leave::Nothing)
+    }
+
+    /// Whether everything is held: the operator, and tokens that were given `*`.
+    pub fn is_all(&self) -> bool {
+        self.list.contains(&Grant::All)
+    }
+
+    /// Whether one of these roles is held.
+    pub fn holds(&self, roles: &[String]) -> bool {
+        let held = self.held().map(|held| held.roles.as_slice()).unwrap_or_default();
+        held.iter().any(|role: &Role| roles.iter().any(|named| named == role.as_str()))
+    }
+
+    /// What these grants and those both allow, for the tenants of these: what a script may do that somebody runs.
+    #[must_use]
+    pub fn within_both(&self, others: &[Grant]) -> Grants {
+        let plain: Vec<Grant> = self.list.iter().filter(|grant| !matches!(grant, Grant::Roles(_))).cloned().collect();
+        let mut list = common(&plain, others);
+        list.extend(self.held().map(|held| Grant::Roles(held.within(others))));
+        Grants { list, tenants: self.tenants.clone() }
     }
 
     /// Whether a token with these grants may be made by one with those: never more than its maker has.

@@ -128,6 +128,12 @@ pub struct Request {
     pub tenant_generation: u64,
     /// Who proposed it.
     pub proposed_by: Principal,
+    /// Who set off the script that proposed it, when somebody ran that by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_off_by: Option<Principal>,
+    /// Whether its proposer may only ask: then a person answers it, whatever policies say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asks_only: bool,
     /// Why, in their words.
     pub why: String,
     /// What caused it.
@@ -171,6 +177,9 @@ pub struct Request {
     /// What Partner Center is known to show.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream: Option<Upstream>,
+    /// The support request that has to be answered first (C-esc).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub support: Option<Id>,
 }
 
 /// What proposing answered, as scripts and clients see it.

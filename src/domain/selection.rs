@@ -20,7 +20,7 @@ mod schema;
 pub use fields::Fields;
 pub use schema::{
     CARTS, DECISIONS, DELIVERIES, INVOICES, LEDGER, MESSAGES, OFFERS, ORDERS, POLICIES, PRODUCTS, REQUESTS, RUNS,
-    SCHEDULES, SUBSCRIPTIONS, Schema, TENANTS, TOKENS, Type,
+    SCHEDULES, SUBSCRIPTIONS, SUPPORT, Schema, TENANTS, TOKENS, Type, USERS,
 };
 
 /// Most values in one list: a longer one is a query that should be another one.

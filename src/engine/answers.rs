@@ -11,7 +11,8 @@ use super::values::{time::Length, type_word};
 use crate::domain::change::Amendments;
 use crate::domain::decision::{Answer, Verdict};
 use crate::domain::request::Otherwise;
-use crate::domain::{Instant, Span};
+use crate::domain::support::Form;
+use crate::domain::{Instant, Role, Span};
 use crate::suggest;
 
 /// Answers one file may record on one request.
@@ -32,6 +33,8 @@ pub struct Recorded {
     pub expires_at: Option<Instant>,
     /// What happens then.
     pub otherwise: Option<Otherwise>,
+    /// The support request a review asks for.
+    pub support: Option<Form>,
 }
 
 impl Recorded {
@@ -43,6 +46,7 @@ impl Recorded {
             roles: Vec::new(),
             expires_at: None,
             otherwise: None,
+            support: None,
         }
     }
 }
@@ -72,8 +76,8 @@ pub(super) const PART: Part = Part {
             params: &["why: string", "options: map"],
             gives: "()",
             grant: "",
-            doc: "The same, with the `role` (or `roles`) that should look, when it `expires` and what happens `otherwise`: approve, expire or deny.",
-            example: r#"review("nobody confirmed", #{ role: "billing_admin", expires: instant("2027-01-31T00:00:00Z"), otherwise: "deny" });"#,
+            doc: "The same, with the `role` (or `roles`): only who holds one of them, or all rights, may answer; when it `expires` and what happens `otherwise`: approve, expire or deny. `support` opens a support request that has to be answered first: a map as `request_support` takes one; what it leaves out is taken from the request.",
+            example: r#"review("more information needed", #{ role: "billing_admin", expires: instant("2027-01-31T00:00:00Z"), otherwise: "deny", support: #{ impact: "paid twice" } });"#,
         },
         Function {
             name: "approve",
@@ -154,15 +158,28 @@ fn record(answer: Recorded) -> Api<()> {
     })
 }
 
+/// A role, in its one form: one that nobody can hold would leave nobody to answer.
+fn role(key: &str, value: &Dynamic) -> Api<String> {
+    let named = text(key, value)?;
+    match named.parse::<Role>() {
+        Ok(role) => Ok(role.to_string()),
+        Err(refusal) => {
+            let near = suggest::nearest(&named, Role::ALL.map(Role::as_str));
+            let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+            Err(raise(&refusal.code, refusal.message + &hint))
+        }
+    }
+}
+
 fn review(why: &str, options: &Map) -> Api<Recorded> {
     let mut answer = Recorded::new(Verdict::Review, why);
     for (key, value) in options {
         match key.as_str() {
-            "role" => answer.roles.push(text(key, value)?),
+            "role" => answer.roles.push(role(key, value)?),
             "roles" => {
                 let Ok(roles) = value.as_array_ref() else { return Err(wrong(key, "an array of roles", value)) };
                 for role in roles.iter() {
-                    answer.roles.push(text(key, role)?);
+                    answer.roles.push(self::role(key, role)?);
                 }
             }
             "expires" => {
@@ -177,7 +194,13 @@ fn review(why: &str, options: &Map) -> Api<Recorded> {
                     _ => return Err(wrong(key, "approve, expire or deny", value)),
                 });
             }
-            _ => return Err(unknown("review", key, &["role", "roles", "expires", "otherwise"])),
+            "support" => {
+                let Ok(fields) = value.as_map_ref() else {
+                    return Err(wrong(key, "a map of the form's fields", value));
+                };
+                answer.support = Some(super::api::support::form(&fields)?);
+            }
+            _ => return Err(unknown("review", key, &["role", "roles", "expires", "otherwise", "support"])),
         }
     }
     Ok(answer)

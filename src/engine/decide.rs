@@ -24,6 +24,7 @@ impl Judge for Policies {
             return Err(ops::Error::Script("policies are asked on script threads only".to_owned()));
         };
         let mut answers = Vec::new();
+        let mut support = None;
         for file in thread.machine.library().deciders(request.kind) {
             let meant = thread.conditions(file).is_none_or(|conditions| conditions.matches(subscription, work.now));
             if !meant {
@@ -40,6 +41,9 @@ impl Judge for Policies {
             if let Some(source) = script_thread::broken() {
                 return Err(ops::Error::Store { doing: "read for a policy", source });
             }
+            if !source.observed {
+                support = support.or_else(|| recorded.iter().find_map(|answer| answer.support.clone()));
+            }
             answers.push(answers::answer(source, ended.as_ref().map(|_| ()), recorded, &spent));
         }
         let merged = answers::merge(&answers);
@@ -51,6 +55,7 @@ impl Judge for Policies {
             roles: merged.roles,
             expires_at: merged.expires_at,
             otherwise: merged.otherwise,
+            support,
         })
     }
 }
@@ -61,7 +66,7 @@ fn reading(file: &super::library::File, asker: &Rights) -> Rights {
         principal: Principal::File { path: file.path.clone(), hash: file.short_hash().to_owned() },
         grants: Grants {
             list: READ_NOUNS.iter().map(|noun| Grant::Read(noun)).collect(),
-            tenants: asker.grants.tenants.clone(),
+            tenants: asker.grants.tenants_seen(),
         },
     }
 }

@@ -29,8 +29,9 @@ pub fn rights_of(file: &File) -> Rights {
     }
 }
 
-/// Calls a handler inside the work's transaction, with the file's own rights inside the caller's reach. When it fails, everything
-/// it did is undone; its record is part of the transaction either way.
+/// Calls a handler inside the work's transaction, with the rights that both the file and its caller have, within the
+/// caller's reach: running a script gives nobody what they do not have. When it fails, everything it did is undone; its
+/// record is part of the transaction either way.
 ///
 /// # Errors
 /// Only the store's own failure; a handler that fails is a record.
@@ -40,14 +41,17 @@ pub fn handler(work: &mut Work, file: &str, name: &str, event: &Event, budget: &
     let found = thread.machine.library().file(file);
     let known = found.ok_or_else(|| ops::not_found("file", &file))?;
     let mut rights = rights_of(known);
-    rights.grants.tenants.clone_from(&work.rights.grants.tenants);
+    rights.grants = work.rights.grants.within_both(&rights.grants.list);
     let own = std::mem::replace(&mut work.rights, rights);
+    let by_hand = (own.principal != Principal::System).then(|| own.principal.clone());
+    let behind = std::mem::replace(&mut work.behind, by_hand);
     let id = work.id(Noun::Run);
     let mark = work.mark();
     let before = work.effects().len();
     let value = Dynamic::from(event.clone());
     let (ended, spent) = lend(work, || thread.machine.call(file, name, value, None, budget));
     work.rights = own;
+    work.behind = behind;
     if let Some(source) = script_thread::broken() {
         return Err(ops::Error::Store { doing: "work for a script", source });
     }

@@ -9,7 +9,7 @@ use super::lists::{Listing, Pairs};
 use super::problem::Problem;
 use super::reply::{Call, Reply};
 use super::{Doors, json};
-use crate::domain::activation::Activation;
+use crate::domain::activation::{self, Activation};
 use crate::domain::selection::Schema;
 use crate::domain::{Instant, Span, SubscriptionId, TenantId, calendar};
 use crate::json::Value;
@@ -102,7 +102,7 @@ fn one(read: &Object) -> Result<Told, Problem> {
     Ok(Told {
         device: read.needed_text("device")?.to_owned(),
         product: read.needed_text("product")?.to_owned(),
-        activated_at: calendar::instant(at).map_err(|refusal| refused("activatedAt", &refusal))?,
+        activated_at: activation::activated_at(at).map_err(|refusal| refused("activatedAt", &refusal))?,
         lasts: read.span("lasts")?,
         subscription: subscription(read)?,
     })

@@ -14,14 +14,12 @@ use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
 use super::{Doors, routes};
+use crate::domain::user::NAME_LENGTH_MAX;
 use crate::domain::{Grants, Principal};
-use crate::ops::{Rights, tokens};
+use crate::ops::{Rights, tokens, users};
 
 /// The header with which the operator says on whose behalf they act.
 pub const USER_HEADER: &str = "x-bursar-user";
-/// Characters of a user's name, at most.
-const USER_LENGTH_MAX: usize = 64;
-
 /// Who is at the other end; in the extensions of every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
@@ -74,7 +72,7 @@ async fn caller(doors: &Doors, headers: &HeaderMap, peer: Option<Peer>) -> Resul
         return found.ok_or_else(unauthorized);
     }
     match peer {
-        Some(Peer::Operator) => Ok(Rights { principal: operator(headers)?, grants: Grants::all() }),
+        Some(Peer::Operator) => operator(doors, headers).await,
         _ => Err(unauthorized()),
     }
 }
@@ -95,15 +93,27 @@ fn bearer(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     Ok(Some(secret.to_owned()))
 }
 
-fn operator(headers: &HeaderMap) -> Result<Principal, Problem> {
-    let Some(value) = headers.get(USER_HEADER) else { return Ok(Principal::User("operator".to_owned())) };
-    let name = value.to_str().unwrap_or_default();
+/// The operator may do everything, in whosever name; in that of a user, what the user may.
+async fn operator(doors: &Doors, headers: &HeaderMap) -> Result<Rights, Problem> {
+    let anybody = |name: &str| Rights { principal: Principal::User(name.to_owned()), grants: Grants::all() };
+    let Some(value) = headers.get(USER_HEADER) else { return Ok(anybody("operator")) };
+    let name = value.to_str().unwrap_or_default().to_owned();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@+".contains(&byte);
-    if name.is_empty() || name.len() > USER_LENGTH_MAX || !name.bytes().all(plain) {
-        let detail = format!("a user's name is 1 to {USER_LENGTH_MAX} letters, digits, '-', '_', '.', '@' and '+'");
+    if name.is_empty() || name.len() > NAME_LENGTH_MAX || !name.bytes().all(plain) {
+        let detail = format!("a user's name is 1 to {NAME_LENGTH_MAX} letters, digits, '-', '_', '.', '@' and '+'");
         return Err(Problem::new(400, "bad_user", detail));
     }
-    Ok(Principal::User(name.to_owned()))
+    let asked = name.clone();
+    let found =
+        doors.app.look(Rights::system(), move |work| users::rights_of(&mut work.tx, &asked, &Grants::default()));
+    match found.await? {
+        None => Ok(anybody(&name)),
+        Some((user, rights)) if user.is_active() => Ok(rights),
+        Some((user, _)) => {
+            let detail = format!("{} is disabled: `bursar users enable {}` lets them work again", user.name, user.name);
+            Err(Problem::new(403, "user_disabled", detail))
+        }
+    }
 }
 
 fn unauthorized() -> Problem {

@@ -16,7 +16,7 @@ use crate::engine::api::events::Event;
 use crate::engine::{run, values};
 use crate::json::Value;
 use crate::ops::imports::Options;
-use crate::ops::{self, Work, subscriptions};
+use crate::ops::{self, Work, rights, subscriptions};
 use crate::triggers;
 
 /// How far ahead `/v1/upcoming` looks, unless the caller says otherwise.
@@ -131,7 +131,7 @@ impl Given {
 
     /// Runs it in this transaction; the record of a run that failed is all that is left of it.
     fn run(&self, app: &App, work: &mut Work) -> ops::Result<Reply> {
-        work.rights.require_for_all(&Grant::StoreAdmin)?;
+        rights::to_run(work)?;
         let event = self.event(work)?;
         let ran = run::handler(work, &self.file, &self.handler, &event, &app.inner.budget)?;
         Ok(Reply::ok(json::shown(&ran.run)))

@@ -32,7 +32,7 @@ pub(super) fn collection<T>(listing: &Listing, path: &str, page: Page<T>, show: 
 }
 
 /// Numbers of Partner Center's JSON are exact; they are kept so.
-fn reply(value: &Value) -> Reply {
+pub(super) fn reply(value: &Value) -> Reply {
     Reply::exact(value.to_string())
 }
 
@@ -88,7 +88,7 @@ pub(super) async fn list_subscriptions(
 }
 
 /// A customer out of reach has no list either.
-fn exists(work: &Work, tenant: TenantId) -> ops::Result<()> {
+pub(super) fn exists(work: &Work, tenant: TenantId) -> ops::Result<()> {
     if work.reaches(tenant) { Ok(()) } else { Err(ops::not_found("tenant", &tenant)) }
 }
 

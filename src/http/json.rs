@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::domain::ledger::Line;
 use crate::domain::{Quote, Request, Subscription, calendar};
 use crate::ops::requests::{Proposed, outcome_of};
 
@@ -47,6 +48,16 @@ pub(super) fn subscription(subscription: &Subscription) -> Value {
         out.extend(moving);
     }
     Value::Object(out)
+}
+
+/// A ledger line, with what the partner keeps of what the customer pays.
+pub(super) fn line(line: &Line) -> Value {
+    let mut out = shown(line);
+    out["total"] = line.total().to_string().into();
+    if let Some(margin) = line.margin() {
+        out["margin"] = margin.to_string().into();
+    }
+    out
 }
 
 /// A request, with its outcome in one word.

@@ -28,21 +28,26 @@ mod export;
 pub mod guard;
 mod health;
 mod hooks;
+mod invoices;
 mod json;
 mod library;
 pub mod lists;
 mod orders;
+mod prices;
 pub mod problem;
 mod records;
 pub mod refused;
 mod reply;
 mod requests;
+mod roles;
 pub mod routes;
 mod software;
 mod subscriptions;
+mod support;
 mod tenants;
 mod terms;
 mod tokens;
+mod users;
 
 /// What every handler has.
 #[derive(Clone)]
@@ -59,6 +64,7 @@ pub fn router(app: App) -> Router {
     commerce()
         .merge(software_routes())
         .merge(shop())
+        .merge(support_requests())
         .merge(records())
         .merge(machinery())
         .route_layer(from_fn_with_state(doors.clone(), auth::authenticate))
@@ -73,6 +79,7 @@ fn commerce() -> Router<Doors> {
         .route("/v1/tenants/{id}", get(tenants::show))
         .route("/v1/tenants/{id}/account", post(tenants::account))
         .route("/v1/tenants/{id}/labels/{name}", put(tenants::label).delete(tenants::unlabel))
+        .route("/v1/tenants/{id}/prices", get(prices::list).put(prices::set))
         .route("/v1/products", get(records::products))
         .route("/v1/products/{id}", get(records::product))
         .route("/v1/subscriptions", get(subscriptions::list))
@@ -135,6 +142,19 @@ fn shop() -> Router<Doors> {
         .route("/v1/customers/{tenant}/orders/{id}/provisioningstatus", get(orders::provisioning))
 }
 
+/// Support requests, in our own JSON and in Partner Center's.
+fn support_requests() -> Router<Doors> {
+    Router::new()
+        .route("/v1/support", get(support::list).post(support::open))
+        .route("/v1/support/{id}", get(support::show).patch(support::update))
+        .route("/v1/support/{id}/note", post(support::note))
+        .route("/v1/support/{id}/close", post(support::close))
+        .route("/v1/servicerequests", get(support::theirs::list).post(support::theirs::open))
+        .route("/v1/servicerequests/supporttopics", get(support::theirs::topics))
+        .route("/v1/servicerequests/{id}", get(support::theirs::show).patch(support::theirs::patch))
+        .route("/v1/customers/{tenant}/servicerequests", get(support::theirs::of_customer))
+}
+
 /// What happened and what came and went.
 fn records() -> Router<Doors> {
     Router::new()
@@ -144,6 +164,11 @@ fn records() -> Router<Doors> {
         .route("/v1/runs/{id}", get(records::run))
         .route("/v1/occurrences", get(records::occurrences))
         .route("/v1/ledger", get(records::lines))
+        .route("/v1/invoices", get(invoices::list))
+        .route("/v1/invoices/unbilled", get(invoices::unbilled))
+        .route("/v1/invoices/{id}", get(invoices::show))
+        .route("/v1/invoices/{id}/lineitems", get(invoices::line_items))
+        .route("/v1/invoices/{id}/customers/{tenant}", get(invoices::statement))
         .route("/v1/activity", get(records::activity))
         .route("/v1/deliveries", get(exchange::list_deliveries))
         .route("/v1/deliveries/{id}", get(exchange::delivery))
@@ -163,6 +188,10 @@ fn machinery() -> Router<Doors> {
         .route("/v1/library/reload", post(library::reload))
         .route("/v1/tokens", get(tokens::list).post(tokens::create))
         .route("/v1/tokens/{id}", delete(tokens::revoke).get(tokens::show))
+        .route("/v1/users", get(users::list).post(users::create))
+        .route("/v1/users/{id}", get(users::show).patch(users::update))
+        .route("/v1/roles", get(roles::matrix))
+        .route("/v1/whoami", get(roles::whoami))
         .route("/v1/clock", get(clock::show))
         .route("/v1/clock/advance", post(clock::advance))
         .route("/v1/upcoming", get(clock::upcoming))

@@ -106,7 +106,7 @@ pub(super) async fn lines(State(doors): State<Doors>, call: Call, pairs: Pairs) 
     let listing = Listing::read(&doors, &LEDGER, pairs)?;
     let found = doors.app.look(call.rights, move |work| {
         let page = ledger::list(work, &listing.selection, listing.before_seq(), listing.limit)?;
-        Ok(listing.reply(page, |line| json::shown(&line)))
+        Ok(listing.reply(page, |line| json::line(&line)))
     });
     Ok(found.await?)
 }

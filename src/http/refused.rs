@@ -12,7 +12,9 @@ const DOWN_SECONDS: u32 = 5;
 /// The status of a refusal's code. What is not listed is a conflict with the state of things.
 pub fn status_of(code: &str) -> u16 {
     match code {
-        "forbidden" | "self_approval" | "grants_exceeded" | "key_for_customer" => 403,
+        "forbidden" | "self_approval" | "grants_exceeded" | "user_disabled" | "partner_type" | "key_for_customer" => {
+            403
+        }
         "not_found" => 404,
         "approval_expired" => 410,
         "stale_approval" | "state_changed" | "precondition_failed" => 412,

@@ -27,6 +27,9 @@ pub const PUBLIC: &[Route] = &[
     route("POST", "/hooks/{hook}", ""),
 ];
 
+/// The routes that tell somebody of themselves: they answer to every token and to the operator.
+pub const OWN: &[Route] = &[route("GET", "/v1/whoami", "")];
+
 /// The routes that answer to a token or to the operator.
 pub const ROUTES: &[Route] = &[
     route("GET", "/v1/tenants", "tenants.read"),
@@ -34,6 +37,8 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/tenants/{id}/account", "tenants.account"),
     route("PUT", "/v1/tenants/{id}/labels/{name}", "labels.write"),
     route("DELETE", "/v1/tenants/{id}/labels/{name}", "labels.write"),
+    route("GET", "/v1/tenants/{id}/prices", "prices.read"),
+    route("PUT", "/v1/tenants/{id}/prices", "prices.write"),
     route("GET", "/v1/products", "products.read"),
     route("GET", "/v1/products/{id}", "products.read"),
     route("GET", "/v1/subscriptions", "subscriptions.read"),
@@ -66,7 +71,29 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/tokens", "tokens.manage"),
     route("GET", "/v1/tokens/{id}", "tokens.read"),
     route("DELETE", "/v1/tokens/{id}", "tokens.manage"),
+    route("GET", "/v1/support", "support.read"),
+    route("POST", "/v1/support", "support.write"),
+    route("GET", "/v1/support/{id}", "support.read"),
+    route("PATCH", "/v1/support/{id}", "support.write"),
+    route("POST", "/v1/support/{id}/note", "support.write"),
+    route("POST", "/v1/support/{id}/close", "support.write"),
+    route("GET", "/v1/servicerequests", "support.read"),
+    route("POST", "/v1/servicerequests", "support.write"),
+    route("GET", "/v1/servicerequests/supporttopics", "support.read"),
+    route("GET", "/v1/servicerequests/{id}", "support.read"),
+    route("PATCH", "/v1/servicerequests/{id}", "support.write"),
+    route("GET", "/v1/customers/{tenant}/servicerequests", "support.read"),
+    route("GET", "/v1/users", "users.read"),
+    route("POST", "/v1/users", "users.manage"),
+    route("GET", "/v1/users/{id}", "users.read"),
+    route("PATCH", "/v1/users/{id}", "users.manage"),
+    route("GET", "/v1/roles", "roles.read"),
     route("GET", "/v1/ledger", "ledger.read"),
+    route("GET", "/v1/invoices", "invoices.read"),
+    route("GET", "/v1/invoices/unbilled", "invoices.read"),
+    route("GET", "/v1/invoices/{id}", "invoices.read"),
+    route("GET", "/v1/invoices/{id}/lineitems", "invoices.read"),
+    route("GET", "/v1/invoices/{id}/customers/{tenant}", "invoices.read"),
     route("GET", "/v1/activity", "activity.read"),
     route("POST", "/v1/library/reload", "library.reload"),
     route("GET", "/v1/clock", "schedules.read"),
@@ -74,7 +101,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/import", "store.admin"),
     route("GET", "/v1/upcoming", "schedules.read"),
     route("POST", "/v1/decide", "propose.KIND"),
-    route("POST", "/v1/run", "store.admin"),
+    route("POST", "/v1/run", "scripts.run"),
     route("POST", "/v1/terms/quote", "products.read"),
     route("GET", "/v1/export", "store.admin"),
     route("GET", "/v1/customers", "tenants.read"),
@@ -125,7 +152,7 @@ pub const ROUTES: &[Route] = &[
 
 /// Whether some method of this path is a route.
 pub fn is_known(path: &str) -> bool {
-    ROUTES.iter().chain(PUBLIC).any(|route| route.path == path)
+    ROUTES.iter().chain(PUBLIC).chain(OWN).any(|route| route.path == path)
 }
 
 /// Whether anybody may call it.
@@ -145,10 +172,12 @@ const ASKED: [&str; 8] = [
     "/v1/tenants/{id}/offers/{name}",
 ];
 
+/// The paths that tell one thing and are no lists, though they end as those do.
+const SINGLE: [&str; 5] =
+    ["/v1/clock", "/v1/export", "/v1/whoami", "/v1/roles", "/v1/customers/{tenant}/activations/plan"];
+
 /// Whether a query means anything there: on lists, and where a path is one of the few that read one.
 pub fn takes_query(method: &Method, path: &str) -> bool {
-    let lists =
-        ["/v1/clock", "/v1/export", "/v1/customers/{tenant}/activations/plan"].iter().all(|single| *single != path);
-    let is_list = table_method(method) == "GET" && !path.ends_with('}') && lists;
+    let is_list = table_method(method) == "GET" && !path.ends_with('}') && !SINGLE.contains(&path);
     is_list || ASKED.contains(&path)
 }

@@ -12,7 +12,7 @@ use super::reply::{Call, Reply};
 use super::{Doors, id, json};
 use crate::domain::ids::Noun;
 use crate::domain::selection::Schema;
-use crate::domain::{Grant, Grants, TenantId};
+use crate::domain::{Grant, Grants, Refusal, TenantId};
 use crate::ops::tokens;
 use crate::seal::Secret;
 use crate::store::records::tokens::Token;
@@ -43,9 +43,10 @@ pub(super) async fn show(State(doors): State<Doors>, Path(text): Path<String>, c
 
 /// `POST /v1/tokens`
 pub(super) async fn create(State(doors): State<Doors>, call: Call, body: Bytes) -> Result<Reply, Problem> {
-    let asked = Object::read(&body, &["name", "grants", "tenants", "expiresAt", "expiresIn"])?;
-    let name = asked.needed_text("name")?.to_owned();
-    let grants = Grants { list: grants(&asked)?, tenants: tenants(&asked)? };
+    let asked = Object::read(&body, &["name", "user", "grants", "tenants", "expiresAt", "expiresIn"])?;
+    let user = asked.text("user")?.map(str::to_owned);
+    let name = asked.text("name")?.map(str::to_owned);
+    let grants = Grants { list: grants(&asked, user.is_none())?, tenants: tenants(&asked)? };
     let expires_at = match (asked.instant("expiresAt")?, asked.span("expiresIn")?) {
         (Some(_), Some(_)) => return Err(wrong("expiresIn", "schema", "say expiresAt or expiresIn")),
         (at, None) => at,
@@ -56,7 +57,11 @@ pub(super) async fn create(State(doors): State<Doors>, call: Call, body: Bytes) 
     };
     let secret = secret()?;
     call.act(&doors, &body, move |work| {
-        let token = tokens::create(work, &name, grants.clone(), expires_at, &secret)?;
+        let token = match (&user, &name) {
+            (Some(user), name) => tokens::create_for(work, user, name.as_deref(), grants.clone(), expires_at, &secret)?,
+            (None, Some(name)) => tokens::create(work, name, grants.clone(), expires_at, &secret)?,
+            (None, None) => return Err(Refusal::new("missing_field", "name is missing").into()),
+        };
         let place = format!("/v1/tokens/{}", token.id);
         Ok(Reply::ok(shown(&token)).status(201).location(place).secret("secret", Secret::new(secret.clone())))
     })
@@ -69,8 +74,12 @@ pub(super) async fn revoke(State(doors): State<Doors>, Path(text): Path<String>,
     call.act(&doors, &Bytes::new(), move |work| Ok(Reply::ok(shown(&tokens::revoke(work, id)?)))).await
 }
 
-fn grants(asked: &Object) -> Result<Vec<Grant>, Problem> {
-    let words = asked.texts("grants")?.ok_or_else(|| super::body::missing("grants"))?;
+/// The grants listed; a user's token may list none, and then is not narrowed.
+fn grants(asked: &Object, needed: bool) -> Result<Vec<Grant>, Problem> {
+    let words = match asked.texts("grants")? {
+        None if needed => return Err(super::body::missing("grants")),
+        words => words.unwrap_or_default(),
+    };
     let read = |(place, word): (usize, &str)| {
         word.parse::<Grant>().map_err(|refusal| refused(&format!("grants/{place}"), &refusal))
     };

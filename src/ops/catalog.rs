@@ -1,9 +1,9 @@
 //! The catalogue: reading.
 
-use crate::domain::Grant;
 use crate::domain::product::Product;
 use crate::domain::selection::Selection;
-use crate::store::records::{Page, catalog as rows};
+use crate::domain::{Grant, OrderId, TenantId};
+use crate::store::records::{Page, catalog as rows, subscriptions as subscription_rows};
 
 use super::work::Work;
 use super::{Result, not_found, offers};
@@ -102,6 +102,25 @@ pub fn add_ons(work: &mut Work, id: &str) -> Result<Vec<Product>> {
         match page.next {
             Some(next) => cursor = Some(next),
             None => return Ok(found),
+        }
+    }
+}
+
+/// Whether a tenant has an order: it was recorded, or a subscription of the tenant's names it.
+pub(super) fn has_order(work: &mut Work, tenant: TenantId, id: &OrderId) -> Result<bool> {
+    if rows::order(&mut work.tx, tenant, id)?.is_some() {
+        return Ok(true);
+    }
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let page = subscription_rows::page(&mut work.tx, Some(tenant), after.as_deref(), PAGE_ROWS)?;
+        let named = |known: &OrderId| known.0.eq_ignore_ascii_case(&id.0);
+        if page.items.iter().any(|stored| stored.value.profile.order_id.as_ref().is_some_and(named)) {
+            return Ok(true);
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(false);
         }
     }
 }

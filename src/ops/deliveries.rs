@@ -141,7 +141,7 @@ pub fn get(work: &mut Work, id: Id) -> Result<Delivery> {
     work.require(&Grant::Read("deliveries"))?;
     let found = rows::get(&mut work.tx, id)?.map(|stored| stored.value);
     // A delivery is not about one tenant, so narrowed rights do not reach it.
-    found.filter(|_| work.rights.grants.tenants.is_none()).ok_or_else(|| not_found("delivery", &id))
+    found.filter(|_| work.reaches_all()).ok_or_else(|| not_found("delivery", &id))
 }
 
 /// A page of deliveries, newest first.
@@ -150,7 +150,7 @@ pub fn get(work: &mut Work, id: Id) -> Result<Delivery> {
 /// `forbidden`.
 pub fn list(work: &mut Work, before: Option<&[u8]>, limit: usize) -> Result<Page<Delivery>> {
     work.require(&Grant::Read("deliveries"))?;
-    if work.rights.grants.tenants.is_some() {
+    if !work.reaches_all() {
         return Ok(Page { items: Vec::new(), next: None });
     }
     Ok(rows::page(&mut work.tx, before, limit)?)

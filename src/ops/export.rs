@@ -3,12 +3,14 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::domain::invoice::Invoice;
 use crate::domain::message::Message;
 use crate::domain::order::Order;
-use crate::domain::product::{Price, Product};
+use crate::domain::product::{CustomerPrice, Price, Product};
 use crate::domain::run::Run;
+use crate::domain::support::SupportRequest;
 use crate::domain::trigger::{Delivery, Occurrence};
-use crate::domain::{Grant, Request, Tenant};
+use crate::domain::{Grant, Request, Tenant, User};
 use crate::store::Table;
 use crate::store::records::log::Record;
 use crate::store::records::tokens::Token;
@@ -22,7 +24,7 @@ use super::work::Work;
 const PAGE_ROWS: usize = 500;
 
 /// The nouns, in the order they are written.
-pub const NOUNS: [&str; 14] = [
+pub const NOUNS: [&str; 18] = [
     "tenants",
     "products",
     "prices",
@@ -30,13 +32,17 @@ pub const NOUNS: [&str; 14] = [
     "subscriptions",
     "requests",
     "decisions",
+    "customer_prices",
     "ledger",
+    "invoices",
     "activity",
     "runs",
     "occurrences",
     "deliveries",
     "messages",
+    "users",
     "tokens",
+    "support",
 ];
 
 /// A page of the records of a noun as JSON values, and where the next page starts.
@@ -62,6 +68,8 @@ pub fn page(
     match noun {
         "tenants" => table::<Tenant>(work, &tables::TENANTS, after),
         "products" => table::<Product>(work, &tables::PRODUCTS, after),
+        "customer_prices" => table::<CustomerPrice>(work, &tables::CUSTOMER_PRICES, after),
+        "invoices" => table::<Invoice>(work, &tables::INVOICES, after),
         "prices" => table::<Price>(work, &tables::PRICES, after),
         "orders" => table::<Order>(work, &tables::ORDERS, after),
         "requests" => table::<Request>(work, &tables::REQUESTS, after),
@@ -69,7 +77,9 @@ pub fn page(
         "occurrences" => table::<Occurrence>(work, &tables::OCCURRENCES, after),
         "deliveries" => table::<Delivery>(work, &tables::DELIVERIES, after),
         "messages" => table::<Message>(work, &tables::MESSAGES, after),
+        "users" => table::<User>(work, &tables::USERS, after),
         "tokens" => table::<Token>(work, &tables::TOKENS, after),
+        "support" => table::<SupportRequest>(work, &tables::SUPPORT_REQUESTS, after),
         "decisions" => log(work, after, |record| record.decisions.iter().map(value).collect()),
         "ledger" => log(work, after, |record| record.lines.iter().map(value).collect()),
         "activity" => log(work, after, |record| record.activity.iter().map(value).collect()),

@@ -9,7 +9,7 @@ use crate::domain::ledger::Line;
 use crate::domain::selection::Selection;
 use crate::domain::{Currency, Grant, Instant, Refusal, TenantId};
 use crate::store::Tx;
-use crate::store::records::{Page, invoices as rows, log, subscriptions as subscription_rows};
+use crate::store::records::{Page, invoices as rows, log, subscriptions as subscription_rows, tenants as tenant_rows};
 
 use super::work::Work;
 use super::{Result, messages, not_found};
@@ -156,6 +156,16 @@ pub fn lines(
         next = last.and_then(|last| last.checked_add(1)).filter(|next| *next <= invoice.reach.to_seq);
     }
     Ok(page)
+}
+
+/// The name and domain of a customer with lines on an invoice, as it is called by now.
+///
+/// # Errors
+/// `forbidden`.
+pub fn customer(work: &mut Work, tenant: TenantId) -> Result<(String, String)> {
+    work.require(&Grant::Read("invoices"))?;
+    let found = tenant_rows::get(&mut work.tx, tenant)?.filter(|_| work.reaches(tenant));
+    Ok(found.map(|stored| (stored.value.company_name, stored.value.domain)).unwrap_or_default())
 }
 
 fn place_of(line: &Line) -> (u64, u64) {

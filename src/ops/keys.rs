@@ -93,17 +93,17 @@ fn reader(work: &Work, customer: TenantId) -> Result<Reader> {
     if is_own(work, customer) {
         return Ok(Reader::Customer);
     }
-    if work.rights.grants.list.contains(&Grant::KeysOwn) {
+    if work.rights.grants.names(&Grant::KeysOwn) {
         return Err(not_found("customer", &customer));
     }
     work.require(&Grant::KeysRead)?;
     Ok(Reader::Partner)
 }
 
-/// Whether the customer's own Global admin asks: a token bound to this one tenant with `keys.own` (K-cust).
+/// Whether the customer's own Global admin asks: bound to this one tenant, with `keys.own` (K-cust).
 pub(super) fn is_own(work: &Work, customer: TenantId) -> bool {
     let bound = work.rights.grants.tenants.as_deref() == Some(&[customer]);
-    bound && work.rights.grants.list.contains(&Grant::KeysOwn)
+    bound && work.rights.grants.names(&Grant::KeysOwn)
 }
 
 /// Reads a key (K-vis, K-vis2, K-mak). The activity log says so before anybody sees it.

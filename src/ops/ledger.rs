@@ -8,7 +8,7 @@ use crate::store::records::log::{self, Activity};
 use crate::store::records::{Page, requests as request_rows};
 
 use super::work::Work;
-use super::{Result, not_found, subscriptions};
+use super::{Result, not_found, rights, subscriptions};
 
 /// Records looked at in one go.
 const PAGE_ROWS: usize = 500;
@@ -38,7 +38,7 @@ pub fn decisions(work: &mut Work, selection: &Selection, before: Option<u64>, li
     work.require(&Grant::Read("decisions"))?;
     walk(work, before, limit, |work, record, found: &mut Vec<Decision>| {
         for decision in record.decisions.into_iter().rev() {
-            if work.reaches(decision.tenant) && selection.matches(&decision, work.now) {
+            if rights::sees_decision(work, decision.kind, decision.tenant) && selection.matches(&decision, work.now) {
                 found.push(decision);
             }
         }
@@ -52,10 +52,7 @@ pub fn decisions(work: &mut Work, selection: &Selection, before: Option<u64>, li
 pub fn activity(work: &mut Work, before: Option<u64>, limit: usize) -> Result<Page<Activity>> {
     work.require(&Grant::Read("activity"))?;
     walk(work, before, limit, |work, record, found: &mut Vec<Activity>| {
-        found.extend(record.activity.into_iter().rev().filter(|activity| match activity.tenant {
-            Some(tenant) => work.reaches(tenant),
-            None => work.rights.grants.tenants.is_none(),
-        }));
+        found.extend(record.activity.into_iter().rev().filter(|activity| rights::sees_activity(work, activity)));
     })
 }
 
@@ -95,7 +92,8 @@ fn walk<T>(
 /// `forbidden`, `not_found`.
 pub fn decision(work: &mut Work, id: Id) -> Result<Decision> {
     work.require(&Grant::Read("decisions"))?;
-    let found = log::decision(&mut work.tx, id)?.filter(|decision| work.reaches(decision.tenant));
+    let found = log::decision(&mut work.tx, id)?;
+    let found = found.filter(|decision| rights::sees_decision(work, decision.kind, decision.tenant));
     found.ok_or_else(|| not_found("decision", &id))
 }
 
@@ -113,7 +111,7 @@ pub struct Story {
     pub activity: Vec<Activity>,
 }
 
-/// The story of one subscription within reach.
+/// The story of one subscription within reach; of a user, what their roles show of it.
 ///
 /// # Errors
 /// `forbidden`, `not_found`.
@@ -132,6 +130,11 @@ pub fn story(work: &mut Work, id: SubscriptionId, limit: usize) -> Result<Story>
             let found = request_rows::get(&mut work.tx, request)?.map(|stored| stored.value);
             story.requests.extend(found.filter(|request| request.subscription == id));
         }
+    }
+    if work.rights.grants.held().is_some() {
+        story.requests.retain(|request| rights::sees_request(work, request));
+        story.decisions.retain(|decision| rights::sees_decision(work, decision.kind, decision.tenant));
+        story.activity.retain(|activity| rights::sees_activity(work, activity));
     }
     Ok(story)
 }

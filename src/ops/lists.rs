@@ -8,7 +8,7 @@ use crate::store::records::triggers::Place;
 use crate::store::records::{Page, requests as request_rows, triggers};
 
 use super::work::Work;
-use super::{Result, not_found};
+use super::{Result, not_found, rights};
 
 /// A page of requests within reach, newest first.
 ///
@@ -17,7 +17,7 @@ use super::{Result, not_found};
 pub fn requests(work: &mut Work, before: Option<&[u8]>, limit: usize) -> Result<Page<Request>> {
     work.require(&Grant::Read("requests"))?;
     let mut page = request_rows::page(&mut work.tx, before, limit)?;
-    page.items.retain(|request| work.reaches(request.tenant));
+    page.items.retain(|request| rights::sees_request(work, request));
     Ok(page)
 }
 
@@ -28,7 +28,7 @@ pub fn requests(work: &mut Work, before: Option<&[u8]>, limit: usize) -> Result<
 pub fn requests_in(work: &mut Work, state: State, after: Option<&[u8]>, limit: usize) -> Result<Page<Request>> {
     work.require(&Grant::Read("requests"))?;
     let mut page = request_rows::in_state(&mut work.tx, state, after, limit)?;
-    page.items.retain(|request| work.reaches(request.tenant));
+    page.items.retain(|request| rights::sees_request(work, request));
     Ok(page)
 }
 
@@ -38,7 +38,7 @@ pub fn requests_in(work: &mut Work, state: State, after: Option<&[u8]>, limit: u
 /// `forbidden`, `not_found`.
 pub fn run(work: &mut Work, id: Id) -> Result<Run> {
     work.require(&Grant::Read("runs"))?;
-    let found = triggers::run(&mut work.tx, id)?.filter(|_| work.rights.grants.tenants.is_none());
+    let found = triggers::run(&mut work.tx, id)?.filter(|_| work.reaches_all());
     found.ok_or_else(|| not_found("run", &id))
 }
 
@@ -48,7 +48,7 @@ pub fn run(work: &mut Work, id: Id) -> Result<Run> {
 /// `forbidden`.
 pub fn runs(work: &mut Work, before: Option<&[u8]>, limit: usize) -> Result<Page<Run>> {
     work.require(&Grant::Read("runs"))?;
-    if work.rights.grants.tenants.is_some() {
+    if !work.reaches_all() {
         return Ok(Page { items: Vec::new(), next: None });
     }
     Ok(triggers::runs(&mut work.tx, before, limit)?)

@@ -29,6 +29,18 @@ pub const RETRIES: [Span; 7] = [
 ];
 
 fn write(work: &mut Work, topic: &str, about: Option<&Subscription>, request: Option<Id>, data: String) -> Result<Id> {
+    let about = about.map_or((None, None), |about| (Some(about.tenant), Some(about.id)));
+    post(work, topic, about, request, data)
+}
+
+/// Writes a message about a tenant, a subscription of it, both or neither; `data` is JSON text.
+pub(super) fn post(
+    work: &mut Work,
+    topic: &str,
+    (tenant, subscription): (Option<TenantId>, Option<SubscriptionId>),
+    request: Option<Id>,
+    data: String,
+) -> Result<Id> {
     let takers = work.settings.endpoints.iter().filter(|endpoint| endpoint.takes(topic));
     let addressees = takers
         .map(|endpoint| Addressee {
@@ -42,8 +54,8 @@ fn write(work: &mut Work, topic: &str, about: Option<&Subscription>, request: Op
         id: work.id(Noun::Message),
         topic: topic.to_owned(),
         at: work.now,
-        tenant: about.map(|subscription| subscription.tenant),
-        subscription: about.map(|subscription| subscription.id),
+        tenant,
+        subscription,
         request,
         data,
         addressees,
@@ -177,7 +189,7 @@ pub fn get(work: &mut Work, id: Id) -> Result<Message> {
 fn in_reach(work: &Work, tenant: Option<TenantId>) -> bool {
     match tenant {
         Some(tenant) => work.reaches(tenant),
-        None => work.rights.grants.tenants.is_none(),
+        None => work.reaches_all(),
     }
 }
 

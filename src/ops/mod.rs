@@ -28,13 +28,16 @@ pub mod rehearsal;
 pub mod renewals;
 pub mod requests;
 pub mod retention;
+pub mod rights;
 mod shopping;
 pub mod software;
 pub mod subscriptions;
+pub mod support;
 pub mod tenants;
 pub mod tokens;
 pub mod triggers;
 pub mod upkeep;
+pub mod users;
 pub mod work;
 
 pub use work::{Ids, Judge, Judgement, Rights, Settings, Work};

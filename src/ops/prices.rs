@@ -52,7 +52,7 @@ pub fn set(work: &mut Work, price: CustomerPrice) -> Result<CustomerPrice> {
     if let Some(told) = told {
         return Err(Refusal::new("price_invalid", told).into());
     }
-    if rows::get(&mut work.tx, &price)?.as_ref() != Some(&price) {
+    if rows::get(&mut work.tx, &rows::key_of(&price))?.as_ref() != Some(&price) {
         rows::save(&mut work.tx, &price)?;
         let note = format!("{} {}", price.product, price.unit_price);
         work.note_tenant("price.set", Some(price.tenant), &note);
@@ -65,10 +65,17 @@ pub fn set(work: &mut Work, price: CustomerPrice) -> Result<CustomerPrice> {
 ///
 /// # Errors
 /// `forbidden`, `not_found`.
-pub fn remove(work: &mut Work, like: &CustomerPrice) -> Result<CustomerPrice> {
+pub fn remove(
+    work: &mut Work,
+    tenant: TenantId,
+    product: &str,
+    term: Option<Span>,
+    cycle: Option<&str>,
+) -> Result<CustomerPrice> {
     work.require(&Grant::PricesWrite)?;
-    reached(work, like.tenant)?;
-    let known = rows::get(&mut work.tx, like)?.ok_or_else(|| not_found("price of", &like.product))?;
+    reached(work, tenant)?;
+    let found = rows::get(&mut work.tx, &rows::key(tenant, product.trim(), term, cycle))?;
+    let known = found.ok_or_else(|| not_found("price of", &product))?;
     rows::remove(&mut work.tx, &known)?;
     work.note_tenant("price.removed", Some(known.tenant), &known.product);
     work.effect(format!("no price {}", known.product));

@@ -13,7 +13,7 @@ use crate::store::records::{Stored, requests as rows, subscriptions as subscript
 use crate::store::tables::TimerKind;
 
 use super::work::{Judgement, Work};
-use super::{Result, messages, not_found, orders, purchases, quotes, subscriptions, tenants};
+use super::{Result, messages, not_found, orders, purchases, quotes, rights, subscriptions, support, tenants};
 
 /// What proposing came to.
 #[derive(Debug, Clone)]
@@ -37,8 +37,12 @@ pub fn propose(work: &mut Work, id: SubscriptionId, change: Change, why: &str) -
     propose_on(work, stored, change, why)
 }
 
-/// The same for a subscription that has been read and a right that has been checked.
+/// The same for a subscription that has been read.
 pub(super) fn propose_on(work: &mut Work, stored: Stored<Subscription>, change: Change, why: &str) -> Result<Proposed> {
+    let asks_only = rights::to_propose(work, &stored.value, &change)?;
+    if matches!(change.kind(), Kind::Purchase | Kind::Conversion) {
+        work.settings.partner.may_buy()?;
+    }
     let id = stored.value.id;
     if lifecycle::is_unchanged(&stored.value, &change) {
         return Ok(Proposed { outcome: Outcome::Unchanged, request: None, subscription: stored.value });
@@ -49,7 +53,8 @@ pub(super) fn propose_on(work: &mut Work, stored: Stored<Subscription>, change: 
     if let Some(settled) = settled_renewal(&stored, &change)? {
         return Ok(settled);
     }
-    let request = draft(work, &stored.value, change, why)?;
+    let mut request = draft(work, &stored.value, change, why)?;
+    request.asks_only = asks_only;
     let request = decide(work, request, &stored)?;
     let subscription =
         subscription_rows::get(&mut work.tx, stored.value.tenant, id)?.map_or(stored.value, |now| now.value);
@@ -84,6 +89,8 @@ fn draft(work: &mut Work, subscription: &Subscription, change: Change, why: &str
         subscription_generation: subscription.standing.generation,
         tenant_generation,
         proposed_by: work.rights.principal.clone(),
+        set_off_by: work.behind.clone(),
+        asks_only: false,
         why: why.chars().take(1000).collect(),
         cause: work.cause.clone(),
         proposed_at: work.now,
@@ -99,6 +106,7 @@ fn draft(work: &mut Work, subscription: &Subscription, change: Change, why: &str
         closed_at: None,
         refusal: None,
         upstream: None,
+        support: None,
     })
 }
 
@@ -116,6 +124,9 @@ fn decide(work: &mut Work, mut request: Request, stored: &Stored<Subscription>) 
 pub(super) fn judge(work: &mut Work, request: &mut Request, stored: &Stored<Subscription>) -> Result<Judgement> {
     let asked = std::sync::Arc::clone(&work.judge);
     let mut judgement = asked.ask(work, request, &stored.value)?;
+    if request.asks_only {
+        leave_to_a_person(&mut judgement);
+    }
     let by_default = (judgement.verdict == Verdict::Abstain).then(|| default_of(request, &stored.value));
     if let Some((verdict, reason)) = &by_default {
         judgement.verdict = *verdict;
@@ -146,6 +157,15 @@ pub(super) fn judge(work: &mut Work, request: &mut Request, stored: &Stored<Subs
     Ok(judgement)
 }
 
+/// Whoever proposed it may only ask: what policies would approve, now or when nobody answers, is left to a person.
+fn leave_to_a_person(judgement: &mut Judgement) {
+    if judgement.verdict == Verdict::Approve {
+        judgement.verdict = Verdict::Review;
+        judgement.reasons.insert(0, "its proposer may only ask for it: a person decides".to_owned());
+    }
+    judgement.otherwise = judgement.otherwise.filter(|otherwise| *otherwise != Otherwise::Approve);
+}
+
 /// What stands when every file abstains: a renewal follows auto-renew, everything else goes to a person.
 fn default_of(request: &Request, subscription: &Subscription) -> (Verdict, &'static str) {
     match request.kind {
@@ -169,6 +189,9 @@ fn settle(
     match judgement.verdict {
         Verdict::Deny => deny_now(work, before, request, stored),
         Verdict::Review | Verdict::Abstain => {
+            if let Some(form) = judgement.support {
+                support::ask(work, request, &stored.value, form)?;
+            }
             wait(work, before, request, stored, judgement.expires_at, judgement.otherwise)
         }
         Verdict::Approve => carry_out(work, before, request, stored),
@@ -390,14 +413,14 @@ pub enum Answered {
 pub fn get(work: &mut Work, id: Id) -> Result<Request> {
     work.require(&Grant::Read("requests"))?;
     let found = rows::get(&mut work.tx, id)?.map(|stored| stored.value);
-    found.filter(|request| work.reaches(request.tenant)).ok_or_else(|| not_found("request", &id))
+    found.filter(|request| rights::sees_request(work, request)).ok_or_else(|| not_found("request", &id))
 }
 
 /// A waiting request for somebody who may answer it: right, reach, state, expiry, generation and the two pairs of eyes.
 fn to_answer(work: &mut Work, id: Id, seen: Option<u64>) -> Result<Request> {
     let found = rows::get(&mut work.tx, id)?.map(|stored| stored.value);
     let request = found.filter(|request| work.reaches(request.tenant)).ok_or_else(|| not_found("request", &id))?;
-    work.require(&Grant::Decide(Some(request.kind)))?;
+    rights::to_answer(work, &request)?;
     if request.state != State::Waiting {
         let state = request.state.as_str();
         return Err(
@@ -411,13 +434,7 @@ fn to_answer(work: &mut Work, id: Id, seen: Option<u64>) -> Result<Request> {
         let message = format!("request {id} has moved to generation {}; look at it again", request.generation);
         return Err(Refusal::new("stale_approval", message).into());
     }
-    if work.settings.four_eyes && request.proposed_by == work.rights.principal {
-        return Err(Refusal::new(
-            "self_approval",
-            "whoever proposed a request does not answer it (approvals.four_eyes)",
-        )
-        .into());
-    }
+    rights::two_pairs_of_eyes(work, &request)?;
     Ok(request)
 }
 

@@ -3,7 +3,7 @@
 use crate::domain::ids::Noun;
 use crate::domain::trigger::{Delivery, DeliveryState};
 use crate::domain::{Grant, Id, Instant};
-use crate::store::records::{decode, keys};
+use crate::store::records::{decode, deliveries, keys};
 use crate::store::tables::{DELIVERIES, DELIVERY_KEYS, OCCURRENCE_SUBJECTS, OCCURRENCES, RUNS};
 use crate::store::{KeyRange, Table};
 
@@ -59,7 +59,7 @@ fn prune_deliveries(work: &mut Work, before: Instant, limit: usize) -> Result<us
         let delivery: Delivery = decode(&DELIVERIES, &key, &row.bytes)?;
         if delivery.state != DeliveryState::Pending {
             work.tx.delete(&DELIVERIES, &key)?;
-            work.tx.delete(&DELIVERY_KEYS, &keys::text(&[&delivery.hook, &delivery.webhook_id], &[]))?;
+            work.tx.delete(&DELIVERY_KEYS, &deliveries::sender_key(&delivery.hook, &delivery.webhook_id))?;
             gone += 1;
         }
     }

@@ -7,7 +7,7 @@ use crate::store::records::{Page, Stored, subscriptions as rows};
 use crate::store::tables::TimerKind;
 
 use super::work::Work;
-use super::{Result, not_found, quotes};
+use super::{Result, not_found, quotes, rights};
 
 /// The longest label name and value, in bytes.
 pub const LABEL_BYTES_MAX: usize = 256;
@@ -33,7 +33,8 @@ pub(super) fn load_any(work: &mut Work, tenant: TenantId, id: SubscriptionId) ->
 /// `forbidden`, `not_found`.
 pub fn get(work: &mut Work, id: SubscriptionId) -> Result<Stored<Subscription>> {
     work.require(&Grant::Read("subscriptions"))?;
-    load(work, id)
+    let stored = load(work, id)?;
+    if rights::sees(work, &stored.value) { Ok(stored) } else { Err(not_found("subscription", &id)) }
 }
 
 /// What the terms say about a change now.
@@ -121,7 +122,7 @@ fn only_text<'a>(selection: &'a Selection, field: &str) -> Option<&'a str> {
 }
 
 fn fits(work: &mut Work, selection: &Selection, subscription: &Subscription) -> Result<bool> {
-    if !work.reaches(subscription.tenant) {
+    if !rights::sees(work, subscription) {
         return Ok(false);
     }
     let now = work.now;

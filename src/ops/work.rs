@@ -1,16 +1,21 @@
 //! [`Work`]: the context every operation takes first, and nothing more.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
-use crate::domain::catalog::eligibility::Seller;
 use crate::domain::change::Amendments;
 use crate::domain::decision::{Answer, Decision, Verdict};
 use crate::domain::ids::{Guid, Noun};
 use crate::domain::lifecycle::{self, Due};
+use crate::domain::partner::PartnerType;
 use crate::domain::request::Otherwise;
+use crate::domain::roles::{Leave, Place, Subject};
 use crate::domain::subscription::Status;
+use crate::domain::support::Form;
 use crate::domain::terms::Terms;
-use crate::domain::{Grant, Grants, Id, Instant, Principal, Refusal, Request, Span, Subscription, TenantId};
+use crate::domain::{
+    Grant, Grants, Id, Instant, Principal, Refusal, Request, Span, Subscription, SubscriptionId, TenantId,
+};
 use crate::seal::Ring;
 use crate::store::Tx;
 use crate::store::records::log::{Activity, Record};
@@ -52,13 +57,11 @@ impl Rights {
     /// `forbidden`.
     pub fn require_for_all(&self, grant: &Grant) -> Result<()> {
         self.require(grant)?;
-        match self.grants.tenants {
-            None => Ok(()),
-            Some(_) => {
-                let message = format!("{} holds {grant} for some tenants only", self.principal);
-                Err(Refusal::new("forbidden", message).into())
-            }
+        if self.grants.leave(grant, Subject::Whole, Place::Everywhere) > Leave::Nothing {
+            return Ok(());
         }
+        let message = format!("{} holds {grant} for some tenants only", self.principal);
+        Err(Refusal::new("forbidden", message).into())
     }
 }
 
@@ -79,6 +82,8 @@ pub struct Judgement {
     pub expires_at: Option<Instant>,
     /// The strictest outcome of an expiry.
     pub otherwise: Option<Otherwise>,
+    /// The support request that a review asks for (C-esc).
+    pub support: Option<Form>,
 }
 
 /// Asks the policies. Declared here and implemented by the script engine: the only arrow back.
@@ -114,8 +119,10 @@ impl Endpoint {
 /// What the configuration settles for operations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Whether nobody may answer their own request.
+    /// Whether nobody may answer their own request. Of users it never may be, whatever is set here.
     pub four_eyes: bool,
+    /// What kind of partner this is: who may buy.
+    pub partner: PartnerType,
     /// How long a request waits when nothing says otherwise.
     pub waits: Span,
     /// Who gets messages.
@@ -126,20 +133,21 @@ pub struct Settings {
     pub invoice_day: u32,
     /// The master keys that keys and links of software are sealed with.
     pub ring: Ring,
-    /// The partner who sells.
-    pub seller: Seller,
+    /// The partner's id in the programme, for offers that are exclusive to some.
+    pub partner_id: Option<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             four_eyes: true,
+            partner: PartnerType::default(),
             waits: Span::days(7),
             endpoints: Vec::new(),
             rows: 10_000,
             invoice_day: 6,
             ring: Ring::default(),
-            seller: Seller::default(),
+            partner_id: None,
         }
     }
 }
@@ -188,6 +196,10 @@ pub struct Work {
     pub ids: Ids,
     /// What the configuration settles.
     pub settings: Arc<Settings>,
+    /// Who set off the script that acts, when somebody ran it by hand: they answer nothing that it asks for.
+    pub behind: Option<Principal>,
+    /// The grant that was demanded last: tenants are within reach or not of what is being done.
+    at_hand: RefCell<Option<Grant>>,
     record: Record,
     effects: Vec<String>,
 }
@@ -204,7 +216,20 @@ impl Work {
         settings: Arc<Settings>,
     ) -> Self {
         let cause = ids.cause.clone();
-        Self { tx, now, rights, cause, judge, terms, ids, settings, record: Record::default(), effects: Vec::new() }
+        Self {
+            tx,
+            now,
+            rights,
+            cause,
+            judge,
+            terms,
+            ids,
+            settings,
+            behind: None,
+            at_hand: RefCell::default(),
+            record: Record::default(),
+            effects: Vec::new(),
+        }
     }
 
     /// Moves the work out of a borrowed place, leaving a hollow one whose every use fails.
@@ -219,6 +244,8 @@ impl Work {
             terms: Arc::clone(&self.terms),
             ids: self.ids.clone(),
             settings: Arc::clone(&self.settings),
+            behind: None,
+            at_hand: RefCell::default(),
             record: Record::default(),
             effects: Vec::new(),
         };
@@ -240,17 +267,36 @@ impl Work {
         Guid::derive(&seed)
     }
 
-    /// Demands a grant.
+    /// Demands a grant. What is reached from here on is what can be reached with it.
     ///
     /// # Errors
     /// `forbidden`, naming the grant.
     pub fn require(&self, grant: &Grant) -> Result<()> {
+        self.at_hand.replace(Some(grant.clone()));
         self.rights.require(grant)
     }
 
-    /// Whether a tenant is within reach; one that is not is as good as absent.
+    /// Whether a tenant is within reach of the grant that was demanded last; one that is not is as good as absent.
     pub fn reaches(&self, tenant: TenantId) -> bool {
-        self.rights.grants.reach(tenant)
+        self.goes(Place::Tenant(tenant))
+    }
+
+    /// Whether every tenant is, and what is of no tenant.
+    pub fn reaches_all(&self) -> bool {
+        self.goes(Place::Everywhere)
+    }
+
+    fn goes(&self, place: Place) -> bool {
+        let grants = &self.rights.grants;
+        if grants.held().is_none() {
+            return match place {
+                Place::Tenant(tenant) => grants.reach(tenant),
+                _ => grants.tenants.is_none(),
+            };
+        }
+        let at_hand = self.at_hand.borrow();
+        let grant = at_hand.as_ref().unwrap_or(&Grant::Read("tenants"));
+        grants.leave(grant, Subject::Whole, place) > Leave::Nothing
     }
 
     /// Notes what was done, for the activity log.
@@ -272,6 +318,21 @@ impl Work {
         self.note(operation, None, None, note);
         if let Some(activity) = self.record.activity.last_mut() {
             activity.tenant = tenant;
+        }
+    }
+
+    /// Notes what was done that is about a subscription or a request by its id alone.
+    pub fn note_about(
+        &mut self,
+        operation: &str,
+        tenant: Option<TenantId>,
+        (subscription, request): (Option<SubscriptionId>, Option<Id>),
+        note: &str,
+    ) {
+        self.note(operation, None, request, note);
+        if let Some(activity) = self.record.activity.last_mut() {
+            activity.tenant = tenant;
+            activity.subscription = subscription;
         }
     }
 

@@ -6,7 +6,9 @@ use super::contract::{CODE_RESERVED, Error, Result, Table};
 pub(super) static META: Table = Table { code: 255, name: "bursar_meta", history: false };
 /// One record of replaced rows per transaction, by sequence.
 pub(super) static UNDO: Table = Table { code: 254, name: "bursar_undo", history: false };
-static INTERNAL: [&Table; 2] = [&META, &UNDO];
+/// One link of the chain over what was appended per durable commit, by the last sequence in it.
+pub(super) static CHAIN: Table = Table { code: 253, name: "bursar_chain", history: false };
+static INTERNAL: [&Table; 3] = [&META, &UNDO, &CHAIN];
 
 /// The tables of a store by code, the store's own included.
 #[derive(Debug)]

@@ -46,7 +46,10 @@ struct Sequencer {
     places: u64,
     queue: VecDeque<Arc<Commit>>,
     jobs: VecDeque<PruneJob>,
+    /// Nobody applies, and whoever finds this takes it back sees to it that somebody does.
     is_idle: bool,
+    /// A caller's thread met a failure: the applier recovers before anything else.
+    has_failed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -70,6 +73,8 @@ pub(super) struct Shared {
     pub(super) accepted: AtomicU64,
     pub(super) watermark: Watermark,
     sequencer: Mutex<Sequencer>,
+    /// Held by the one thread that takes from the queue and applies.
+    applying: Mutex<()>,
     work: Condvar,
     turn: Condvar,
     /// Superseded snapshots and when they were.
@@ -107,6 +112,7 @@ impl Shared {
             queue: VecDeque::new(),
             jobs: VecDeque::new(),
             is_idle: false,
+            has_failed: false,
         };
         let segment_writes_max = SEGMENT_WRITES_MAX.min(options.window_writes_max / 4).max(1);
         Ok(Shared {
@@ -118,6 +124,7 @@ impl Shared {
             accepted: AtomicU64::new(seq),
             watermark: Watermark::new(seq),
             sequencer: Mutex::new(sequencer),
+            applying: Mutex::new(()),
             work: Condvar::new(),
             turn: Condvar::new(),
             superseded: Mutex::new(Vec::new()),
@@ -158,12 +165,14 @@ impl Shared {
         Ok(Place { shared: self.clone(), token })
     }
 
-    /// Judges and accepts a transaction begun at `seq` on a base; answers its sequence.
+    /// Judges and accepts a transaction begun at `seq` on a base; answers its sequence. With `here`, and when nobody applies
+    /// now, it is also applied, on this thread.
     pub(super) fn commit(
         &self,
         mut prepared: Prepared,
         (base, generation, seq): (u64, u64, u64),
         place: Option<&Place>,
+        here: bool,
     ) -> Result<u64> {
         let mine = place.map(|place| place.token);
         let mut sequencer = locked(&self.sequencer);
@@ -194,17 +203,19 @@ impl Shared {
         sequencer.at = prepared.at.map_or(sequencer.at, |at| at.max(sequencer.at));
         sequencer.accepted = given;
         sequencer.in_flight += 1;
-        let Prepared { writes, bytes, reads, ranges, .. } = prepared;
+        let Prepared { writes, bytes, reads, ranges, appended, .. } = prepared;
         let at = sequencer.at;
-        sequencer.queue.push_back(Arc::new(Commit { seq: given, at, writes, bytes, logged }));
+        sequencer.queue.push_back(Arc::new(Commit { seq: given, at, writes, bytes, logged, appended }));
         self.accepted.store(given, Ordering::Release);
         let wake = std::mem::take(&mut sequencer.is_idle);
         drop(sequencer);
-        if wake {
-            self.work.notify_one();
+        self.counters.commits.fetch_add(1, Ordering::Relaxed);
+        match wake {
+            true if here => self.apply_here(),
+            true => self.work.notify_one(),
+            false => {}
         }
         drop((reads, ranges));
-        self.counters.commits.fetch_add(1, Ordering::Relaxed);
         Ok(given)
     }
 
@@ -253,37 +264,82 @@ impl Shared {
 
     /// The applier: runs until the store closes and everything accepted is durable.
     pub(super) fn run_applier(&self) {
-        while let Some((batch, job)) = self.next_work() {
-            let outcome = self.engine.apply(&batch).and_then(|()| match &job {
-                Some(job) => self.engine.prune(job.before, job.limit, self.watermark.durable() + 1),
-                None => Ok(0),
-            });
-            let seq = batch.last().map_or(self.watermark.durable(), |commit| commit.seq);
-            let published = outcome.and_then(|pruned| self.publish(seq, &batch).map(|()| pruned));
-            match (published, job) {
-                (Ok(pruned), Some(job)) => drop(job.reply.send(Ok(pruned))),
-                (Ok(_), None) => {}
-                (Err(error), job) => {
-                    tracing::error!(%error, source = std::error::Error::source(&error), "storage failed");
-                    if let Some(job) = job {
-                        let _ = job.reply.send(Err(Error::Unavailable));
-                    }
+        while self.wait_for_work() {
+            let applying = locked(&self.applying);
+            if std::mem::take(&mut locked(&self.sequencer).has_failed) {
+                self.recover();
+            }
+            while let Some(work) = self.take_work() {
+                if !self.apply(work) {
                     self.recover();
                 }
             }
+            drop(applying);
+        }
+        // A caller's thread may still be at it.
+        drop(locked(&self.applying));
+    }
+
+    /// Applies what waits, on the thread of a caller: a lone change is durable sooner without a change of threads.
+    fn apply_here(&self) {
+        let mut is_done = true;
+        if let Ok(applying) = self.applying.try_lock() {
+            is_done = self.take_work().is_none_or(|work| self.apply(work));
+            drop(applying);
+        }
+        let mut sequencer = locked(&self.sequencer);
+        sequencer.has_failed |= !is_done;
+        sequencer.is_idle = is_done && sequencer.queue.is_empty() && sequencer.jobs.is_empty();
+        let is_idle = sequencer.is_idle;
+        drop(sequencer);
+        if !is_idle {
+            self.work.notify_one();
         }
     }
 
-    fn next_work(&self) -> Option<(Vec<Arc<Commit>>, Option<PruneJob>)> {
+    /// Writes a batch and shows it; whether that succeeded.
+    fn apply(&self, (batch, job): (Vec<Arc<Commit>>, Option<PruneJob>)) -> bool {
+        let outcome = self.engine.apply(&batch).and_then(|()| match &job {
+            Some(job) => self.engine.prune(job.before, job.limit, self.watermark.durable() + 1),
+            None => Ok(0),
+        });
+        let seq = batch.last().map_or(self.watermark.durable(), |commit| commit.seq);
+        let published = outcome.and_then(|pruned| self.publish(seq, &batch).map(|()| pruned));
+        let error = match (published, job) {
+            (Ok(pruned), Some(job)) => {
+                drop(job.reply.send(Ok(pruned)));
+                return true;
+            }
+            (Ok(_), None) => return true,
+            (Err(error), Some(job)) => {
+                drop(job.reply.send(Err(Error::Unavailable)));
+                error
+            }
+            (Err(error), None) => error,
+        };
+        tracing::error!(%error, source = std::error::Error::source(&error), "storage failed");
+        false
+    }
+
+    /// Waits until something is to be done; false when the store has closed and nothing is.
+    fn wait_for_work(&self) -> bool {
         let mut sequencer = locked(&self.sequencer);
-        while sequencer.queue.is_empty() && sequencer.jobs.is_empty() {
+        while sequencer.queue.is_empty() && sequencer.jobs.is_empty() && !sequencer.has_failed {
             if sequencer.status == Status::Closing {
-                return None;
+                return false;
             }
             sequencer.is_idle = true;
             sequencer = waited(self.work.wait(sequencer));
         }
         sequencer.is_idle = false;
+        true
+    }
+
+    fn take_work(&self) -> Option<(Vec<Arc<Commit>>, Option<PruneJob>)> {
+        let mut sequencer = locked(&self.sequencer);
+        if sequencer.queue.is_empty() && sequencer.jobs.is_empty() {
+            return None;
+        }
         let (mut count, mut bytes) = (0, 0);
         for commit in sequencer.queue.iter().take(self.options.batch_transactions_max) {
             bytes += commit.bytes;

@@ -134,6 +134,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub struct Options {
     /// Memory for pages, in bytes. More than 96 MiB was measured to buy nothing at a million subscriptions.
     pub cache_bytes: usize,
+    /// Room for a new file's journal, in bytes, a multiple of 8,192. What is in it is in place within as long as half of it
+    /// takes to fill, so it also bounds how long opening takes after a crash, and the memory for what is not in place.
+    pub journal_bytes: usize,
     /// The most transactions in one durable commit. Larger commits were measured to be slower.
     pub batch_transactions_max: usize,
     /// The most bytes in one durable commit.
@@ -165,6 +168,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             cache_bytes: 96 << 20,
+            journal_bytes: 16 << 20,
             batch_transactions_max: 1_000,
             batch_bytes_max: 4 << 20,
             in_flight_max: 4_000,
@@ -322,13 +326,73 @@ pub struct Verified {
     pub corrupt: Vec<(&'static str, String)>,
     /// What the engine's own page check said: `None` when it was not run.
     pub pages_sound: Option<bool>,
+    /// The chain over what was appended.
+    pub chained: Chained,
+}
+
+/// The chain over what was appended to logs: how far it reaches, and the first thing that is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Chained {
+    /// Rows up to this sequence were appended before there was a chain; 0 in a store that always had one.
+    pub start: u64,
+    /// The last sequence that appended something.
+    pub seq: u64,
+    /// Rows chained.
+    pub records: u64,
+    /// The newest hash; whoever keeps it elsewhere can tell later that nothing up to there was rewritten.
+    pub hash: [u8; 32],
+    /// The first row that is not as it was appended.
+    pub broken: Option<Broken>,
+}
+
+impl Chained {
+    /// The newest hash and its sequence, as text to be kept elsewhere: `SEQUENCE:HASH`.
+    #[must_use]
+    pub fn checkpoint(&self) -> String {
+        format!("{}:{}", self.seq, hex(&self.hash))
+    }
+}
+
+/// What is wrong with a log first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Broken {
+    /// The sequence.
+    pub seq: u64,
+    /// What is wrong there.
+    pub fault: Fault,
+}
+
+/// How a log is not as it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// A row says something else, or stands where another stood.
+    Changed,
+    /// A row is gone.
+    Missing,
+    /// A row is there that was never appended.
+    Unknown,
+    /// The chain itself was changed.
+    Chain,
+}
+
+impl Fault {
+    /// Its word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Fault::Changed => "changed",
+            Fault::Missing => "missing",
+            Fault::Unknown => "never_written",
+            Fault::Chain => "chain_changed",
+        }
+    }
 }
 
 impl Verified {
     /// Whether nothing wrong was found.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        self.corrupt.is_empty() && self.pages_sound != Some(false)
+        self.corrupt.is_empty() && self.pages_sound != Some(false) && self.chained.broken.is_none()
     }
 }
 

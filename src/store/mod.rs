@@ -5,6 +5,7 @@
 //! knows no business and reads no clock of the wall: instants and ids come from above. `contract.rs` is what it promises.
 
 mod catalog;
+mod chain;
 mod committer;
 pub mod contract;
 mod envelope;
@@ -20,7 +21,9 @@ mod upkeep;
 mod watermark;
 
 pub use self::redb::BackendFactory;
-pub use contract::{BackedUp, Defects, Error, KeyRange, Metrics, Options, Result, Row, Table, Verified};
+pub use contract::{
+    BackedUp, Broken, Chained, Defects, Error, Fault, KeyRange, Metrics, Options, Result, Row, Table, Verified,
+};
 pub use fork::Fork;
 pub use transaction::{Savepoint, Ticket, Tx};
 pub use watermark::DurableCallback;
@@ -289,7 +292,7 @@ impl Store {
     /// # Errors
     /// `Unavailable`. Corrupt rows are listed, not errors.
     pub fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Verified> {
-        upkeep::verify(&self.inner.shared, progress)
+        upkeep::verify(&self.inner.shared, self.inner.id, progress)
     }
 
     /// As `verify`, of a file nobody has open, with the engine's check of every page first. A file whose pages fail that
@@ -309,6 +312,23 @@ impl Store {
         };
         verified.pages_sound = Some(redb::check_pages(path, options.cache_bytes)?);
         Ok(verified)
+    }
+
+    /// Where the chain over the logs stands, among what is durable: what to keep elsewhere and compare later.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Unavailable`.
+    pub fn chained(&self) -> Result<Chained> {
+        let head = chain::head(&self.inner.shared.base.load_full())?;
+        Ok(Chained { start: head.start, seq: head.seq, records: head.records, hash: head.hash, broken: None })
+    }
+
+    /// The hash of the chain as of a sequence at which a durable commit ended; none for any other.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Unavailable`.
+    pub fn chained_at(&self, seq: u64) -> Result<Option<[u8; 32]>> {
+        chain::hash_at(&self.inner.shared.base.load_full(), seq)
     }
 
     /// Writes a consistent copy of what is durable to a new file, checking every row. It holds one snapshot meanwhile, so

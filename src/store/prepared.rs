@@ -1,6 +1,7 @@
 //! A transaction ready for the lock, and the judgement of what it read. The lock is held while this judges: nothing here
 //! allocates but the keys of appended rows.
 
+use super::chain::Appended;
 use super::contract::{KeyRange, Options};
 use super::envelope;
 use super::recent::{Recent, Write};
@@ -22,6 +23,8 @@ pub(super) struct Prepared {
     pub(super) fresh: Vec<usize>,
     /// Table, payload and its hash; the key is the sequence.
     pub(super) appends: Vec<(u8, Bytes, u64)>,
+    /// The same rows for the chain, in the same order.
+    pub(super) appended: Vec<Appended>,
     pub(super) reads: Vec<ReadKey>,
     pub(super) ranges: Vec<(u8, KeyRange)>,
     /// Only appends and fresh keys: serialised at its snapshot, so what it read is not judged.

@@ -5,6 +5,7 @@
 //! Only keys that may really be recent reach the ordered maps of their table, a few of them, each a run of consecutive
 //! transactions. Inserting is the sequencer's alone, and what is old is forgotten a run at a time.
 
+use super::chain::Appended;
 use super::contract::{KeyRange, Row};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -32,6 +33,8 @@ pub(super) struct Commit {
     pub(super) bytes: usize,
     /// Whether it leaves a history record even when it replaces nothing.
     pub(super) logged: bool,
+    /// The rows it appends, for the chain.
+    pub(super) appended: Vec<Appended>,
 }
 
 #[derive(Debug, Clone)]

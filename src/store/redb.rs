@@ -4,7 +4,8 @@
 //! fenced, so damage is an error that names the table and the key. What a commit that failed left on disk is unknown: the
 //! caller reopens and looks.
 
-use super::catalog::{Catalog, META, UNDO};
+use super::catalog::{CHAIN, Catalog, META, UNDO};
+use super::chain::{Head, KEY_HEAD};
 use super::contract::{Error, KeyRange, Options, Result, Table, hex};
 use super::envelope;
 use super::history::{self, UndoRecord};
@@ -18,14 +19,16 @@ use std::sync::{Arc, Mutex};
 
 mod backend;
 mod batch;
+mod journal;
 mod snapshot;
 
 pub use backend::BackendFactory;
 pub(super) use backend::{Medium, memory};
 pub(super) use snapshot::Snapshot;
 
-use backend::AnyBackend;
-use batch::{append_page, append_undo, apply_table, remove_tombstones};
+use backend::{Disk, Shared};
+use batch::{append_link, append_page, append_undo, apply_table, remove_tombstones};
+use journal::{Journal, Journalled};
 use snapshot::Opened;
 
 type ReadTable = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
@@ -66,12 +69,32 @@ pub(super) struct Opening {
     pub(super) at: i64,
 }
 
+/// A database and the journal before it; one in memory has none.
+struct Open {
+    database: Database,
+    journal: Option<Arc<Journal>>,
+}
+
 /// An open database, replaced by reopening when it fails.
 pub(super) struct Engine {
     medium: Medium,
     cache_bytes: usize,
+    half_bytes: u64,
     catalog: Arc<Catalog>,
-    database: Mutex<Option<Database>>,
+    open: Mutex<Option<Open>>,
+}
+
+/// Opens what is on a disk, or makes it where there is nothing and halves of a journal of so many bytes are wanted.
+fn open_disk(
+    disk: Disk,
+    new_half_bytes: Option<u64>,
+    cache_bytes: usize,
+) -> std::result::Result<Open, redb::DatabaseError> {
+    let journal = Arc::new(Journal::new(disk, new_half_bytes));
+    let mut builder = Database::builder();
+    builder.set_cache_size(cache_bytes);
+    let database = builder.create_with_backend(Journalled(Arc::clone(&journal)))?;
+    Ok(Open { database, journal: Some(journal) })
 }
 
 impl Engine {
@@ -82,21 +105,27 @@ impl Engine {
         options: &Options,
         fresh: Option<[u8; 16]>,
     ) -> Result<(Engine, Opening)> {
-        let engine = Engine { medium, cache_bytes: options.cache_bytes, catalog, database: Mutex::new(None) };
-        let database = engine.open_database()?;
-        *locked(&engine.database) = Some(database);
+        let (cache_bytes, half_bytes) = (options.cache_bytes, options.journal_bytes as u64 / 2);
+        let engine = Engine { medium, cache_bytes, half_bytes, catalog, open: Mutex::new(None) };
+        let open = engine.open_database()?;
+        *locked(&engine.open) = Some(open);
         let opening = engine.prepare(fresh)?;
         Ok((engine, opening))
     }
 
-    fn open_database(&self) -> Result<Database> {
-        let mut builder = Database::builder();
-        builder.set_cache_size(self.cache_bytes);
+    fn open_database(&self) -> Result<Open> {
+        let failed = |error| redb::DatabaseError::Storage(redb::StorageError::Io(error));
         let opened = catch_unwind(AssertUnwindSafe(|| match &self.medium {
-            Medium::File(path) => builder.open(path),
+            Medium::File(path) => open_disk(Disk::file(path, false).map_err(failed)?, None, self.cache_bytes),
             Medium::Backend(factory) => {
-                let backend = factory().map_err(redb::StorageError::Io)?;
-                builder.create_with_backend(AnyBackend(backend))
+                let disk = Disk::over(factory().map_err(failed)?);
+                open_disk(disk, Some(self.half_bytes), self.cache_bytes)
+            }
+            Medium::Memory(pages) => {
+                let mut builder = Database::builder();
+                builder.set_cache_size(self.cache_bytes);
+                let database = builder.create_with_backend(Shared(Arc::clone(pages)))?;
+                Ok(Open { database, journal: None })
             }
         }));
         opened.map_err(|_| Error::NotAStore { what: "damaged beyond opening".to_owned() })?.map_err(open_failed)
@@ -137,7 +166,21 @@ impl Engine {
             self.write("create tables", |txn| missing.iter().try_for_each(|table| open_table(txn, table).map(drop)))?;
         }
         let (seq, at) = split_sequence(fixed(&snapshot, KEY_SEQUENCE)?);
-        Ok(Opening { id: fixed(&snapshot, KEY_ID)?, seq, at })
+        let id = fixed(&snapshot, KEY_ID)?;
+        if snapshot.get(&META, KEY_HEAD)?.is_none() {
+            self.begin_chain(id, seq)?;
+        }
+        Ok(Opening { id, seq, at })
+    }
+
+    /// Begins the chain over what will be appended: at once in a new store, at its sequence in one that had none.
+    fn begin_chain(&self, id: [u8; 16], seq: u64) -> Result<()> {
+        let snapshot = self.snapshot(0)?;
+        if !snapshot.page(&CHAIN, &KeyRange::all(), false, 1, true)?.is_empty() {
+            return Err(Error::Corrupt { table: META.name, key: hex(KEY_HEAD) });
+        }
+        let head = Head::begin(id, seq).encode();
+        self.write("begin the chain", |txn| put_meta(&mut open_table(txn, &META)?, KEY_HEAD, &head))
     }
 
     /// Whether writing has a chance: asked before a database that still reads is given up for a new one.
@@ -145,6 +188,7 @@ impl Engine {
         let path = match &self.medium {
             Medium::File(path) => path,
             Medium::Backend(factory) => return factory().is_ok(),
+            Medium::Memory(_) => return true,
         };
         let mut name = path.as_os_str().to_owned();
         name.push(".probe");
@@ -157,38 +201,47 @@ impl Engine {
 
     /// Closes the failed database and opens it again.
     pub(super) fn reopen(&self) -> Result<Opening> {
-        let old = locked(&self.database).take();
-        drop(old);
-        let database = self.open_database()?;
-        *locked(&self.database) = Some(database);
+        self.close();
+        let open = self.open_database()?;
+        *locked(&self.open) = Some(open);
         self.prepare(None)
     }
 
     /// Lets go of the file; what still holds a snapshot of it gets `Unavailable`.
     pub(super) fn close(&self) {
-        let old = locked(&self.database).take();
+        let old = locked(&self.open).take();
         drop(old);
     }
 
     /// A snapshot of what is on disk, labelled with its sequence.
     pub(super) fn snapshot(&self, seq: u64) -> Result<Snapshot> {
-        let guard = locked(&self.database);
-        let database = guard.as_ref().ok_or(Error::Unavailable)?;
-        let txn = redb::ReadableDatabase::begin_read(database).map_err(failed("begin reading"))?;
+        let guard = locked(&self.open);
+        let open = guard.as_ref().ok_or(Error::Unavailable)?;
+        let txn = redb::ReadableDatabase::begin_read(&open.database).map_err(failed("begin reading"))?;
         let opened = Arc::new(Opened::new(txn, self.catalog.all().len()));
         Ok(Snapshot::of(seq, self.catalog.clone(), Some(opened)))
     }
 
+    /// One durable commit. After an error nothing more is written until the database is opened anew.
     fn write(&self, doing: &'static str, body: impl FnOnce(&redb::WriteTransaction) -> Result<()>) -> Result<()> {
-        let mut txn = {
-            let guard = locked(&self.database);
-            let database = guard.as_ref().ok_or(Error::Unavailable)?;
-            database.begin_write().map_err(failed(doing))?
-        };
+        let guard = locked(&self.open);
+        let open = guard.as_ref().ok_or(Error::Unavailable)?;
+        let journal = open.journal.clone();
+        let mut txn = open.database.begin_write().map_err(failed(doing))?;
+        drop(guard);
         txn.set_two_phase_commit(true);
         txn.set_quick_repair(true);
+        let Some(journal) = journal else {
+            body(&txn)?;
+            return txn.commit().map_err(failed(doing));
+        };
+        let unfinished = Unfinished(&journal);
+        journal.begin();
         body(&txn)?;
-        txn.commit().map_err(failed(doing))
+        txn.commit().map_err(failed(doing))?;
+        journal.end().map_err(failed(doing))?;
+        std::mem::forget(unfinished);
+        Ok(())
     }
 
     /// Writes accepted transactions, in sequence order, as one durable commit. Any error leaves the outcome unknown.
@@ -211,6 +264,7 @@ impl Engine {
                 }
                 append_undo(txn, &undo)?;
                 let mut meta = open_table(txn, &META)?;
+                append_link(txn, &mut meta, batch)?;
                 let mut sequence = [0; 16];
                 sequence[..8].copy_from_slice(&last.seq.to_be_bytes());
                 sequence[8..].copy_from_slice(&last.at.to_be_bytes());
@@ -253,10 +307,9 @@ impl Engine {
         to: &Path,
         progress: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<(u64, u64)> {
-        let target = Database::builder()
-            .set_cache_size(self.cache_bytes.min(16 << 20))
-            .create(to)
-            .map_err(failed("create the copy"))?;
+        let disk = Disk::file(to, true).map_err(failed("create the copy"))?;
+        let target = open_disk(disk, Some(self.half_bytes), self.cache_bytes.min(16 << 20));
+        let target = target.map_err(failed("create the copy"))?.database;
         let (mut rows, mut bytes) = (0, 0);
         for table in self.catalog.all() {
             let mut range = KeyRange::all();
@@ -272,6 +325,15 @@ impl Engine {
             }
         }
         Ok((rows, bytes))
+    }
+}
+
+/// A commit that has not ended: dropped, it lets the journal take nothing more.
+struct Unfinished<'a>(&'a Journal);
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        self.0.give_up();
     }
 }
 
@@ -319,7 +381,8 @@ fn split_sequence(bytes: [u8; 16]) -> (u64, i64) {
 /// The engine's own check of every page, on a file nobody has open. A file that fails it may be repaired by it.
 pub(super) fn check_pages(path: &Path, cache_bytes: usize) -> Result<bool> {
     catch_unwind(AssertUnwindSafe(|| {
-        let mut database = Database::builder().set_cache_size(cache_bytes).open(path).map_err(open_failed)?;
+        let disk = Disk::file(path, false).map_err(failed("open the file"))?;
+        let mut database = open_disk(disk, None, cache_bytes).map_err(open_failed)?.database;
         Ok(database.check_integrity().unwrap_or(false))
     }))
     .unwrap_or(Ok(false))
@@ -327,7 +390,8 @@ pub(super) fn check_pages(path: &Path, cache_bytes: usize) -> Result<bool> {
 
 /// Makes an empty store at `path`, which must not matter to anybody yet.
 pub(super) fn create_file(path: &Path, catalog: Arc<Catalog>, options: &Options, id: [u8; 16]) -> Result<()> {
-    drop(Database::builder().create(path).map_err(open_failed)?);
+    let disk = Disk::file(path, true).map_err(failed("create the store"))?;
+    drop(open_disk(disk, Some(options.journal_bytes as u64 / 2), options.cache_bytes).map_err(open_failed)?);
     let (engine, _) = Engine::open(Medium::File(path.to_owned()), catalog, options, Some(id))?;
     engine.close();
     Ok(())

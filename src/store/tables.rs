@@ -4,7 +4,8 @@
 //! | kept by | tables |
 //! |---|---|
 //! | tenant first | tenants, standings (hot), profiles (wide), orders, open requests |
-//! | own id (sorts by time) | requests, runs, deliveries, messages, tokens |
+//! | own id (sorts by time) | requests, runs, deliveries, messages, tokens, support requests |
+//! | own id (sorts by time) | requests, runs, deliveries, messages, tokens, users |
 //! | due instant | timers, attempts |
 //! | sequence | log (the store keeps its undo records beside it) |
 //!
@@ -48,7 +49,7 @@ pub const OCCURRENCE_SUBJECTS: Table = Table { code: 16, name: "occurrence_subje
 pub const TRIGGERS: Table = Table { code: 17, name: "triggers", history: false };
 /// Inbound deliveries by id.
 pub const DELIVERIES: Table = Table { code: 18, name: "deliveries", history: false };
-/// Hook and sender's id to delivery: what makes a delivery unique.
+/// Sender's id and hook to delivery: what makes a delivery unique.
 pub const DELIVERY_KEYS: Table = Table { code: 19, name: "delivery_keys", history: false };
 /// One packed record a transaction: decisions, ledger lines, activity.
 pub const LOG: Table = Table { code: 20, name: "log", history: false };
@@ -83,8 +84,18 @@ pub const ACTIVATION_DEADLINES: Table = Table { code: 40, name: "activation_dead
 /// What products come with, by lower-case product id.
 pub const SOFTWARE_SHEETS: Table = Table { code: 41, name: "software_sheets", history: true };
 
+/// Support requests by id.
+pub const SUPPORT_REQUESTS: Table = Table { code: 42, name: "support_requests", history: true };
+/// Support requests of a tenant: tenant, id.
+pub const SUPPORT_TENANTS: Table = Table { code: 43, name: "support_tenants", history: false };
+
+/// Users by id.
+pub const USERS: Table = Table { code: 46, name: "users", history: true };
+/// Lower-case names and addresses to users.
+pub const USER_NAMES: Table = Table { code: 47, name: "user_names", history: false };
+
 /// All tables, for opening a store.
-pub static ALL: [&Table; 35] = [
+pub static ALL: [&Table; 39] = [
     &META,
     &TENANTS,
     &STANDINGS,
@@ -120,6 +131,10 @@ pub static ALL: [&Table; 35] = [
     &ACTIVATIONS,
     &ACTIVATION_DEADLINES,
     &SOFTWARE_SHEETS,
+    &SUPPORT_REQUESTS,
+    &SUPPORT_TENANTS,
+    &USERS,
+    &USER_NAMES,
 ];
 
 /// What a timer row is for. Codes are stored.

@@ -3,6 +3,7 @@
 //! One type serves the store, the durable view, the place in line and forks, so code above never asks which it has. It holds
 //! no lock. Dropping it undoes everything.
 
+use super::chain::{self, Appended};
 use super::committer::{Place, Shared};
 use super::contract::{
     Error, KEY_BYTES_MAX, KeyRange, PAYLOAD_BYTES_MAX, READS_MAX, Result, Row, TRANSACTION_BYTES_MAX, Table,
@@ -116,6 +117,16 @@ fn packed(buffer: &mut BytesMut, bytes: Bytes) -> Bytes {
     }
     buffer.extend_from_slice(&bytes);
     buffer.split().freeze()
+}
+
+/// What the chain needs of appended rows, sorted by table: hashed here, where nobody waits.
+fn appended(appends: &[(u8, Bytes, u64)]) -> Vec<Appended> {
+    let of_table = |same: &[(u8, Bytes, u64)]| {
+        let rows = (0..=u8::MAX).zip(same);
+        rows.map(|(ordinal, (table, payload, _))| Appended { table: *table, ordinal, leaf: chain::leaf(payload) })
+            .collect::<Vec<_>>()
+    };
+    appends.chunk_by(|(left, _, _), (right, _, _)| left == right).flat_map(of_table).collect()
 }
 
 impl Tx {
@@ -441,24 +452,37 @@ impl Tx {
     ///
     /// # Errors
     /// `Conflict` or `TooOld`: nothing happened, begin again. `Unavailable`, `Closed`: nothing happened.
-    pub fn commit(mut self) -> Result<Ticket> {
+    pub fn commit(self) -> Result<Ticket> {
+        self.commit_on(false)
+    }
+
+    /// As `commit`, and when nothing is being made durable now, this is, before it answers: for a lone change that somebody
+    /// waits for, on a thread that may block as long as the disk takes.
+    ///
+    /// # Errors
+    /// As `commit`.
+    pub fn commit_here(self) -> Result<Ticket> {
+        self.commit_on(true)
+    }
+
+    fn commit_on(mut self, here: bool) -> Result<Ticket> {
         let is_empty = self.is_empty();
         match std::mem::replace(&mut self.view, View::Closed) {
             View::Closed => Err(Error::Closed),
             View::Durable { shared, base } => Ok(Ticket { seq: base.seq, shared: Some(shared) }),
             View::Live { shared, seq, .. } if is_empty => Ok(Ticket { seq, shared: Some(shared) }),
             View::Live { shared, base, generation, seq, place } => {
-                let prepared = self.prepare();
+                let prepared = self.prepare(true);
                 let snapshot = (base.seq, generation, seq);
-                let seq = shared.commit(prepared, snapshot, place.as_ref())?;
+                let seq = shared.commit(prepared, snapshot, place.as_ref(), here)?;
                 Ok(Ticket { seq, shared: Some(shared) })
             }
             View::Fork { seq, .. } if is_empty => Ok(Ticket { seq, shared: None }),
-            View::Fork { fork, seq } => Ok(Ticket { seq: fork.commit(self.prepare(), seq)?, shared: None }),
+            View::Fork { fork, seq } => Ok(Ticket { seq: fork.commit(self.prepare(false), seq)?, shared: None }),
         }
     }
 
-    fn prepare(&mut self) -> Prepared {
+    fn prepare(&mut self, is_chained: bool) -> Prepared {
         let mut prepared = Prepared {
             reads: std::mem::take(&mut self.reads),
             ranges: std::mem::take(&mut self.ranges),
@@ -490,6 +514,9 @@ impl Tx {
         };
         prepared.appends = std::mem::take(&mut self.appends).into_iter().map(hashed).collect();
         prepared.appends.sort_by_key(|(table, _, _)| *table);
+        if is_chained {
+            prepared.appended = appended(&prepared.appends);
+        }
         prepared
     }
 

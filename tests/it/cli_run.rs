@@ -46,7 +46,9 @@ pub(crate) struct Book {
 pub(crate) fn bursar(dir: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bursar"));
     command.current_dir(dir).args(arguments).stdin(Stdio::null());
-    for name in ["BURSAR_CONFIG", "BURSAR_STORE", "BURSAR_LIBRARY", "BURSAR_LISTEN", "BURSAR_TOKEN", "BURSAR_LOG"] {
+    for name in
+        ["BURSAR_CONFIG", "BURSAR_STORE", "BURSAR_LIBRARY", "BURSAR_LISTEN", "BURSAR_TOKEN", "BURSAR_LOG", "BURSAR_KEY"]
+    {
         command.env_remove(name);
     }
     command

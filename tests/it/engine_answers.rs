@@ -86,14 +86,14 @@ fn the_strictest_answer_stands_with_every_reason() {
 fn reviews_merge_to_the_earliest_the_strictest_and_all_roles() {
     merged(
         &[
-            "review(\"x\", #{ role: \"sales\", expires: instant(\"2027-01-31T00:00:00Z\"), otherwise: \"expire\" });",
-            "review(\"y\", #{ roles: [\"billing\", \"sales\"], expires: instant(\"2027-01-30T00:00:00Z\") });",
+            "review(\"x\", #{ role: \"sales_agent\", expires: instant(\"2027-01-31T00:00:00Z\"), otherwise: \"expire\" });",
+            "review(\"y\", #{ roles: [\"billing_admin\", \"sales_agent\"], expires: instant(\"2027-01-30T00:00:00Z\") });",
             "review(\"z\", #{ otherwise: \"deny\" });",
             "review(\"w\", #{ otherwise: \"approve\" });",
         ],
         &expect![[r#"
             review: x | y | z | w
-            billing, sales until 2027-01-30T00:00:00+00:00 then Some(Deny)
+            billing_admin, sales_agent until 2027-01-30T00:00:00+00:00 then Some(Deny)
         "#]],
     );
 }

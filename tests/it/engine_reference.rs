@@ -13,7 +13,9 @@ use std::fs;
 /// Two customers with something in every state an example asks for.
 const GIVEN: &str = r#"
 fn prepare() {
-    let owner = given_tenant(#{ company_name: "Contoso", country: "NL", labels: #{ vip: "yes", owner: "anna", region: "south" }, account: #{ overdue: "5 EUR" } });
+    let owner = given_tenant(#{ company_name: "Contoso", country: "NL", agreed_at: "2026-12-01", labels: #{ vip: "yes", owner: "anna", region: "south" }, account: #{ overdue: "5 EUR" } });
+    owner.record_activation("SRV-01", "Windows Server 2019", now());
+    given(#{ tenant: owner.id, family: "software_subscription", quantity: 10, term_end: "2027-02-20", labels: #{ confirmed: "anna" } });
     let facts = #{ tenant: owner.id, quantity: 10, unit_price: "10 EUR", labels: #{ confirmed: "anna", owner: "anna", seen: "no" } };
     facts.term_end = "2027-01-20";
     facts.auto_renew_enabled = true;
@@ -23,6 +25,11 @@ fn prepare() {
     given(facts + #{ term_end: "2027-02-10", auto_renew_enabled: true });
     given(facts + #{ term_end: "2027-02-15", status: "suspended", labels: #{ seen: "yes" } });
     decide("quantity", given(facts + #{ term_end: (), purchased_at: now() }), #{ quantity: 12 });
+    given_product(#{ name: "Suite", minimum_quantity: 5 });
+    given_product(#{ name: "Abroad", countries: ["US"] });
+    given_product(#{ id: "DG7GMGF0EVER:0001:DG7GMGF0EVR1", name: "Office", family: "software_perpetual", term_duration: (), billing_cycle: "one_time" });
+    tenant(owner.id).buy(#{ product: "DG7GMGF0EVER:0001:DG7GMGF0EVR1", quantity: 1 });
+    tenant(owner.id).request_support(#{ type: "Cannot manage my profile", title: "Profile", description: "It does not open." });
 }
 "#;
 

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use bursar::http::routes::{PUBLIC, ROUTES, Route};
+use bursar::http::routes::{OWN, PUBLIC, ROUTES, Route};
 use serde_json::{Value, json};
 
 use crate::http_world::{OTHER, TENANT, Who, World, sub_id};
 
 /// A path of a route with its parameters filled in.
-fn filled(route: &Route, request: &str) -> String {
+pub(crate) fn filled(route: &Route, request: &str) -> String {
     let id = match route.path.split('/').nth(2) {
         Some("tenants") => TENANT.to_owned(),
         Some("subscriptions" | "customers") => sub_id(1),
@@ -17,6 +17,8 @@ fn filled(route: &Route, request: &str) -> String {
         Some("runs") => "run_00000000000000000000000000".to_owned(),
         Some("deliveries") => "dlv_00000000000000000000000000".to_owned(),
         Some("messages") => "msg_00000000000000000000000000".to_owned(),
+        Some("invoices") => "G202701978".to_owned(),
+        Some("support" | "servicerequests") => "sup_00000000000000000000000000".to_owned(),
         Some("tokens") => "tok_00000000000000000000000000".to_owned(),
         _ => "x".to_owned(),
     };
@@ -24,11 +26,17 @@ fn filled(route: &Route, request: &str) -> String {
 }
 
 /// A body that a route reads without complaint.
-fn body(route: &Route) -> String {
+pub(crate) fn body(route: &Route) -> String {
     let body = match route.path {
         "/v1/tenants/{id}/account" => json!({ "overdue": [] }),
         "/v1/subscriptions/{id}/requests" => json!({ "kind": "reactivation" }),
+        "/v1/tenants/{id}/prices" => json!({ "product": "x", "unitPrice": "1.00 EUR" }),
+        "/v1/support/{id}/note" => json!({ "text": "x" }),
+        "/v1/support/{id}/close" => json!({ "resolution": "granted" }),
+        "/v1/support/{id}" | "/v1/servicerequests/{id}" => json!({ "note": "x" }),
         "/v1/tokens" => json!({ "name": "x", "grants": [] }),
+        "/v1/users" => json!({ "name": "x", "email": "x@partner.example" }),
+        "/v1/users/{id}" => json!({ "displayName": "x" }),
         "/v1/clock/advance" => json!({ "by": "PT1S" }),
         "/v1/decide" => json!({ "subscription": sub_id(1), "kind": "auto_renew", "enabled": false }),
         "/v1/run" => json!({ "file": "scripts/dunning.rhai" }),
@@ -37,6 +45,11 @@ fn body(route: &Route) -> String {
         "/v1/customers/{tenant}/orders/{id}" => json!({ "status": "cancelled" }),
         path if path.ends_with("/orders") || path.contains("/carts") => json!({ "lineItems": [] }),
         path if path.ends_with("/agreements") => json!({ "dateAgreed": "2027-01-01T00:00:00Z" }),
+        "/v1/software" => json!({ "product": "x" }),
+        "/v1/customers/{tenant}/activations" => {
+            json!({ "device": "x", "product": "x", "activatedAt": "2027-01-01T00:00:00Z" })
+        }
+        "/v1/customers/{tenant}/activations/moved" => json!({ "device": "x", "product": "x" }),
         path if path.ends_with("labels/{name}") => json!({ "value": "x" }),
         _ if route.method == "PATCH" => json!({ "autoRenewEnabled": false }),
         _ => json!({}),
@@ -50,7 +63,7 @@ async fn nobody_without_a_token_gets_past_any_route_that_is_not_listed_as_public
     let public: Vec<&str> = PUBLIC.iter().map(|route| route.path).collect();
     assert_eq!(public, ["/livez", "/readyz", "/metrics", "/hooks/{hook}"]);
     let mut texts = BTreeSet::new();
-    for route in ROUTES {
+    for route in ROUTES.iter().chain(OWN) {
         let path = filled(route, "req_00000000000000000000000000");
         let said = world.call(Who::Nobody, route.method, &path, &[], body(route)).await.is(401, "unauthorized");
         assert!(said.header("www-authenticate").unwrap().starts_with("Bearer"), "{path}");

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod activations;
 mod cli_daemon;
+mod cli_keys;
 mod cli_run;
 mod cli_verbs;
 mod crash;
@@ -23,23 +25,30 @@ mod http_hooks;
 mod http_requests;
 mod http_world;
 mod invoices;
+mod keys;
 mod life;
 mod life_purchase;
 mod money;
 mod outbox;
 mod partner_center;
+mod people;
+mod people_http;
+mod people_matrix;
+mod people_world;
 mod raw;
 mod shipped;
 mod shop_checkout;
 mod shop_eligibility;
 mod shop_http;
 mod shop_world;
+mod store_chain;
 mod store_contract;
 mod store_crash;
 mod store_files;
 mod store_history;
 mod store_load;
 mod store_serial;
+mod support;
 mod terms_laws;
 mod terms_rows;
 mod testing;

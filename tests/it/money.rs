@@ -235,12 +235,12 @@ async fn a_customers_price_may_be_in_another_currency_and_then_there_is_no_margi
     let line = world.lines().remove(0);
     assert_eq!(line.margin(), None);
     assert_eq!(line.at_customer_price.unwrap().amount, Decimal::new(15000, 2));
-    let gone = price(OFFER, None, None, "0 USD");
+    let tenant: TenantId = TENANT.parse().unwrap();
     let cause = world.app.next_cause("test");
-    let missing = price("another", None, None, "0 USD");
-    world.app.act(person("anna"), cause, move |work| prices::remove(work, &gone)).await.unwrap();
+    world.app.act(person("anna"), cause, move |work| prices::remove(work, tenant, OFFER, None, None)).await.unwrap();
     let cause = world.app.next_cause("test");
-    let refused = world.app.act(person("anna"), cause, move |work| prices::remove(work, &missing)).await;
+    let again = move |work: &mut ops::Work| prices::remove(work, tenant, OFFER, None, None);
+    let refused = world.app.act(person("anna"), cause, again).await;
     assert!(matches!(refused, Err(ops::Error::Refused(refusal)) if refusal.code == "not_found"));
     triggers::advance(&world.app, at("2027-03-31T00:00:00Z")).await.unwrap();
     assert_eq!(world.lines()[1].at_customer_price, None);

@@ -45,7 +45,7 @@ fn shipped() -> Vec<(String, String)> {
 fn what_ships_loads_without_a_finding() {
     let library = Library::from_texts(shipped(), &Settings::default(), &api::kit()).unwrap();
     assert!(library.warnings.is_empty(), "{:#?}", library.warnings);
-    assert_eq!(library.files.len(), 8);
+    assert_eq!(library.files.len(), 9);
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use super::{Activation, LASTS, MoveState, Progress, check_names, steps};
-use crate::domain::{Instant, Principal, Span, TenantId, calendar};
+use super::{Activation, LASTS, MoveState, Progress, activated_at, check_names, steps};
+use crate::domain::{Instant, Principal, Span, TenantId};
 
 fn at(text: &str) -> Instant {
-    calendar::instant(text).unwrap()
+    activated_at(text).unwrap()
 }
 
 fn activation(activated: &str) -> Activation {
@@ -69,6 +69,14 @@ fn the_old_channel_is_switched_off_last() {
     let half = Progress { purchases: 1, with_key: 1, devices: 2, moved: 1 };
     assert_eq!(done(half), [Some(true), Some(true), Some(true), Some(false), None, None]);
     assert_eq!(done(Progress { moved: 2, ..half })[3], Some(true));
+}
+
+#[test]
+fn a_day_is_its_first_instant() {
+    assert_eq!(at("2021-05-01"), at("2021-05-01T00:00:00Z"));
+    for bad in ["2021-05", "2021-02-30", "yesterday!", ""] {
+        assert_eq!(activated_at(bad).unwrap_err().code, "bad_date");
+    }
 }
 
 #[test]

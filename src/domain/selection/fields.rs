@@ -14,8 +14,9 @@ use crate::domain::product::Product;
 use crate::domain::request::Upstream;
 use crate::domain::run::{Ending, Run};
 use crate::domain::subscription::{Attention, Renewal};
+use crate::domain::support::SupportRequest;
 use crate::domain::trigger::{Delivery, DeliveryState, Occurrence, OccurrenceState};
-use crate::domain::{Request, Subscription, Tenant};
+use crate::domain::{Request, Subscription, Tenant, User};
 
 /// A record that can be selected.
 pub trait Fields {
@@ -172,6 +173,22 @@ impl Fields for Request {
                 Some(Upstream::Confirmed) => "confirmed",
                 Some(Upstream::Differs) => "differs",
             }),
+            _ => return None,
+        })
+    }
+}
+
+impl Fields for User {
+    fn field(&self, name: &str) -> Option<Field<'_>> {
+        Some(match name {
+            "id" => shown(&self.id),
+            "name" => text(&self.name),
+            "email" => text(&self.email),
+            "role" => Field::Texts(self.roles.iter().map(|role| Cow::Borrowed(role.as_str())).collect()),
+            "assigned" => Field::Texts(self.assigned.iter().map(|id| Cow::Owned(id.to_string())).collect()),
+            "customer" => shown(&self.customer?),
+            "state" => text(self.state.as_str()),
+            "created_at" => Field::Instant(self.created_at),
             _ => return None,
         })
     }
@@ -345,6 +362,29 @@ impl Fields for Occurrence {
                 OccurrenceState::Missed => "missed",
             }),
             "run" => shown(&self.run?),
+            _ => return None,
+        })
+    }
+}
+
+impl Fields for SupportRequest {
+    fn field(&self, name: &str) -> Option<Field<'_>> {
+        Some(match name {
+            "id" => shown(&self.id),
+            "tenant" => shown(&self.tenant?),
+            "status" => text(self.status.as_str()),
+            "severity" => text(self.form.severity.as_str()),
+            "problem" => text(&self.form.problem),
+            "title" => text(&self.form.title),
+            "subscription" => shown(&self.form.subscription?),
+            "order_id" => shown(self.form.order_id.as_ref()?),
+            "request" => shown(&self.request?),
+            "amount" => Field::Money(self.form.amount?),
+            "opened_by" => shown(&self.opened_by),
+            "created_at" => Field::Instant(self.created_at),
+            "modified_at" => Field::Instant(self.modified_at),
+            "closed_at" => Field::Instant(self.closed_at?),
+            "resolution" => text(self.resolution?.as_str()),
             _ => return None,
         })
     }

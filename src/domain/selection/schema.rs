@@ -52,7 +52,7 @@ pub struct Schema {
 
 impl Schema {
     /// Every schema.
-    pub const ALL: [&'static Schema; 16] = [
+    pub const ALL: [&'static Schema; 18] = [
         &TENANTS,
         &SUBSCRIPTIONS,
         &ORDERS,
@@ -69,6 +69,8 @@ impl Schema {
         &SCHEDULES,
         &POLICIES,
         &TOKENS,
+        &SUPPORT,
+        &USERS,
     ];
 
     /// The schema of a noun.
@@ -440,6 +442,47 @@ pub static TOKENS: Schema = Schema {
         ("revoked", Type::Bool),
     ],
     aliases: &[],
+    labels: false,
+};
+
+/// Support requests.
+pub static SUPPORT: Schema = Schema {
+    noun: "support",
+    fields: &[
+        ("id", Type::Id),
+        ("tenant", Type::Id),
+        ("status", Type::Word(&["none", "open", "closed", "attention_needed"])),
+        ("severity", Type::Word(&["unknown", "critical", "moderate", "minimal"])),
+        ("problem", Type::Text),
+        ("title", Type::Text),
+        ("subscription", Type::Id),
+        ("order_id", Type::Id),
+        ("request", Type::Id),
+        ("amount", Type::Money),
+        ("opened_by", Type::Text),
+        ("created_at", Type::Instant),
+        ("modified_at", Type::Instant),
+        ("closed_at", Type::Instant),
+        ("resolution", Type::Word(&["granted", "declined", "withdrawn"])),
+    ],
+    aliases: &[("customer", "tenant"), ("created_date", "created_at"), ("order", "order_id"), ("type", "problem")],
+    labels: false,
+};
+
+/// Users.
+pub static USERS: Schema = Schema {
+    noun: "users",
+    fields: &[
+        ("id", Type::Id),
+        ("name", Type::Text),
+        ("email", Type::Text),
+        ("role", Type::Text),
+        ("assigned", Type::Id),
+        ("customer", Type::Id),
+        ("state", Type::Word(&["active", "disabled"])),
+        ("created_at", Type::Instant),
+    ],
+    aliases: &[("roles", "role"), ("tenant", "customer")],
     labels: false,
 };
 

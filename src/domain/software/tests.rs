@@ -71,7 +71,7 @@ fn a_key_state_says_what_the_product_has_and_whether_the_purchase_stands() {
         subscription: "22222222-2222-2222-2222-222222222201".parse().unwrap(),
         generation: 1,
         delivered: vec![Delivered { choice: Choice::default(), key: true, link: false }],
-        recorded_at: calendar::instant("2021-05-01").unwrap(),
+        recorded_at: calendar::instant("2021-05-01T00:00:00Z").unwrap(),
         recorded_by: Principal::System,
         deep_link: None,
         revoked_at: None,

@@ -3,13 +3,18 @@
 //!
 //! To add a function: register it in its noun's file and describe it in that file's `PART`, with an example that runs.
 
+pub mod activations;
+pub mod catalog;
 pub mod events;
 pub mod ledger;
 pub mod messages;
+pub mod orders;
 pub mod requests;
 pub mod rows;
 pub mod selected;
+pub mod software;
 pub mod subscriptions;
+pub mod support;
 pub mod tenants;
 pub mod testing;
 
@@ -26,8 +31,20 @@ use crate::domain::{Instant, Money};
 use crate::ops::subscriptions as subscriptions_ops;
 
 /// Every part, in the order of the reference.
-pub const PARTS: [Part; 7] =
-    [events::PART, subscriptions::PART, tenants::PART, requests::PART, ledger::PART, messages::PART, rows::PART];
+pub const PARTS: [Part; 12] = [
+    events::PART,
+    subscriptions::PART,
+    tenants::PART,
+    catalog::PART,
+    orders::PART,
+    software::PART,
+    activations::PART,
+    requests::PART,
+    ledger::PART,
+    messages::PART,
+    support::PART,
+    rows::PART,
+];
 
 /// Everything the program gives to scripts: for a library to be loaded with.
 pub fn kit() -> Kit {
@@ -50,10 +67,15 @@ fn register(engine: &mut Engine) {
     events::register(engine);
     subscriptions::register(engine);
     tenants::register(engine);
+    software::register(engine);
+    activations::register(engine);
     requests::register(engine);
     ledger::register(engine);
     messages::register(engine);
+    support::register(engine);
     rows::register(engine);
+    catalog::register(engine);
+    orders::register(engine);
 }
 
 fn validate_schedule(cron: &str, zone: Option<&str>) -> Result<(), String> {

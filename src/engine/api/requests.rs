@@ -121,6 +121,7 @@ pub(super) const PART: Part = Part {
         request("quote", "Quote?", "What the terms said"),
         request("quantity", "int?", "Seats asked for, for a change of quantity"),
         request("reason", "string", "customer_request, non_payment or fraud, where one was given"),
+        request("support", "string?", "The support request that has to be answered first"),
         request("enabled", "bool?", "On or off, for a change of auto-renew"),
         quote("allowed", "bool", "Whether the terms allow it"),
         quote("allowed_until", "Instant?", "The first instant that is too late"),
@@ -174,6 +175,7 @@ fn of_request(engine: &mut Engine) {
         "quantity" => quantity,
         "reason" => reason,
         "enabled" => enabled,
+        "support" => support,
     }
     engine.register_fn("to_string", |value: &mut RequestValue| value.outcome);
 }
@@ -193,6 +195,7 @@ fn of_asked(engine: &mut Engine) {
     engine.register_get("quantity", |asked: &mut Asked| quantity(&asked.request));
     engine.register_get("reason", |asked: &mut Asked| reason(&asked.request));
     engine.register_get("enabled", |asked: &mut Asked| enabled(&asked.request));
+    engine.register_get("support", |asked: &mut Asked| support(&asked.request));
 }
 
 fn of_quote(engine: &mut Engine) {
@@ -237,4 +240,8 @@ fn enabled(request: &Request) -> Dynamic {
         Change::AutoRenew { enabled } => enabled.into(),
         _ => Dynamic::UNIT,
     }
+}
+
+fn support(request: &Request) -> Dynamic {
+    or_nothing(request.support.map(|id| id.to_string()))
 }

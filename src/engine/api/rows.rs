@@ -6,6 +6,7 @@ use rhai::{Dynamic, Engine, EvalAltResult};
 use super::ledger::LineValue;
 use super::requests::RequestValue;
 use super::subscriptions::Sub;
+use super::support::SupportValue;
 use super::tenants::TenantValue;
 use crate::domain::request::State;
 use crate::domain::selection::{Scalar, Selection};
@@ -13,7 +14,7 @@ use crate::domain::{Id, SubscriptionId, TenantId};
 use crate::engine::failure::{Api, over_limit};
 use crate::engine::reference::{Function, Part};
 use crate::engine::script_thread::with;
-use crate::ops::{Work, ledger, requests, subscriptions, tenants};
+use crate::ops::{Work, ledger, requests, rights, subscriptions, support, tenants};
 use crate::store::records::requests as request_rows;
 
 const PAGE_ROWS: usize = 500;
@@ -23,6 +24,7 @@ enum Key {
     Subscription(SubscriptionId),
     Tenant(TenantId),
     Request(Id),
+    Support(Id),
 }
 
 /// What a query gives: something to go over, or to count.
@@ -90,8 +92,16 @@ impl Rows {
             let meant = page
                 .items
                 .iter()
-                .filter(|request| work.reaches(request.tenant) && selection.matches(*request, work.now));
+                .filter(|request| rights::sees_request(work, request) && selection.matches(*request, work.now));
             Ok((meant.map(|request| Key::Request(request.id)).collect(), page.next))
+        })
+    }
+
+    /// Support requests of a selection, newest first.
+    pub(super) fn support(selection: &Selection) -> Api<Self> {
+        Self::collect(|work, before| {
+            let page = support::select(work, selection, before, PAGE_ROWS)?;
+            Ok((page.items.iter().map(|found| Key::Support(found.id)).collect(), page.next))
         })
     }
 
@@ -143,6 +153,7 @@ impl Rows {
             Ok(match *key {
                 Key::Subscription(id) => Some(Dynamic::from(Sub(subscriptions::get(work, id)?.value))),
                 Key::Tenant(id) => Some(Dynamic::from(TenantValue(tenants::get(work, id)?))),
+                Key::Support(id) => Some(Dynamic::from(SupportValue(support::get(work, id)?))),
                 Key::Request(id) => Some(Dynamic::from(RequestValue::of(requests::get(work, id)?))),
             })
         })

@@ -8,6 +8,11 @@ use crate::domain::{Id, Instant};
 use crate::store::Error;
 use crate::store::tables::{ATTEMPTS, AttemptKind, DELIVERIES, DELIVERY_KEYS};
 
+/// What makes a delivery unique. The sender's id goes first: ids that grow lie side by side whichever hook they came by.
+pub fn sender_key(hook: &str, webhook_id: &str) -> Vec<u8> {
+    keys::text(&[webhook_id, hook], &[])
+}
+
 /// One delivery.
 ///
 /// # Errors
@@ -21,7 +26,7 @@ pub fn get(tx: &mut Tx, id: Id) -> Result<Option<Stored<Delivery>>> {
 /// # Errors
 /// What the store answers; a corrupt row by name.
 pub fn by_webhook_id(tx: &mut Tx, hook: &str, webhook_id: &str) -> Result<Option<Id>> {
-    let key = keys::text(&[hook, webhook_id], &[]);
+    let key = sender_key(hook, webhook_id);
     let Some(row) = tx.get(&DELIVERY_KEYS, &key)? else { return Ok(None) };
     let bytes = <[u8; 16]>::try_from(&row.bytes[..]).map_err(|_| Error::corrupt(DELIVERY_KEYS.name, &key))?;
     Ok(Some(Id::from_bytes(Noun::Delivery, bytes)))
@@ -48,7 +53,7 @@ pub fn save(tx: &mut Tx, before: Option<&Delivery>, after: &Delivery) -> Result<
         return super::save(tx, &DELIVERIES, &after.id.bytes(), after);
     }
     if !after.webhook_id.is_empty() {
-        let key = keys::text(&[&after.hook, &after.webhook_id], &[]);
+        let key = sender_key(&after.hook, &after.webhook_id);
         tx.put(&DELIVERY_KEYS, &key, after.id.bytes().to_vec())?;
     }
     super::save_new(tx, &DELIVERIES, &after.id.bytes(), after)

@@ -17,10 +17,12 @@ pub mod prices;
 pub mod requests;
 pub mod software;
 pub mod subscriptions;
+pub mod support;
 pub mod tenants;
 pub mod timers;
 pub mod tokens;
 pub mod triggers;
+pub mod users;
 
 use super::{Error, Result, Row, Table, Tx};
 use serde::Serialize;

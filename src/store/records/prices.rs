@@ -15,11 +15,16 @@ fn product_key(tenant: TenantId, product: &str) -> Vec<u8> {
 }
 
 /// The key of a price: tenant, product, term, cycle.
-pub fn key_of(price: &CustomerPrice) -> Vec<u8> {
-    let term = price.term_duration.map(|span| span.to_string()).unwrap_or_default();
-    let mut key = product_key(price.tenant, &price.product);
-    key.extend(keys::text(&[&term, price.billing_cycle.as_deref().unwrap_or_default()], &[]));
+pub fn key(tenant: TenantId, product: &str, term: Option<Span>, cycle: Option<&str>) -> Vec<u8> {
+    let term = term.map(|span| span.to_string()).unwrap_or_default();
+    let mut key = product_key(tenant, product);
+    key.extend(keys::text(&[&term, cycle.unwrap_or_default()], &[]));
     key
+}
+
+/// The key of this price.
+pub fn key_of(price: &CustomerPrice) -> Vec<u8> {
+    key(price.tenant, &price.product, price.term_duration, price.billing_cycle.as_deref())
 }
 
 /// The price that fits a term and a cycle best.
@@ -47,12 +52,12 @@ pub fn find(
     Ok(best.map(|(_, price)| price))
 }
 
-/// The price of exactly this product, term and cycle.
+/// The price under a key.
 ///
 /// # Errors
 /// What the store answers; a corrupt row by name.
-pub fn get(tx: &mut Tx, like: &CustomerPrice) -> Result<Option<CustomerPrice>> {
-    Ok(super::fetch(tx, &CUSTOMER_PRICES, &key_of(like))?.map(|stored| stored.value))
+pub fn get(tx: &mut Tx, key: &[u8]) -> Result<Option<CustomerPrice>> {
+    Ok(super::fetch(tx, &CUSTOMER_PRICES, key)?.map(|stored| stored.value))
 }
 
 /// Writes a price.

@@ -1,4 +1,4 @@
-//! Access tokens: the hash of a secret, a name and grants. The secret itself is never stored.
+//! Access tokens: the hash of a secret, a name, and grants or a user. The secret itself is never stored.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,9 +14,12 @@ use crate::store::tables::{TOKEN_HASHES, TOKENS};
 pub struct Token {
     /// `tok_...`.
     pub id: Id,
-    /// Its name; the principal is `token:NAME`.
+    /// Its name; the principal is `token:NAME`, or `user:NAME` of a user's token.
     pub name: String,
-    /// What it may do.
+    /// The user it acts as, by name; none: it stands for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// What it may do; of a user's token, what the user's rights are narrowed to (no grant listed: not narrowed).
     pub grants: Grants,
     /// When it was made.
     pub created_at: Instant,

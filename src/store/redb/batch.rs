@@ -1,8 +1,9 @@
 //! Writing many rows at once: one table's share of a durable commit, its history, the pages of a copy.
 
-use super::{WriteTable, failed, open_table};
-use crate::store::catalog::UNDO;
-use crate::store::contract::{Result, Table};
+use super::{WriteTable, failed, open_table, put_meta};
+use crate::store::catalog::{CHAIN, META, UNDO};
+use crate::store::chain::{Head, KEY_HEAD};
+use crate::store::contract::{Error, Result, Table, hex};
 use crate::store::envelope::{self, Stored};
 use crate::store::history::{Entry, UndoRecord};
 use crate::store::recent::{Commit, Write};
@@ -108,6 +109,32 @@ pub(super) fn append_undo(txn: &redb::WriteTransaction, undo: &[UndoRecord]) -> 
         cursor.insert_before(key.as_slice(), sealed.as_slice()).map_err(failed("append history"))?;
     }
     cursor.close().map_err(failed("append history"))
+}
+
+/// Adds the link of a batch to the chain and moves its head; nothing where nothing was appended.
+pub(super) fn append_link(
+    txn: &redb::WriteTransaction,
+    meta: &mut WriteTable<'_>,
+    batch: &[Arc<Commit>],
+) -> Result<()> {
+    if batch.iter().all(|commit| commit.appended.is_empty()) {
+        return Ok(());
+    }
+    let corrupt = || Error::Corrupt { table: META.name, key: hex(KEY_HEAD) };
+    let stored = {
+        let row = meta.get(KEY_HEAD).map_err(failed("read the chain"))?.ok_or_else(corrupt)?;
+        envelope::open(&META, KEY_HEAD, row.value())?.payload.ok_or_else(corrupt)?
+    };
+    let Some((head, link)) = Head::decode(&stored)?.extend(batch) else { return Ok(()) };
+    let key = head.seq.to_be_bytes();
+    let hashes = (envelope::key_hash(CHAIN.code, &key), envelope::payload_hash(Some(&link)));
+    let mut sealed = Vec::new();
+    envelope::seal(&mut sealed, hashes.0, hashes.1, head.seq, Some(&link));
+    let mut target = open_table(txn, &CHAIN)?;
+    let mut cursor = target.upper_bound_mut(Bound::<&[u8]>::Unbounded).map_err(failed("append to the chain"))?;
+    cursor.insert_before(key.as_slice(), sealed.as_slice()).map_err(failed("append to the chain"))?;
+    cursor.close().map_err(failed("append to the chain"))?;
+    put_meta(meta, KEY_HEAD, &head.encode())
 }
 
 pub(super) fn remove_tombstones(target: &mut WriteTable<'_>, gone: &[(u8, Bytes, u64)]) -> Result<()> {

@@ -1,0 +1,154 @@
+//! `bursar invoices`: the monthly invoices, their lines, and what is not invoiced yet.
+
+use axum::http::Method;
+use bursar::partner_center::invoices::{LICENSE_COLUMNS, ONE_TIME_COLUMNS};
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::connect::{Access, Context, encoded, said};
+use super::exit::{Exit, Outcome};
+use super::nouns::{self, Reading};
+use super::output::{Column, Format, Out};
+
+/// Line items asked for at once.
+const PAGE: usize = 2_000;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    #[command(flatten)]
+    Read(Reading),
+    /// Its lines
+    Lines(Lines),
+    /// Its lines as a file of comma-separated values, in Partner Center's columns
+    Csv(Lines),
+    /// What one customer's part of it comes to
+    Statement(Statement),
+    /// What stands on no invoice yet
+    Unbilled(Unbilled),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Lines {
+    /// The invoice
+    id: String,
+    /// Of one customer only
+    #[arg(long, value_name = "TENANT")]
+    customer: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Statement {
+    /// The invoice
+    id: String,
+    /// The customer
+    tenant: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Unbilled {
+    /// Of one customer only
+    #[arg(long, value_name = "TENANT")]
+    customer: Option<String>,
+}
+
+const SHORT: &[Column] = &[
+    Column("LINE", "lineId"),
+    Column("CUSTOMER", "customerName|customerId"),
+    Column("SUBSCRIPTION", "subscriptionId"),
+    Column("NAME", "subscriptionDescription|subscriptionName"),
+    Column("CHARGE", "chargeType"),
+    Column("FROM", "chargeStartDate"),
+    Column("TO", "chargeEndDate"),
+    Column("QUANTITY", "quantity"),
+    Column("SUBTOTAL", "subtotal"),
+    Column("TAX", "taxTotal|tax"),
+    Column("TOTAL", "totalForCustomer"),
+    Column("TO CUSTOMER", "atCustomerPrice.subtotal"),
+    Column("MARGIN", "atCustomerPrice.margin"),
+];
+
+/// What Bursar knows beside Partner Center's columns.
+const OURS: &[Column] = &[
+    Column("lineId", "lineId"),
+    Column("request", "request"),
+    Column("rule", "rule"),
+    Column("reverses", "reverses"),
+    Column("customerUnitPrice", "atCustomerPrice.unitPrice"),
+    Column("customerSubtotal", "atCustomerPrice.subtotal"),
+    Column("customerTax", "atCustomerPrice.taxTotal"),
+    Column("customerCurrency", "atCustomerPrice.currency"),
+    Column("margin", "atCustomerPrice.margin"),
+];
+
+const UNBILLED: &[Column] = &[
+    Column("TYPE", "invoiceType"),
+    Column("CURRENCY", "currency"),
+    Column("LINES", "lines"),
+    Column("SUBTOTAL", "subtotal"),
+    Column("TAX", "tax"),
+    Column("TOTAL", "total"),
+];
+
+impl Verb {
+    pub(crate) async fn run(self, context: &Context) -> Outcome {
+        match self {
+            Verb::Read(reading) => reading.run(context, nouns::INVOICES).await,
+            Verb::Lines(lines) => lines.run(context, context.out, SHORT).await,
+            Verb::Csv(lines) => {
+                let is_recurring = lines.id.starts_with(['D', 'd']);
+                let names: &[&'static str] = if is_recurring { &LICENSE_COLUMNS } else { &ONE_TIME_COLUMNS };
+                let columns: Vec<Column> =
+                    names.iter().map(|name| Column(name, name)).chain(OURS.iter().copied()).collect();
+                lines.run(context, Out { format: Format::Csv, ..context.out }, &columns).await
+            }
+            Verb::Statement(Statement { id, tenant }) => {
+                let path = format!("/v1/invoices/{}/customers/{}", encoded(&id), encoded(&tenant));
+                context.out.record(&context.look(&path).await?)?;
+                Ok(Exit::Done)
+            }
+            Verb::Unbilled(Unbilled { customer }) => {
+                let narrowed = customer.map(|tenant| format!("?customer={}", encoded(&tenant))).unwrap_or_default();
+                let body = context.look(&format!("/v1/invoices/unbilled{narrowed}")).await?;
+                let items = body.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+                context.out.rows(&items, UNBILLED, true)?;
+                Ok(Exit::Done)
+            }
+        }
+    }
+}
+
+impl Lines {
+    async fn run(&self, context: &Context, out: Out, columns: &[Column]) -> Outcome {
+        let client = context.connect(Access::Look).await?;
+        let narrowed =
+            self.customer.as_ref().map(|tenant| format!("&customer={}", encoded(tenant))).unwrap_or_default();
+        let base = format!("/v1/invoices/{}/lineitems?size={PAGE}{narrowed}", encoded(&self.id));
+        let whole = matches!(out.format, Format::Table | Format::Json);
+        let mut kept = Vec::new();
+        let mut next: Option<String> = None;
+        let mut is_first = true;
+        loop {
+            let token = next.map(|token| format!("&cursor={}", encoded(&token))).unwrap_or_default();
+            let mut body = said(&client.request(Method::GET, &format!("{base}{token}"), None).await?)?;
+            next = body.get("continuationToken").and_then(Value::as_str).map(str::to_owned);
+            let items = match body.get_mut("items").map(Value::take) {
+                Some(Value::Array(items)) => items,
+                _ => Vec::new(),
+            };
+            if whole {
+                kept.extend(items);
+            } else {
+                out.rows(&items, columns, is_first)?;
+            }
+            is_first = false;
+            if next.is_none() {
+                break;
+            }
+        }
+        client.close();
+        if whole {
+            out.rows(&kept, columns, true)?;
+        }
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,94 @@
+//! Support requests as Partner Center's service requests.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+
+use super::super::customers::{below, collection, exists, reply};
+use super::super::lists::{Listing, Pairs};
+use super::super::problem::Problem;
+use super::super::reply::{Call, Reply};
+use super::super::{Doors, id};
+use super::{answer_of, opened};
+use crate::domain::ids::Noun;
+use crate::domain::selection::SUPPORT;
+use crate::domain::support::SupportRequest;
+use crate::domain::{Grant, TenantId};
+use crate::json::parse;
+use crate::ops::support;
+use crate::partner_center::service_requests::{self, service_request};
+use crate::partner_center::write;
+
+fn shown(found: &SupportRequest) -> Reply {
+    reply(&service_request(found)).generation(found.generation)
+}
+
+/// `GET /v1/servicerequests`
+pub(in crate::http) async fn list(State(doors): State<Doors>, call: Call, pairs: Pairs) -> Result<Reply, Problem> {
+    let listing = Listing::read(&doors, &SUPPORT, pairs)?;
+    let found = doors.app.look(call.rights, move |work| {
+        let page = support::select(work, &listing.selection, listing.after.as_deref(), listing.limit)?;
+        Ok(collection(&listing, "/servicerequests", page, |found| service_request(&found)))
+    });
+    Ok(found.await?)
+}
+
+/// `GET /v1/customers/{tenant}/servicerequests`
+pub(in crate::http) async fn of_customer(
+    State(doors): State<Doors>,
+    Path(text): Path<String>,
+    call: Call,
+    pairs: Pairs,
+) -> Result<Reply, Problem> {
+    let tenant: TenantId = text.parse()?;
+    let listing = below(&doors, &SUPPORT, tenant, pairs)?;
+    let found = doors.app.look(call.rights, move |work| {
+        exists(work, tenant)?;
+        let page = support::select(work, &listing.selection, listing.after.as_deref(), listing.limit)?;
+        let path = format!("/customers/{tenant}/servicerequests");
+        Ok(collection(&listing, &path, page, |found| service_request(&found)))
+    });
+    Ok(found.await?)
+}
+
+/// `GET /v1/servicerequests/{id}`
+pub(in crate::http) async fn show(
+    State(doors): State<Doors>,
+    Path(text): Path<String>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    let id = id(Noun::Support, &text)?;
+    let found = doors.app.look(call.rights, move |work| support::get(work, id)).await?;
+    Ok(shown(&found))
+}
+
+/// `GET /v1/servicerequests/supporttopics`
+pub(in crate::http) async fn topics(call: Call, pairs: Pairs) -> Result<Reply, Problem> {
+    pairs.end(&[])?;
+    call.rights.require(&Grant::Read("support"))?;
+    let topics = service_requests::topics();
+    let count = topics.len();
+    Ok(reply(&write::collection(topics, count, &[("self", "/servicerequests/supporttopics")])))
+}
+
+/// `POST /v1/servicerequests`
+pub(in crate::http) async fn open(State(doors): State<Doors>, call: Call, body: Bytes) -> Result<Reply, Problem> {
+    let fact = service_requests::read(&parse(&body)?)?;
+    call.act(&doors, &body, move |work| {
+        let found = opened(work, &fact)?;
+        Ok(shown(&found).status(201).location(format!("/v1/servicerequests/{}", found.id)))
+    })
+    .await
+}
+
+/// `PATCH /v1/servicerequests/{id}`: a status, a new note, fields of the form.
+pub(in crate::http) async fn patch(
+    State(doors): State<Doors>,
+    Path(text): Path<String>,
+    call: Call,
+    body: Bytes,
+) -> Result<Reply, Problem> {
+    let id = id(Noun::Support, &text)?;
+    let fact = service_requests::read(&parse(&body)?)?;
+    let seen = call.if_match;
+    call.act(&doors, &body, move |work| Ok(shown(&support::answer(work, id, seen, &answer_of(&fact))?))).await
+}
