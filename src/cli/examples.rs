@@ -11,6 +11,16 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("test", &["bursar test", "bursar test --only renewal"]),
     ("backup", &["bursar backup /backups/monday.bursar"]),
     ("verify", &["bursar verify", "bursar verify /backups/monday.bursar --checkpoint 4711:HASH"]),
+    ("carts review", &["bursar carts review CART"]),
+    ("carts checkout", &["bursar carts checkout CART"]),
+    ("orders cancel", &["bursar orders cancel ORDER --line 0 --reason customer_request"]),
+    (
+        "buy",
+        &[
+            "bursar buy --customer ID --product CFQ7TTC0LH18:0001:CFQ7TTC0K971 --quantity 10 --term P1Y --billing monthly",
+            "bursar buy --customer ID --product 2828BE95-46BA-4F91-B2FD-0BEF192ECF60 --quantity 5 --base SUBSCRIPTION",
+        ],
+    ),
     ("subscriptions cancel", &["bursar subscriptions cancel ID --reason customer_request --why 'they moved away'"]),
     (
         "cancel",
@@ -161,6 +171,8 @@ const EXAMPLES: &[(&str, &[&str])] = &[
 
 /// A condition worth trying for each noun that has one.
 const CONDITIONS: &[(&str, &str)] = &[
+    ("offers", " --customer ID --publisher microsoft --billing license --why"),
+    ("orders", " --where status=pending"),
     ("subscriptions", " --where status=active --where term_end_within=P60D"),
     ("requests", " --where state=waiting"),
     ("decisions", " --where kind=renewal"),

@@ -31,6 +31,7 @@ mod prices;
 mod roles;
 mod run;
 mod serve;
+mod shop;
 mod software;
 mod store;
 mod subscriptions;
@@ -111,6 +112,17 @@ enum Verb {
     /// What can be bought
     #[command(subcommand)]
     Products(Reading),
+    /// What a customer can be sold, and why not
+    #[command(subcommand)]
+    Offers(shop::OfferVerb),
+    /// Carts, and checking them out
+    #[command(subcommand)]
+    Carts(shop::CartVerb),
+    /// Orders, and cancelling their software
+    #[command(subcommand)]
+    Orders(shop::OrderVerb),
+    /// Buy something for a customer
+    Buy(shop::Buy),
     /// Subscriptions, and changes to them
     #[command(subcommand)]
     Subscriptions(subscriptions::Verb),
@@ -274,6 +286,10 @@ async fn dispatch(context: &Context, verb: Verb) -> Outcome {
         Verb::Verify(verb) => verb.run(context).await,
         Verb::Tenants(verb) => verb.run(context, nouns::TENANTS).await,
         Verb::Products(verb) => verb.run(context, nouns::PRODUCTS).await,
+        Verb::Offers(verb) => verb.run(context).await,
+        Verb::Carts(verb) => verb.run(context).await,
+        Verb::Orders(verb) => verb.run(context).await,
+        Verb::Buy(verb) => verb.run(context).await,
         Verb::Subscriptions(verb) => verb.run(context).await,
         Verb::Cancel(verb) => verb.run(context).await,
         Verb::Software(verb) => verb.run(context).await,

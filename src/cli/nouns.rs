@@ -53,6 +53,31 @@ pub(crate) const PRODUCTS: Noun = noun(
         Column("CYCLES", "supportedBillingCycles"),
     ],
 );
+pub(crate) const CARTS: Noun = listed(
+    "carts",
+    &["id"],
+    &[
+        Column("ID", "id"),
+        Column("TENANT", "tenant"),
+        Column("STATUS", "status"),
+        Column("ITEMS", "lineItems.0.catalogItemId"),
+        Column("EXPIRES", "expirationTimestamp"),
+        Column("ORDERS", "orders"),
+    ],
+);
+pub(crate) const ORDERS: Noun = listed(
+    "orders",
+    &["id"],
+    &[
+        Column("ID", "id"),
+        Column("TENANT", "tenant"),
+        Column("CREATED", "creationDate"),
+        Column("STATUS", "status"),
+        Column("CYCLE", "billingCycle"),
+        Column("FIRST LINE", "lineItems.0.friendlyName|lineItems.0.offerId"),
+        Column("QUANTITY", "lineItems.0.quantity"),
+    ],
+);
 pub(crate) const SUBSCRIPTIONS: Noun = noun(
     "subscriptions",
     &[
@@ -242,9 +267,11 @@ pub(crate) const SUPPORT: Noun = noun(
 
 /// Every noun.
 #[cfg(test)]
-pub(crate) const ALL: [Noun; 18] = [
+pub(crate) const ALL: [Noun; 20] = [
     TENANTS,
     PRODUCTS,
+    CARTS,
+    ORDERS,
     SUBSCRIPTIONS,
     REQUESTS,
     DECISIONS,

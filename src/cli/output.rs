@@ -108,7 +108,8 @@ pub(crate) fn cell(item: &Value, path: &str) -> String {
 
 /// The value at `a.b` in a record.
 pub(crate) fn lookup<'a>(item: &'a Value, path: &str) -> Option<&'a Value> {
-    path.split('.').try_fold(item, |value, name| value.get(name))
+    let step = |value: &'a Value, name: &str| value.get(name).or_else(|| value.get(name.parse::<usize>().ok()?));
+    path.split('.').try_fold(item, step)
 }
 
 /// A value as one text.

@@ -68,30 +68,6 @@ fn plain(text: &str) -> String {
     text.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
 }
 
-/// What a partner is in the programme (A-chan).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PartnerType {
-    /// Buys from Microsoft and bills its customers.
-    #[default]
-    DirectBill,
-    /// Buys from Microsoft and sells through resellers.
-    IndirectProvider,
-    /// Sells what a provider buys.
-    IndirectReseller,
-}
-
-impl PartnerType {
-    /// Its word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            PartnerType::DirectBill => "direct_bill",
-            PartnerType::IndirectProvider => "indirect_provider",
-            PartnerType::IndirectReseller => "indirect_reseller",
-        }
-    }
-}
-
 /// What a limit on how often a customer may have something counts (O-one).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

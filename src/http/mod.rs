@@ -66,8 +66,8 @@ pub fn router(app: App) -> Router {
     let doors = Doors { app, hooks: Arc::default() };
     commerce()
         .merge(software_routes())
-        .merge(support_requests())
         .merge(shop())
+        .merge(support_requests())
         .merge(records())
         .merge(machinery())
         .route_layer(from_fn_with_state(doors.clone(), auth::authenticate))

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::domain::catalog::eligibility::{self, Buyer, Hindrance, Owned, Wanted};
+use crate::domain::catalog::eligibility::{self, Buyer, Hindrance, Owned, Seller, Wanted};
 use crate::domain::catalog::offers::Filter;
 use crate::domain::catalog::plans::{self, Offered};
 use crate::domain::product::Product;
@@ -131,7 +131,8 @@ pub(super) fn base_of(work: &mut Work, tenant: TenantId, id: Option<Subscription
 }
 
 pub(super) fn judged(work: &Work, context: &Context, wanted: Wanted<'_>) -> Vec<Hindrance> {
-    let buyer = Buyer { tenant: &context.tenant, owned: &context.owned, seller: &work.settings.seller };
+    let seller = Seller { partner_type: work.settings.partner, partner_id: work.settings.partner_id.clone() };
+    let buyer = Buyer { tenant: &context.tenant, owned: &context.owned, seller: &seller };
     eligibility::hindrances(work.terms.selling(), buyer, wanted, work.now)
 }
 

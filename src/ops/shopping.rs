@@ -17,7 +17,7 @@ use crate::domain::{Change, Kind, Money, Quote, Refusal, Subscription, Subscript
 use super::carts::Reviewed;
 use super::offers::{self, Context, Priced};
 use super::work::Work;
-use super::{Result, price_list, prices, quotes};
+use super::{Result, price_list, prices, quotes, rights};
 
 /// Partner Center's codes of a cart's line that no hindrance has: currency, item, participants, anything else, and an
 /// end of the first term that cannot be.
@@ -173,6 +173,9 @@ fn judge_line(
     if let Some(plan) = one.plan.clone() {
         price(work, context, &item, &plan, &mut one)?;
         let draft = draft(work, context, &item, &plan, &one);
+        if let Err(super::Error::Refused(refusal)) = rights::to_propose(work, &draft, &Change::Purchase {}) {
+            one.reasons.push(told(&refusal, UNABLE));
+        }
         if one.reasons.is_empty() {
             quote(work, &draft, add_on_of.is_some(), &mut one)?;
         }
@@ -194,7 +197,7 @@ fn chosen_cycle(work: &Work, item: &Product, line: &CartLine, base: Option<&Owne
 }
 
 fn participants(work: &Work, line: &CartLine) -> Option<LineError> {
-    let own = work.settings.seller.partner_type;
+    let own = work.settings.partner;
     let row = work.terms.selling().participants.iter().find(|row| !row.partner_types.contains(&own))?;
     let message = format!("a {} partner names no participants: leave them out", own.as_str());
     let refusal = Refusal::new("participants_not_allowed", message).by_rule(&row.rule);

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::domain::audit::changes::{self, FieldChange};
-use crate::domain::catalog::eligibility::Seller;
 use crate::domain::change::Amendments;
 use crate::domain::decision::{Answer, Decision, Verdict};
 use crate::domain::ids::{Guid, Noun};
@@ -135,8 +134,8 @@ pub struct Settings {
     pub invoice_day: u32,
     /// The master keys that keys and links of software are sealed with.
     pub ring: Ring,
-    /// The partner who sells.
-    pub seller: Seller,
+    /// The partner's id in the programme, for offers that are exclusive to some.
+    pub partner_id: Option<String>,
 }
 
 impl Default for Settings {
@@ -149,7 +148,7 @@ impl Default for Settings {
             rows: 10_000,
             invoice_day: 6,
             ring: Ring::default(),
-            seller: Seller::default(),
+            partner_id: None,
         }
     }
 }

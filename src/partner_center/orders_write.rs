@@ -20,7 +20,7 @@ pub fn order(order: &Order, country: &str) -> Value {
         out.text("currencyCode", currency.code());
         out.filled("currencySymbol", symbol(currency));
     }
-    let lines = order.line_items.iter().map(|line| order_line(line, order.tenant, country));
+    let lines = order.line_items.iter().map(|line| order_line(line, order, country));
     out.value("lineItems", Value::Array(lines.collect()));
     out.instant("creationDate", order.creation_date);
     out.filled("status", &order.status);
@@ -52,7 +52,7 @@ fn total(order: &Order) -> Option<Money> {
     Some(total)
 }
 
-fn order_line(line: &OrderLine, tenant: TenantId, country: &str) -> Value {
+fn order_line(line: &OrderLine, order: &Order, country: &str) -> Value {
     let mut out = Out::new();
     out.integer("lineItemNumber", i64::from(line.line_item_number));
     out.filled("offerId", &line.offer_id);
@@ -86,7 +86,11 @@ fn order_line(line: &OrderLine, tenant: TenantId, country: &str) -> Value {
         out.value("error", line_error(error));
     }
     out.extras(&line.extra, &[]);
-    let links = links(line, tenant, country);
+    // What was imported keeps the links it came with; ours lead to what they name.
+    let links = match order.cart {
+        Some(_) => links(line, order.tenant, country),
+        None => field::kept(&line.extra, "links").unwrap_or(Value::Object(Vec::new())),
+    };
     if let Value::Object(members) = &links
         && !members.is_empty()
     {
@@ -110,12 +114,9 @@ fn write_pricing(out: &mut Out, line: &OrderLine) {
     }
 }
 
-/// The links that came with the line; for a line of ours its subscription and its place in the catalogue.
+/// The subscription of a line of ours and its place in the catalogue.
 fn links(line: &OrderLine, tenant: TenantId, country: &str) -> Value {
-    let mut links = Out::over(field::kept(&line.extra, "links"));
-    if line.extra.contains_key("links") {
-        return links.finish();
-    }
+    let mut links = Out::new();
     let query = if country.is_empty() { String::new() } else { format!("?country={country}") };
     let parts: Vec<&str> = line.offer_id.split(':').collect();
     if let [product, sku, availability] = parts.as_slice() {

@@ -6,6 +6,7 @@ use super::given::{self, Facts};
 use crate::app::{self, App};
 use crate::domain::ask::Ask;
 use crate::domain::change::Reason;
+use crate::domain::product::Product;
 use crate::domain::run::Ending;
 use crate::domain::trigger::{Delivery, DeliveryState};
 use crate::domain::{Id, Instant, Kind, Refusal, Span, Subscription, SubscriptionId, Tenant, calendar};
@@ -15,7 +16,7 @@ use crate::ops::deliveries::{Accepted, Incoming};
 use crate::ops::imports::{self, Options};
 use crate::ops::requests::Proposed;
 use crate::ops::work::Endpoint;
-use crate::ops::{self, Rights, Work, deliveries, requests, subscriptions, tenants};
+use crate::ops::{self, Rights, Work, catalog, deliveries, requests, subscriptions, tenants};
 use crate::partner_center::read::Fact;
 use crate::suggest;
 use crate::triggers;
@@ -111,6 +112,16 @@ impl Bench for Desk {
         let id = fact.id;
         self.record(Fact::Customer(fact))?;
         self.act(move |work| tenants::get(work, id))
+    }
+
+    fn given_product(&mut self, facts: &Value) -> ops::Result<Product> {
+        let (offer, price) = given::product(facts, self.ordinal())?;
+        let id = offer.id.clone();
+        self.record(Fact::Offer(Box::new(offer)))?;
+        if let Some(price) = price {
+            self.record(Fact::Price(price))?;
+        }
+        self.act(move |work| catalog::product(work, &id))
     }
 
     fn decide(&mut self, kind: &str, id: SubscriptionId, options: &Value) -> ops::Result<Proposed> {

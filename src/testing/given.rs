@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::change::{Amendments, Reason};
+use crate::domain::product::{Limit, LimitUnit, Plan, Price};
 use crate::domain::subscription::Status;
 use crate::domain::tenant::Account;
 use crate::domain::terms::{Family, Terms};
@@ -12,6 +13,8 @@ use crate::engine::api::testing::day_or_instant;
 use crate::json::Value;
 use crate::partner_center::customers::CustomerFact;
 use crate::partner_center::family;
+use crate::partner_center::offers::OfferFact;
+use crate::partner_center::prices::PriceFact;
 use crate::partner_center::subscriptions::{Ending, SubscriptionFact};
 use crate::suggest;
 
@@ -44,7 +47,33 @@ const SUBSCRIPTION: [&str; 25] = [
 ];
 /// Beside the keys above: the labels of a subscription's customer.
 const TENANT_LABELS: &str = "tenant_labels";
-const TENANT: [&str; 7] = ["company_name", "country", "domain", "account", "labels", "opened_at", "first_billing_at"];
+const TENANT: [&str; 9] = [
+    "company_name",
+    "country",
+    "domain",
+    "account",
+    "labels",
+    "opened_at",
+    "first_billing_at",
+    "qualification",
+    "agreed_at",
+];
+const PRODUCT: [&str; 14] = [
+    "id",
+    "name",
+    "family",
+    "term_duration",
+    "billing_cycle",
+    "unit_price",
+    "minimum_quantity",
+    "maximum_quantity",
+    "is_trial",
+    "is_add_on",
+    "prerequisites",
+    "limit",
+    "countries",
+    "publisher_name",
+];
 const ACCOUNT: [&str; 2] = ["overdue", "since"];
 const PRICE: &str = "100 EUR";
 
@@ -133,6 +162,11 @@ impl<'a> Facts<'a> {
         Ok(self.read(key, "a map of texts", read)?.unwrap_or_default())
     }
 
+    fn texts(&self, key: &str) -> Result<Option<Vec<String>>, Refusal> {
+        let read = |value: &Value| value.as_array()?.iter().map(|one| one.as_str().map(str::to_owned)).collect();
+        self.read(key, "a list of texts", read)
+    }
+
     fn account(&self) -> Result<Option<Account>, Refusal> {
         let Some(value) = self.get("account") else { return Ok(None) };
         let inner = Facts::of(value, "account", &ACCOUNT)?;
@@ -171,8 +205,48 @@ pub(super) fn tenant(facts: &Value, ordinal: u32) -> Result<CustomerFact, Refusa
     let mut customer = customer(&facts, ordinal)?;
     customer.opened_at = facts.instant("opened_at")?;
     customer.first_billing_at = facts.instant("first_billing_at")?;
+    customer.qualification = facts.text("qualification")?;
+    customer.agreed_at = facts.instant("agreed_at")?;
     customer.labels = facts.labels("labels")?;
     Ok(customer)
+}
+
+/// An item of the catalogue as it is told, and its price where it has one.
+pub(super) fn product(facts: &Value, ordinal: u32) -> Result<(OfferFact, Option<PriceFact>), Refusal> {
+    let facts = Facts::of(facts, "given_product", &PRODUCT)?;
+    let item = facts.text("id")?.unwrap_or_else(|| format!("CFQ7TTC0{ordinal:04}:0001:CFQ7TTC0{ordinal:04}"));
+    let cycle = facts.text("billing_cycle")?.unwrap_or_else(|| "monthly".to_owned());
+    let term: Option<Span> = match facts.is_nothing("term_duration") {
+        true => None,
+        false => facts.word("term_duration")?.or(Some(Span::months(12))),
+    };
+    let limit = facts.int("limit")?.and_then(|count| u32::try_from(count).ok());
+    let offer = OfferFact {
+        id: item.clone(),
+        name: Some(facts.text("name")?.unwrap_or_else(|| format!("Item {ordinal}"))),
+        family: Some(facts.text("family")?.unwrap_or_else(|| family::USUAL.to_owned())),
+        publisher_name: facts.text("publisher_name")?,
+        minimum_quantity: facts.int("minimum_quantity")?,
+        maximum_quantity: facts.int("maximum_quantity")?,
+        is_trial: facts.truth("is_trial")?,
+        is_add_on: facts.truth("is_add_on")?,
+        prerequisites: facts.texts("prerequisites")?,
+        limit: limit.map(|count| Some(Limit { count, per: LimitUnit::Concurrent })),
+        countries: facts.texts("countries")?.unwrap_or_default(),
+        plans: Some(vec![Plan { term_duration: term, billing_cycle: cycle.clone() }]),
+        ..OfferFact::default()
+    };
+    let price = facts.price()?.map(|unit_price| PriceFact {
+        price: Price {
+            product: item,
+            term_duration: term,
+            billing_cycle: Some(cycle),
+            unit_price,
+            market: None,
+            segment: None,
+        },
+    });
+    Ok((offer, price))
 }
 
 fn customer(facts: &Facts<'_>, ordinal: u32) -> Result<CustomerFact, Refusal> {

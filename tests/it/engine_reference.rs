@@ -13,7 +13,7 @@ use std::fs;
 /// Two customers with something in every state an example asks for.
 const GIVEN: &str = r#"
 fn prepare() {
-    let owner = given_tenant(#{ company_name: "Contoso", country: "NL", labels: #{ vip: "yes", owner: "anna", region: "south" }, account: #{ overdue: "5 EUR" } });
+    let owner = given_tenant(#{ company_name: "Contoso", country: "NL", agreed_at: "2026-12-01", labels: #{ vip: "yes", owner: "anna", region: "south" }, account: #{ overdue: "5 EUR" } });
     owner.record_activation("SRV-01", "Windows Server 2019", now());
     given(#{ tenant: owner.id, family: "software_subscription", quantity: 10, term_end: "2027-02-20", labels: #{ confirmed: "anna" } });
     let facts = #{ tenant: owner.id, quantity: 10, unit_price: "10 EUR", labels: #{ confirmed: "anna", owner: "anna", seen: "no" } };
@@ -28,6 +28,10 @@ fn prepare() {
     given(facts + #{ term_end: (), purchased_at: now(), status: "pending", labels: #{} });
     given(facts + #{ term_end: "2027-03-02", is_trial: true, billing_cycle: "none", labels: #{} });
     decide("quantity", given(facts + #{ term_end: (), purchased_at: now() }), #{ quantity: 12 });
+    given_product(#{ name: "Suite", minimum_quantity: 5 });
+    given_product(#{ name: "Abroad", countries: ["US"] });
+    given_product(#{ id: "DG7GMGF0EVER:0001:DG7GMGF0EVR1", name: "Office", family: "software_perpetual", term_duration: (), billing_cycle: "one_time" });
+    tenant(owner.id).buy(#{ product: "DG7GMGF0EVER:0001:DG7GMGF0EVR1", quantity: 1 });
     tenant(owner.id).request_support(#{ type: "Cannot manage my profile", title: "Profile", description: "It does not open." });
 }
 "#;

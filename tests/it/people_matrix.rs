@@ -224,11 +224,11 @@ impl Trial {
         match self.act {
             "subscriptions.view" => {
                 let one = passed(subscriptions::get(work, holding(self.tenant, LICENCE)));
-                let orders = passed(orders::list(work, Some(tenant), None, 10));
+                let ordered = passed(orders::list(work, Some(tenant), None, 10));
                 // The customer's Global admin looks at software by a row of its own.
                 let own = self.me == name_of(Role::CustomerGlobalAdmin);
                 let software = passed(software::get(work, tenant, holding(self.tenant, SOFTWARE)));
-                alike(self.act, &[one, orders, if own { one } else { software }])
+                alike(self.act, &[one, ordered, if own { one } else { software }])
             }
             "trials.view" => passed(subscriptions::get(work, holding(self.tenant, TRIAL_ORDERED))),
             "trials.start" => self.propose(work, TRIAL_ORDERED, Change::Purchase {}),

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::plans;
 use super::selling::Selling;
-use crate::domain::product::{LimitUnit, PartnerType, Product, Segment};
+use crate::domain::partner::PartnerType;
+use crate::domain::product::{LimitUnit, Product, Segment};
 use crate::domain::subscription::Status;
 use crate::domain::{Instant, Refusal, Span, Subscription, SubscriptionId, Tenant};
 

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::domain::product::{PartnerType, Product, Segment};
+use crate::domain::partner::PartnerType;
+use crate::domain::product::{Product, Segment};
 use crate::domain::{Instant, Span, calendar};
 
 /// Which products a row is about; what is empty holds for any.

@@ -5,11 +5,13 @@
 
 pub mod activations;
 pub mod cancellations;
+pub mod catalog;
 pub mod events;
 pub mod invoices;
 pub mod ledger;
 pub mod life;
 pub mod messages;
+pub mod orders;
 pub mod requests;
 pub mod rows;
 pub mod selected;
@@ -33,11 +35,13 @@ use crate::domain::{Instant, Money};
 use crate::ops::subscriptions as subscriptions_ops;
 
 /// Every part, in the order of the reference.
-pub const PARTS: [Part; 14] = [
+pub const PARTS: [Part; 16] = [
     events::PART,
     subscriptions::PART,
     life::PART,
     tenants::PART,
+    catalog::PART,
+    orders::PART,
     software::PART,
     activations::PART,
     requests::PART,
@@ -82,6 +86,8 @@ fn register(engine: &mut Engine) {
     rows::register(engine);
     cancellations::register(engine);
     terms::register(engine);
+    catalog::register(engine);
+    orders::register(engine);
 }
 
 fn validate_schedule(cron: &str, zone: Option<&str>) -> Result<(), String> {

@@ -8,10 +8,12 @@ use rhai::{Array, Dynamic, Engine, ImmutableString, Map, NativeCallContext};
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use super::catalog::ProductValue;
 use super::messages;
 use super::requests::RequestValue;
 use super::subscriptions::Sub;
 use super::tenants::TenantValue;
+use crate::domain::product::Product;
 use crate::domain::{Instant, Span, Subscription, SubscriptionId, Tenant, calendar};
 use crate::engine::budget::{Budget, Spent};
 use crate::engine::failure::{Api, Failure, raise, raise_refusal};
@@ -49,6 +51,12 @@ pub trait Bench {
     /// # Errors
     /// A fact that is not known or not of its kind.
     fn given_tenant(&mut self, facts: &Value) -> ops::Result<Tenant>;
+
+    /// Records an item of the catalogue, and its price, as facts.
+    ///
+    /// # Errors
+    /// A fact that is not known or not of its kind.
+    fn given_product(&mut self, facts: &Value) -> ops::Result<Product>;
 
     /// Proposes a change, as a person would, under the policies of the library.
     ///
@@ -103,8 +111,15 @@ pub const PART: Part = Part {
             "given_tenant",
             ["facts: map"],
             "Tenant",
-            "A customer recorded as it is told: `company_name`, `country`, `domain`, `account`, `labels`, `opened_at`, `first_billing_at`.",
+            "A customer recorded as it is told: `company_name`, `country`, `domain`, `account`, `labels`, `qualification`, `agreed_at` (when the Microsoft Customer Agreement was accepted: nothing is sold before), `opened_at`, `first_billing_at`.",
             r#"let owner = given_tenant(#{ company_name: "Contoso", account: #{ overdue: "5 EUR" } }); given(#{ tenant: owner.id });"#
+        ),
+        function!(
+            "given_product",
+            ["facts: map"],
+            "Product",
+            "An item of the catalogue recorded as it is told: `id`, `name`, `family`, `term_duration` (P1Y), `billing_cycle` (monthly), `unit_price` (\"100 EUR\"; () for none), `minimum_quantity`, `maximum_quantity`, `is_trial`, `is_add_on`, `prerequisites`, `limit` (so many at a time), `countries`, `publisher_name`.",
+            r#"let suite = given_product(#{ name: "Suite", maximum_quantity: 300 }); assert_eq(suite.maximum_quantity, 300);"#
         ),
         function!(
             "decide",
@@ -282,6 +297,10 @@ fn facts(map: &Map) -> Api<Value> {
 pub(super) fn register(engine: &mut Engine) {
     engine.register_fn("given", || given(&Map::new()));
     engine.register_fn("given", |map: Map| given(&map));
+    engine.register_fn("given_product", |map: Map| {
+        let facts = facts(&map)?;
+        on_bench(|bench| bench.given_product(&facts)).map(ProductValue)
+    });
     engine.register_fn("given_tenant", |map: Map| {
         let facts = facts(&map)?;
         on_bench(|bench| bench.given_tenant(&facts)).map(TenantValue)
