@@ -306,6 +306,7 @@ fn settings_of(config: &Config, ring: Ring) -> Settings {
         rows: config.limits.rows,
         invoice_day: config.invoices.day,
         ring,
+        ..Settings::default()
     }
 }
 

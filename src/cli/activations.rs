@@ -40,6 +40,26 @@ pub(crate) enum Verb {
     Moved(Moved),
     /// How a customer's move stands, and the steps in the order that avoids downtime
     Plan(Plan),
+    /// Open a technical presales and deployment request for a customer's move
+    AskForHelp(AskForHelp),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AskForHelp {
+    #[command(flatten)]
+    customer: Customer,
+    /// Whom to answer
+    #[arg(long = "contact-name", value_name = "NAME")]
+    name: String,
+    /// Their mail address
+    #[arg(long = "contact-email", value_name = "ADDRESS")]
+    email: String,
+    /// Their telephone number
+    #[arg(long = "contact-phone", value_name = "NUMBER")]
+    phone: String,
+    /// What else to say
+    #[arg(long, default_value = "")]
+    note: String,
 }
 
 #[derive(Debug, Args)]
@@ -128,6 +148,10 @@ impl Verb {
                 post(context, &moved.customer, "/moved", &body).await
             }
             Verb::Plan(plan) => plan.run(context).await,
+            Verb::AskForHelp(help) => {
+                let body = json!({ "name": help.name, "email": help.email, "phone": help.phone, "note": help.note });
+                post(context, &help.customer, "/help", &body).await
+            }
         }
     }
 }

@@ -11,7 +11,8 @@ use axum::http::Method;
 
 #[derive(Debug, Args)]
 pub(crate) struct Decide {
-    /// renewal, suspension, reactivation, cancellation, auto_renew or quantity
+    /// renewal, suspension, reactivation, cancellation, auto_renew, quantity, purchase, activation, conversion,
+    /// schedule, billing_plan or deprovision
     kind: String,
     /// The subscription
     #[arg(long, value_name = "ID")]
@@ -22,6 +23,18 @@ pub(crate) struct Decide {
     /// Seats, for a quantity or a renewal
     #[arg(long)]
     quantity: Option<i64>,
+    /// Length of the term, for a renewal, conversion or schedule
+    #[arg(long, value_name = "DURATION")]
+    term: Option<String>,
+    /// Billing cycle, for those and for a billing_plan
+    #[arg(long)]
+    billing: Option<String>,
+    /// Another offer, for a renewal, conversion or schedule
+    #[arg(long)]
+    offer: Option<String>,
+    /// The last day of the next term, for a renewal or schedule
+    #[arg(long, value_name = "DATE")]
+    until: Option<String>,
     /// On (true) or off (false), for auto_renew
     #[arg(long, value_name = "true|false")]
     enabled: Option<bool>,
@@ -38,6 +51,15 @@ impl Decide {
         }
         if let Some(quantity) = self.quantity {
             body["quantity"] = quantity.into();
+        }
+        let plan = [
+            ("termDuration", &self.term),
+            ("billingCycle", &self.billing),
+            ("offerId", &self.offer),
+            ("customTermEndDate", &self.until),
+        ];
+        for (name, value) in plan.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
+            body[name] = value.clone().into();
         }
         if let Some(enabled) = self.enabled {
             body["enabled"] = enabled.into();

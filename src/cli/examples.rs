@@ -10,13 +10,28 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("check", &["bursar check", "bursar -o json check book"]),
     ("test", &["bursar test", "bursar test --only renewal"]),
     ("backup", &["bursar backup /backups/monday.bursar"]),
-    ("verify", &["bursar verify", "bursar verify /backups/monday.bursar"]),
+    ("verify", &["bursar verify", "bursar verify /backups/monday.bursar --checkpoint 4711:HASH"]),
     ("subscriptions cancel", &["bursar subscriptions cancel ID --reason customer_request --why 'they moved away'"]),
+    (
+        "cancel",
+        &[
+            "bursar cancel --customer contoso.example --product 'SQL Server 2019' --order 7f1c --acknowledge",
+            "bursar cancel --customer Contoso --subscription 'Servers in Delft' --acknowledge --why 'they closed it'",
+        ],
+    ),
     ("subscriptions suspend", &["bursar subscriptions suspend ID --reason non_payment --why 'invoice 17 is overdue'"]),
     ("subscriptions reactivate", &["bursar subscriptions reactivate ID --why 'they paid'"]),
     ("subscriptions auto-renew", &["bursar subscriptions auto-renew ID off --why 'they decide in May'"]),
     ("subscriptions quantity", &["bursar subscriptions quantity ID 40 --why 'two new teams'"]),
     ("subscriptions renew", &["bursar subscriptions renew ID --quantity 40 --term P1Y"]),
+    ("subscriptions activate", &["bursar subscriptions activate ID --why 'the publisher has confirmed'"]),
+    ("subscriptions convert", &["bursar subscriptions convert ID --quantity 30 --term P1Y --billing monthly"]),
+    (
+        "subscriptions schedule",
+        &["bursar subscriptions schedule ID --quantity 40 --until 2028-06-30", "bursar subscriptions schedule ID"],
+    ),
+    ("subscriptions billing-plan", &["bursar subscriptions billing-plan ID annual --why 'fewer invoices'"]),
+    ("subscriptions deprovision", &["bursar subscriptions deprovision ID --why 'not used any more'"]),
     ("subscriptions story", &["bursar subscriptions story ID"]),
     (
         "subscriptions label",
@@ -50,6 +65,12 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "activations moved",
         &["bursar activations moved -C anker.example --device SRV-01 --product 'Windows Server 2019'"],
     ),
+    (
+        "activations ask-for-help",
+        &[
+            "bursar activations ask-for-help -C anker.example --contact-name 'Anna Berg' --contact-email anna@partner.example --contact-phone '+31 20 555 0100'",
+        ],
+    ),
     ("activations plan", &["bursar activations plan --customer anker.example"]),
     ("requests approve", &["bursar --as anna requests approve REQUEST --note 'spoke with them' --generation 1"]),
     ("requests deny", &["bursar --as anna requests deny REQUEST --note 'they want to stay'"]),
@@ -63,6 +84,14 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "bursar support create --type deployment --customer anker.example --title 'Move from volume licensing' --impact '60 servers' --description 'Plan the move' --contact-name 'Anna Berg' --contact-email anna@partner.example --contact-phone '+31 20 555 0100'",
         ],
     ),
+    (
+        "activity csv",
+        &[
+            "bursar activity csv > month.csv",
+            "bursar activity csv --from 2027-01-01 --to 2027-04-01 --customer 'Anker BV'",
+        ],
+    ),
+    ("activity checkpoint", &["bursar activity checkpoint"]),
     ("support update", &["bursar support update SUPPORT --contact-phone '+31 20 555 0100' --status open"]),
     ("support note", &["bursar support note SUPPORT 'the customer was told'"]),
     ("support close", &["bursar support close SUPPORT --resolution granted --note 'credited on the next invoice'"]),
@@ -124,7 +153,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "bursar terms quote --family license_new --purchased 2026-03-01T09:00:00Z --asked 2026-03-05T09:00:00Z --price '10.08 EUR' --quantity 5 --term P1M --billing monthly",
         ],
     ),
-    ("terms show", &["bursar terms show license_new"]),
+    ("terms show", &["bursar terms show license_new", "bursar terms show software_subscription --at 2021-09-26"]),
     ("export", &["bursar export --file records.jsonl"]),
     ("completions", &["bursar completions bash > ~/.local/share/bash-completion/completions/bursar"]),
     ("reference", &["bursar reference", "bursar reference request_cancellation"]),
@@ -141,6 +170,7 @@ const CONDITIONS: &[(&str, &str)] = &[
     ("ledger", " --all -o csv"),
     ("invoices", " --where currency=EUR"),
     ("prices", " TENANT"),
+    ("activity", " --from 2027-01-01 --operation get_software_key"),
     ("support", " --where status=open,attention_needed"),
 ];
 

@@ -134,6 +134,7 @@ pub(crate) fn exit_of(status: u16, code: &str) -> Exit {
             | "event_id_reused"
             | "idempotency_key_in_use"
             | "idempotency_key_reused"
+            | "file_exists"
             | "clock_backwards",
         )
         | (412 | 428, _) => Exit::Conflict,

@@ -4,7 +4,9 @@
 //! It decides nothing: a verb is a route and a way to print the answer.
 
 mod activations;
+mod activity;
 mod approvals;
+mod cancel;
 mod check;
 mod clock;
 mod complete;
@@ -112,6 +114,8 @@ enum Verb {
     /// Subscriptions, and changes to them
     #[command(subcommand)]
     Subscriptions(subscriptions::Verb),
+    /// Cancel what a customer bought, by product and order
+    Cancel(cancel::Cancel),
     /// Software of a customer, and what products come with
     #[command(subcommand)]
     Software(software::Verb),
@@ -172,7 +176,7 @@ enum Verb {
     Prices(prices::Verb),
     /// Who did what
     #[command(subcommand)]
-    Activity(Reading),
+    Activity(activity::Verb),
     /// Support requests: refunds and deployment help that no change does
     #[command(subcommand)]
     Support(support::Verb),
@@ -266,11 +270,12 @@ async fn dispatch(context: &Context, verb: Verb) -> Outcome {
         Verb::Tick(verb) => verb.run(context).await,
         Verb::Check(verb) => verb.run(context),
         Verb::Test(verb) => verb.run(context),
-        Verb::Backup(verb) => verb.run(context),
-        Verb::Verify(verb) => verb.run(context),
+        Verb::Backup(verb) => verb.run(context).await,
+        Verb::Verify(verb) => verb.run(context).await,
         Verb::Tenants(verb) => verb.run(context, nouns::TENANTS).await,
         Verb::Products(verb) => verb.run(context, nouns::PRODUCTS).await,
         Verb::Subscriptions(verb) => verb.run(context).await,
+        Verb::Cancel(verb) => verb.run(context).await,
         Verb::Software(verb) => verb.run(context).await,
         Verb::Keys(verb) => verb.run(context).await,
         Verb::Links(verb) => verb.run(context).await,
@@ -291,7 +296,7 @@ async fn dispatch(context: &Context, verb: Verb) -> Outcome {
         Verb::Ledger(verb) => verb.run(context, nouns::LEDGER).await,
         Verb::Invoices(verb) => verb.run(context).await,
         Verb::Prices(verb) => verb.run(context).await,
-        Verb::Activity(verb) => verb.run(context, nouns::ACTIVITY).await,
+        Verb::Activity(verb) => verb.run(context).await,
         Verb::Support(verb) => verb.run(context).await,
         Verb::Token(verb) => verb.run(context).await,
         Verb::Library(verb) => verb.run(context).await,

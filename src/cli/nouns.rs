@@ -9,9 +9,9 @@ use super::exit::{Exit, Failure, Outcome};
 use super::output::{self, Column, Format, lookup};
 
 /// Records asked for at once.
-const PAGE: usize = 200;
+pub(crate) const PAGE: usize = 200;
 /// Pages that `--all` reads, at most.
-const PAGES_MAX: usize = 10_000;
+pub(crate) const PAGES_MAX: usize = 10_000;
 
 /// A noun.
 #[derive(Debug, Clone, Copy)]
@@ -214,11 +214,13 @@ pub(crate) const INVOICES: Noun = noun(
 );
 pub(crate) const ACTIVITY: Noun = listed(
     "activity",
-    &["id", "seq", "request", "subscription"],
+    &["id", "request", "subscription"],
     &[
         Column("AT", "at"),
+        Column("CUSTOMER", "companyName|tenant"),
         Column("OPERATION", "operation"),
-        Column("BY", "by"),
+        Column("STATUS", "operationStatus"),
+        Column("USER", "userPrincipalName"),
         Column("SUBSCRIPTION", "subscription"),
         Column("REQUEST", "request"),
         Column("NOTE", "note"),
@@ -274,7 +276,7 @@ pub(crate) enum Reading {
 pub(crate) struct List {
     /// Only those where this holds, `status=active`; several values parted by commas; suffixes _min _max _within _before _after
     #[arg(long = "where", short = 'w', value_name = "KEY=VALUE")]
-    wheres: Vec<String>,
+    pub(crate) wheres: Vec<String>,
     /// Records, at most
     #[arg(long, short = 'n', default_value_t = 100)]
     limit: usize,
@@ -395,7 +397,7 @@ fn tell_findings(context: &Context, body: &Value) {
     }
 }
 
-fn page_of(mut body: Value) -> (Vec<Value>, Option<String>) {
+pub(crate) fn page_of(mut body: Value) -> (Vec<Value>, Option<String>) {
     let next = body.get("nextCursor").and_then(Value::as_str).map(str::to_owned);
     match body.get_mut("items").map(Value::take) {
         Some(Value::Array(items)) => (items, next),

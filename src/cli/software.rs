@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::connect::{Access, Context, encoded};
 use super::exit::{Exit, Failure, Outcome};
-use super::output::Column;
+use super::output::{Column, Format, cell};
 
 const COLUMNS: &[Column] = &[
     Column("ID", "subscription"),
@@ -17,7 +17,7 @@ const COLUMNS: &[Column] = &[
     Column("STATUS", "status"),
     Column("KEYS", "keyState"),
     Column("INSTRUCTIONS", "installationInstructionsUrl"),
-    Column("HYBRID BENEFIT", "hybridBenefit"),
+    Column("BENEFITS", "benefits"),
 ];
 const SHEET_COLUMNS: &[Column] = &[
     Column("PRODUCT", "product"),
@@ -86,12 +86,6 @@ pub(crate) struct Describe {
     /// An operating system
     #[arg(long = "os", value_name = "SYSTEM")]
     operating_systems: Vec<String>,
-    /// Azure Hybrid Benefit of a licence with Software Assurance: its edition, datacenter or standard
-    #[arg(long, value_name = "EDITION")]
-    hybrid_benefit: Option<String>,
-    /// What the edition lets one do with the licence: convert, reuse
-    #[arg(long = "hybrid-use", value_name = "USE", requires = "hybrid_benefit")]
-    hybrid_uses: Vec<String>,
 }
 
 impl Verb {
@@ -166,7 +160,7 @@ impl List {
     async fn run(&self, context: &Context) -> Outcome {
         let customer = self.customer.resolve(context).await?;
         let mut items = every(context, &format!("/v1/customers/{customer}/software")).await?;
-        let whole = matches!(context.out.format, super::output::Format::Json | super::output::Format::Jsonl);
+        let whole = matches!(context.out.format, Format::Json | Format::Jsonl);
         for item in items.iter_mut().filter(|_| !whole) {
             let orders: Vec<&str> = item
                 .get("orders")
@@ -176,12 +170,15 @@ impl List {
                 .filter_map(|order| order.get("orderId").and_then(Value::as_str))
                 .collect();
             let orders = orders.join(", ");
-            let benefit = item.get("azureHybridBenefit").map(|benefit| {
-                let part = |name: &str| benefit.get(name).map(super::output::text).unwrap_or_default();
-                format!("{}: {}", part("edition"), part("uses"))
-            });
+            let benefits: Vec<String> = item
+                .get("benefits")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .map(|benefit| format!("{} ({})", cell(benefit, "name"), cell(benefit, "use")))
+                .collect();
             item["orders"] = orders.into();
-            item["hybridBenefit"] = benefit.unwrap_or_default().into();
+            item["benefits"] = benefits.join(", ").into();
         }
         context.out.rows(&items, COLUMNS, true)?;
         Ok(Exit::Done)
@@ -203,10 +200,6 @@ impl Describe {
         }
         if let Some(url) = &self.instructions {
             body["installationInstructionsUrl"] = url.as_str().into();
-        }
-        if let Some(edition) = &self.hybrid_benefit {
-            body["azureHybridBenefit"] =
-                json!({ "edition": edition, "softwareAssurance": true, "uses": self.hybrid_uses });
         }
         body
     }

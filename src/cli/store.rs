@@ -1,16 +1,17 @@
-//! `bursar backup` and `bursar verify`: the store's file itself. They need it for themselves: a daemon has to be
-//! stopped first.
+//! `bursar backup` and `bursar verify`: the store's file itself, whether a daemon serves it or nobody has it open.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bursar::ops::invoices::{self, Difference};
-use bursar::store::{Options, Store, tables};
+use axum::http::Method;
+use bursar::client::Client;
+use bursar::ops::invoices;
+use bursar::store::{BackedUp, Options, Store, tables};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::connect::Context;
+use super::connect::{Context, file_failure, said, socket_path};
 use super::exit::{Exit, Failure, Outcome};
 
 #[derive(Debug, Args)]
@@ -42,101 +43,131 @@ fn counting(context: &Context, what: &'static str) -> ProgressBar {
     bar
 }
 
-impl Backup {
-    pub(crate) fn run(&self, context: &Context) -> Outcome {
-        let config = context.load()?;
-        let store = Store::open(&config.store, &tables::ALL, Options::default())?;
-        let bar = counting(context, "rows copied");
-        let copied = store.backup(&self.file, &mut |rows| bar.set_position(rows));
-        bar.finish_and_clear();
-        store.close();
-        let copied = copied?;
-        context.out.record(&json!({
-            "file": self.file.display().to_string(),
-            "seq": copied.seq,
-            "rows": copied.rows,
-            "bytes": copied.bytes,
-        }))?;
-        Ok(Exit::Done)
+impl Context {
+    /// Asks the daemon that has the store; none when nobody has it.
+    async fn ask_daemon(&self, path: &str, body: &Value) -> Result<Option<Value>, Failure> {
+        let socket = socket_path(&self.load()?.store);
+        if tokio::net::UnixStream::connect(&socket).await.is_err() {
+            return Ok(None);
+        }
+        let client = Client::socket(&socket);
+        let answer = client.request(Method::POST, path, Some(body)).await;
+        client.close();
+        said(&answer?).map(Some)
     }
 }
 
-/// The invoices that differ from their lines.
-fn recounted(context: &Context, path: &Path) -> Result<Vec<Difference>, Failure> {
-    let store = Store::open(path, &tables::ALL, Options::default())?;
-    let bar = counting(context, "months of invoices counted");
-    let counted = store.begin_durable().map_err(Into::into);
-    let counted = counted.and_then(|mut tx| invoices::recount(&mut tx, &mut |months| bar.set_position(months)));
-    bar.finish_and_clear();
-    store.close();
-    counted.map_err(|error| Failure::new(Exit::Failed, error.to_string()))
+impl Backup {
+    pub(crate) async fn run(&self, context: &Context) -> Outcome {
+        let file = std::path::absolute(&self.file).map_err(|error| file_failure("name", &self.file, &error))?;
+        let bar = counting(context, "rows copied");
+        let copied = match context.ask_daemon("/v1/backup", &json!({ "file": file })).await? {
+            Some(mut copied) => {
+                copied["file"] = self.file.display().to_string().into();
+                copied
+            }
+            None => self.alone(context, &bar)?,
+        };
+        bar.finish_and_clear();
+        context.out.record(&copied)?;
+        Ok(Exit::Done)
+    }
+
+    fn alone(&self, context: &Context, bar: &ProgressBar) -> Result<Value, Failure> {
+        let store = Store::open(&context.load()?.store, &tables::ALL, Options::default())?;
+        let copied = store.backup(&self.file, &mut |rows| bar.set_position(rows));
+        store.close();
+        let BackedUp { seq, rows, bytes } = copied?;
+        Ok(json!({ "file": self.file.display().to_string(), "seq": seq, "rows": rows, "bytes": bytes }))
+    }
 }
 
 impl Verify {
-    pub(crate) fn run(&self, context: &Context) -> Outcome {
+    pub(crate) async fn run(&self, context: &Context) -> Outcome {
         let path = match &self.file {
             Some(file) => file.clone(),
             None => context.load()?.store,
         };
+        let checkpoint = self.checkpoint.as_deref().map(read_checkpoint).transpose()?;
+        let held = checkpoint.map(|(seq, _)| seq);
         let bar = counting(context, "rows checked");
-        let verified = Store::verify_file(&path, &tables::ALL, &mut |rows| bar.set_position(rows));
+        let served = match &self.file {
+            Some(_) => None,
+            None => context.ask_daemon("/v1/verify", &json!({ "held": held })).await?,
+        };
+        let verified = match served {
+            Some(mut verified) => {
+                verified["file"] = path.display().to_string().into();
+                Ok(verified)
+            }
+            None => alone(context, &path, &bar, held),
+        };
         bar.finish_and_clear();
         let verified = verified?;
-        let chained = verified.chained;
-        let corrupt: Vec<_> =
-            verified.corrupt.iter().map(|(table, key)| json!({ "table": table, "key": key })).collect();
-        let invoices = if verified.is_sound() { recounted(context, &path)? } else { Vec::new() };
-        context.out.record(&json!({
-            "file": path.display().to_string(),
-            "rows": verified.rows,
-            "pagesSound": verified.pages_sound,
-            "corrupt": corrupt,
-            "invoices": invoices,
-            "log": {
-                "since": chained.start,
-                "records": chained.records,
-                "checkpoint": chained.checkpoint(),
-                "broken": chained.broken.map(|broken| json!({ "sequence": broken.seq, "fault": broken.fault.as_str() })),
-            },
-        }))?;
-        let restore = "put the last backup in its place, and keep this file";
-        if let Some(broken) = chained.broken {
-            let told = format!("the log was changed: sequence {} is {}", broken.seq, broken.fault.as_str());
-            return Err(Failure::new(Exit::Failed, told).mend(restore));
-        }
-        if !verified.is_sound() {
-            let told = format!("{} damaged rows in {}", verified.corrupt.len(), path.display());
-            return Err(Failure::new(Exit::Failed, told).mend(restore));
-        }
-        if !invoices.is_empty() {
-            let told = format!("{} invoices in {} differ from their lines", invoices.len(), path.display());
-            return Err(Failure::new(Exit::Failed, told).mend("look at their lines: bursar invoices lines ID"));
-        }
-        if let Some(checkpoint) = &self.checkpoint {
-            holds(&path, checkpoint)?;
-        }
-        Ok(Exit::Done)
+        context.out.record(&verified)?;
+        judge(&verified, &path, checkpoint)
     }
 }
 
-/// Whether the chain of a store still goes through a checkpoint kept elsewhere.
-fn holds(path: &Path, checkpoint: &str) -> Result<(), Failure> {
-    let read = checkpoint.trim().split_once(':').and_then(|(seq, hash)| Some((seq.parse::<u64>().ok()?, hash)));
-    let Some((seq, hash)) = read else {
-        let told = format!("--checkpoint {checkpoint:?} is no SEQUENCE:HASH");
-        return Err(Failure::usage(told).mend("`bursar activity checkpoint` tells the present one"));
-    };
-    let store = Store::open(path, &tables::ALL, Options::default())?;
-    let known = store.chained_at(seq);
-    store.close();
-    let same = known?.is_some_and(|known| hex(&known).eq_ignore_ascii_case(hash));
-    if same {
-        return Ok(());
+/// Verifies a file that nobody has open.
+fn alone(context: &Context, path: &Path, bar: &ProgressBar, held: Option<u64>) -> Result<Value, Failure> {
+    let verified = Store::verify_file(path, &tables::ALL, &mut |rows| bar.set_position(rows))?;
+    let corrupt: Vec<_> = verified.corrupt.iter().map(|(table, key)| json!({ "table": table, "key": key })).collect();
+    let (mut invoices, mut held_hash) = (Vec::new(), None);
+    if verified.is_sound() {
+        let store = Store::open(path, &tables::ALL, Options::default())?;
+        let bar = counting(context, "months of invoices counted");
+        let counted = store.begin_durable().map_err(Into::into);
+        let counted = counted.and_then(|mut tx| invoices::recount(&mut tx, &mut |months| bar.set_position(months)));
+        bar.finish_and_clear();
+        let known = held.map(|seq| store.chained_at(seq)).transpose();
+        store.close();
+        invoices = counted.map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+        held_hash = known?.flatten();
+    }
+    let chained = verified.chained;
+    Ok(json!({
+        "file": path.display().to_string(),
+        "rows": verified.rows,
+        "pagesSound": verified.pages_sound,
+        "corrupt": corrupt,
+        "invoices": invoices,
+        "log": chained.to_json(held_hash),
+    }))
+}
+
+/// What a report comes to.
+fn judge(verified: &Value, path: &Path, checkpoint: Option<(u64, &str)>) -> Outcome {
+    let restore = "put the last backup in its place, and keep this file";
+    let log = &verified["log"];
+    if let Some(seq) = log["broken"]["sequence"].as_u64() {
+        let told =
+            format!("the log was changed: sequence {seq} is {}", log["broken"]["fault"].as_str().unwrap_or("odd"));
+        return Err(Failure::new(Exit::Failed, told).mend(restore));
+    }
+    let damaged = verified["corrupt"].as_array().map_or(0, Vec::len);
+    if damaged > 0 || verified["pagesSound"] == false {
+        let told = format!("{damaged} damaged rows in {}", path.display());
+        return Err(Failure::new(Exit::Failed, told).mend(restore));
+    }
+    let differing = verified["invoices"].as_array().map_or(0, Vec::len);
+    if differing > 0 {
+        let told = format!("{differing} invoices in {} differ from their lines", path.display());
+        return Err(Failure::new(Exit::Failed, told).mend("look at their lines: bursar invoices lines ID"));
+    }
+    let Some((seq, hash)) = checkpoint else { return Ok(Exit::Done) };
+    if log["held"].as_str().is_some_and(|known| known.eq_ignore_ascii_case(hash)) {
+        return Ok(Exit::Done);
     }
     let told = format!("the log was rewritten: it does not go through the checkpoint of sequence {seq}");
     Err(Failure::new(Exit::Failed, told).mend("what was written since the backup before it cannot be trusted"))
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// A checkpoint kept elsewhere, as `bursar activity checkpoint` tells it.
+fn read_checkpoint(text: &str) -> Result<(u64, &str), Failure> {
+    let read = text.trim().split_once(':').and_then(|(seq, hash)| Some((seq.parse::<u64>().ok()?, hash)));
+    read.ok_or_else(|| {
+        let told = format!("--checkpoint {text:?} is no SEQUENCE:HASH");
+        Failure::usage(told).mend("`bursar activity checkpoint` tells the present one")
+    })
 }

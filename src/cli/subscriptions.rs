@@ -24,7 +24,17 @@ pub(crate) enum Verb {
     /// Propose another number of seats
     Quantity(Quantity),
     /// Propose the renewal at the end of the term
-    Renew(Renew),
+    Renew(Planned),
+    /// Propose to activate what waits for its publisher
+    Activate(Plain),
+    /// Propose to make a trial a paid subscription
+    Convert(Planned),
+    /// Propose what the next term has different; nothing takes it back
+    Schedule(Planned),
+    /// Propose another billing plan from the next billing cycle
+    BillingPlan(BillingPlan),
+    /// Propose to end what is paid by use
+    Deprovision(Plain),
     /// Everything that happened to one, oldest last
     Story(Story),
     /// Set a label, or remove it with an empty value
@@ -81,18 +91,55 @@ pub(crate) struct Quantity {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Renew {
+pub(crate) struct Planned {
     /// The subscription
     id: String,
-    /// Seats of the next term
+    /// Seats
     #[arg(long)]
     quantity: Option<i64>,
-    /// Length of the next term, P1M or P1Y
+    /// Length of the term, P1M or P1Y
     #[arg(long, value_name = "DURATION")]
     term: Option<String>,
-    /// Billing cycle of the next term
+    /// Billing cycle
     #[arg(long)]
     billing: Option<String>,
+    /// Another offer: a GUID, or product:sku:availability
+    #[arg(long)]
+    offer: Option<String>,
+    /// The last day of the term, where it is to end with another
+    #[arg(long, value_name = "DATE")]
+    until: Option<String>,
+    /// Why, in your words
+    #[arg(long, default_value = "")]
+    why: String,
+}
+
+impl Planned {
+    fn body(self, kind: &str) -> (String, Value) {
+        let mut body = json!({ "kind": kind, "why": self.why });
+        let members = [
+            ("quantity", self.quantity.map(Value::from)),
+            ("termDuration", self.term.map(Value::from)),
+            ("billingCycle", self.billing.map(Value::from)),
+            ("offerId", self.offer.map(Value::from)),
+            ("customTermEndDate", self.until.map(Value::from)),
+        ];
+        for (name, value) in members {
+            if let Some(value) = value {
+                body[name] = value;
+            }
+        }
+        (self.id, body)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BillingPlan {
+    /// The subscription
+    id: String,
+    /// monthly, annual, ...
+    #[arg(value_name = "CYCLE")]
+    billing: String,
     /// Why, in your words
     #[arg(long, default_value = "")]
     why: String,
@@ -135,16 +182,14 @@ impl Verb {
             Verb::Quantity(Quantity { id, quantity, why }) => {
                 (id, json!({ "kind": "quantity", "quantity": quantity, "why": why }))
             }
-            Verb::Renew(Renew { id, quantity, term, billing, why }) => {
-                let mut body = json!({ "kind": "renewal", "why": why });
-                let given = [("quantity", quantity.map(Value::from)), ("termDuration", term.map(Value::from))];
-                for (name, value) in given.into_iter().chain([("billingCycle", billing.map(Value::from))]) {
-                    if let Some(value) = value {
-                        body[name] = value;
-                    }
-                }
-                (id, body)
+            Verb::Renew(planned) => planned.body("renewal"),
+            Verb::Activate(Plain { id, why }) => (id, json!({ "kind": "activation", "why": why })),
+            Verb::Convert(planned) => planned.body("conversion"),
+            Verb::Schedule(planned) => planned.body("schedule"),
+            Verb::BillingPlan(BillingPlan { id, billing, why }) => {
+                (id, json!({ "kind": "billing_plan", "billingCycle": billing, "why": why }))
             }
+            Verb::Deprovision(Plain { id, why }) => (id, json!({ "kind": "deprovision", "why": why })),
         };
         propose(context, &id, &body).await
     }

@@ -1,7 +1,8 @@
 //! `bursar terms`: what the commerce terms say, about nobody's subscription in particular.
 
 use bursar::app;
-use bursar::domain::terms::Terms;
+use bursar::domain::calendar;
+use bursar::domain::terms::{DatedBy, Terms, Told};
 use bursar::engine::api;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -41,12 +42,21 @@ pub(crate) struct Quote {
     /// monthly, annual, one_time or none
     #[arg(long)]
     billing: String,
+    /// The ISO code of the country of the customer's bill, for its laws
+    #[arg(long)]
+    country: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Show {
     /// The family; all of them without
     family: Option<String>,
+    /// Only the rows in force for what is bought or done then: a day or an instant
+    #[arg(long, value_name = "DATE")]
+    at: Option<String>,
+    /// As the laws of this country have them (ISO code of the customer's bill)
+    #[arg(long)]
+    country: Option<String>,
 }
 
 impl Verb {
@@ -60,10 +70,13 @@ impl Verb {
 
 impl Quote {
     async fn run(&self, context: &Context) -> Outcome {
-        let body = json!({
+        let mut body = json!({
             "family": self.family, "purchased": self.purchased, "asked": self.asked, "price": self.price,
             "quantity": self.quantity, "term": self.term, "billing": self.billing,
         });
+        if let Some(country) = &self.country {
+            body["country"] = country.clone().into();
+        }
         let answer =
             context.ask(super::connect::Access::Look, axum::http::Method::POST, "/v1/terms/quote", Some(&body)).await?;
         if context.out.format != Format::Table {
@@ -80,8 +93,30 @@ impl Quote {
                 out.push_str(&format!("  {label:7} {value}\n"));
             }
         }
+        if let Some(row) = answer.get("row").filter(|row| row.is_object()) {
+            out.push_str(&format!("  because {} of {}\n", text("row.says"), text("row.table")));
+            let (from, until) = (text("row.from"), text("row.until"));
+            if !from.is_empty() || !until.is_empty() {
+                out.push_str(&format!("  dated   {} by {}\n", dates(&from, &until), text("row.datedBy")));
+            }
+            let source = plain(cell(row, "source"));
+            let written = format!("{}:{}", text("row.file"), text("row.line"));
+            out.push_str(&format!(
+                "  written {}\n",
+                if source.is_empty() { written } else { format!("{written}, from {source}") }
+            ));
+        }
         context.out.text(&out)?;
         Ok(Exit::Done)
+    }
+}
+
+fn dates(from: &str, until: &str) -> String {
+    match (from, until) {
+        ("", "") => "always".to_owned(),
+        (from, "") => format!("from {from}"),
+        ("", until) => format!("until {until}"),
+        (from, until) => format!("from {from} until {until}"),
     }
 }
 
@@ -99,9 +134,44 @@ impl Show {
                 .map_or_else(|| format!("there are {}", known.join(", ")), |near| format!("did you mean {near}?"));
             return Err(Failure::new(Exit::NotFound, format!("there are no terms of {family:?}")).mend(&hint));
         }
+        if self.at.is_some() || self.country.is_some() || context.out.format != Format::Table {
+            return self.rows(context, &terms, family);
+        }
         for (path, text) in texts {
             context.out.text(&format!("# {path}\n{}\n", plain_lines(text.trim_end())))?;
         }
+        Ok(Exit::Done)
+    }
+
+    /// The rows in force, each with its rule, its source and its place.
+    fn rows(&self, context: &Context, terms: &std::sync::Arc<Terms>, family: &str) -> Outcome {
+        let at = self.at.as_deref().map(calendar::day_or_instant).transpose();
+        let at = at.map_err(|refusal| Failure::usage(refusal.message))?;
+        let there = terms.in_country(&self.country.as_deref().unwrap_or_default().to_ascii_uppercase());
+        let told = there.family(family).told();
+        let held: Vec<&Told> = told.iter().filter(|told| at.is_none_or(|at| told.holds(at))).collect();
+        if context.out.format == Format::Table {
+            let line = |told: &&Told| {
+                let source = if told.source.is_empty() { "-" } else { told.source.as_str() };
+                let place = format!("{}:{}", told.place.file, told.place.line);
+                let by = if told.dated_by == DatedBy::Always { "" } else { told.dated_by.as_str() };
+                let when = [by, &told.when()].join(" ");
+                plain(format!("{:10} {:12} {}: {} [{source}; {place}]", told.rule, told.table, when.trim(), told.says))
+            };
+            context.out.text(&held.iter().map(|told| line(told) + "\n").collect::<String>())?;
+            return Ok(Exit::Done);
+        }
+        let rows: Vec<Value> = held
+            .iter()
+            .map(|told| {
+                json!({
+                    "rule": told.rule, "table": told.table, "datedBy": told.dated_by.as_str(),
+                    "from": told.from.map(calendar::show), "until": told.until.map(calendar::show), "says": told.says,
+                    "source": told.source, "file": told.place.file, "line": told.place.line,
+                })
+            })
+            .collect();
+        context.out.record(&json!({ "family": family, "at": at.map(calendar::show), "rows": rows }))?;
         Ok(Exit::Done)
     }
 

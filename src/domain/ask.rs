@@ -2,7 +2,7 @@
 //! door (HTTP, command line, scripts, tests) reads into this and asks it for the change.
 
 use super::change::{Amendments, Reason};
-use super::{Change, Kind, Refusal, Subscription};
+use super::{Change, Instant, Kind, Refusal, Subscription};
 
 /// What may be said beside a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -120,20 +120,17 @@ impl Ask {
         Ok(())
     }
 
-    /// The change, of this subscription.
+    /// The change; a renewal is for the term that ends then.
     ///
     /// # Errors
     /// As [`Ask::fits`]; `not_renewable` for a renewal of what has no term.
-    pub fn change(&self, kind: Kind, subscription: &Subscription) -> Result<Change, Refusal> {
+    pub fn change(&self, kind: Kind, term_end: Option<Instant>) -> Result<Change, Refusal> {
         self.fits(kind).map_err(|(_, refusal)| refusal)?;
         let reason = || self.reason.ok_or_else(|| missing(Member::Reason));
         Ok(match kind {
             Kind::Renewal => {
                 let none = || Refusal::new("not_renewable", "it has no term that could be renewed");
-                Change::Renewal {
-                    term_end: subscription.standing.term_end.ok_or_else(none)?,
-                    amendments: self.plan.clone(),
-                }
+                Change::Renewal { term_end: term_end.ok_or_else(none)?, amendments: self.plan.clone() }
             }
             Kind::Suspension => Change::Suspension { reason: reason()? },
             Kind::Reactivation => Change::Reactivation {},

@@ -167,6 +167,17 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
+/// Reads an instant, or a day such as `2021-09-27`, which is its first instant in UTC.
+///
+/// # Errors
+/// `bad_date`.
+pub fn day_or_instant(text: &str) -> Result<Instant, Refusal> {
+    match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        Ok(day) => Ok(day.and_time(chrono::NaiveTime::MIN).and_utc()),
+        Err(_) => instant(text),
+    }
+}
+
 /// A day such as `2027-03-01`, or the UTC day of an instant.
 ///
 /// # Errors

@@ -117,9 +117,21 @@ impl Cart {
         self.expiration_timestamp.is_some_and(|at| at <= now)
     }
 
-    /// Numbers the lines, add-ons counted, and puts lines that are billed alike into one group unless they name one.
+    /// Numbers the lines, add-ons counted.
     pub fn number(&mut self) {
         let mut next = 0;
+        for line in &mut self.line_items {
+            line.id = next;
+            next += 1;
+            for add_on in &mut line.addon_items {
+                add_on.id = next;
+                next += 1;
+            }
+        }
+    }
+
+    /// Puts lines that are billed alike into one group, unless they name one; an add-on is in its base's.
+    pub fn group(&mut self) {
         let mut groups: Vec<(String, Option<Currency>)> = Vec::new();
         for line in &mut self.line_items {
             let alike = (line.billing_cycle.clone(), line.currency_code);
@@ -130,14 +142,8 @@ impl Cart {
             if line.order_group.is_empty() {
                 line.order_group = place.to_string();
             }
-            line.id = next;
-            next += 1;
-            for add_on in &mut line.addon_items {
-                add_on.id = next;
-                next += 1;
-                if add_on.order_group.is_empty() {
-                    add_on.order_group.clone_from(&line.order_group);
-                }
+            for add_on in line.addon_items.iter_mut().filter(|add_on| add_on.order_group.is_empty()) {
+                add_on.order_group.clone_from(&line.order_group);
             }
         }
     }

@@ -3,7 +3,6 @@
 //! Pure: the customer, what they own, the item and the instant come in; reasons come out. Nothing here names a family;
 //! what differs between families stands in `policies/markets/selling.toml`.
 
-pub mod coterm;
 pub mod eligibility;
 pub mod offers;
 pub mod plans;

@@ -18,6 +18,7 @@ mod dues;
 mod period;
 mod purchase;
 mod quote;
+mod refunds;
 mod schedule;
 mod seats;
 mod suspension;
@@ -29,8 +30,9 @@ pub use charges::at_price;
 pub use charges::price_of_cycle;
 pub use dues::{Due, dues};
 pub use period::{Plan, begin, open_window, plan_after};
-pub use purchase::{lapse, pending};
-pub use quote::{quote, quote_among, terms_quote};
+pub use purchase::{activation_link, lapse, pending};
+pub use quote::{quote, quote_among, refundable_quantity, terms_quote};
+pub use refunds::{RefundUntil, refunds_until, window_of};
 pub use term_end::{charge_cycle, deletion_at, deny_renewal, end_term, renew, renew_among, step};
 
 use quote::Asked;
@@ -165,6 +167,9 @@ impl Asked<'_> {
             }
             Change::Reactivation {} => {
                 let (standing, line) = self.resumed()?;
+                if line.is_some() && seats::whole_cycle(self.family) {
+                    edit(&mut next, |profile| seats::charged_from(&standing, &mut profile.seat_batches, self.now));
+                }
                 lines.extend(line);
                 next.standing = super::subscription::Standing { generation: next.standing.generation, ..standing };
                 become_(&mut next, Status::Active, self.now)?;

@@ -5,7 +5,9 @@
 
 pub mod activation;
 pub mod ask;
+pub mod audit;
 pub mod calendar;
+pub mod cancellation;
 pub mod cart;
 pub mod catalog;
 pub mod change;

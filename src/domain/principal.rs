@@ -69,11 +69,12 @@ impl<'de> Deserialize<'de> for Principal {
 }
 
 /// The nouns that a `NOUN.read` grant names.
-pub const READ_NOUNS: [&str; 21] = [
+pub const READ_NOUNS: [&str; 22] = [
     "tenants",
     "products",
     "subscriptions",
     "orders",
+    "carts",
     "requests",
     "decisions",
     "runs",

@@ -281,6 +281,9 @@ impl Product {
         for (cycle, from) in &above.billing_cycles_from {
             self.billing_cycles_from.entry(cycle.clone()).or_insert(*from);
         }
+        if let (None, Some(kind)) = (self.extra.get("productType"), above.extra.get("productType")) {
+            self.extra.insert("productType".to_owned(), kind.clone());
+        }
         for (name, text) in &above.attributes {
             self.attributes.entry(name.clone()).or_insert_with(|| text.clone());
         }
@@ -289,8 +292,8 @@ impl Product {
 
     /// Whether a subscription's offer is this or lies below it, `p:s` above `p:s:a`.
     pub fn holds(known: &str, offer: &str) -> bool {
-        let offer = offer.to_lowercase();
-        offer == known || (offer.starts_with(known) && offer.as_bytes().get(known.len()) == Some(&b':'))
+        let (known, offer) = (known.to_lowercase(), offer.to_lowercase());
+        offer == known || (offer.starts_with(&known) && offer.as_bytes().get(known.len()) == Some(&b':'))
     }
 }
 

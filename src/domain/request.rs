@@ -103,6 +103,17 @@ pub enum Upstream {
     Differs,
 }
 
+impl Upstream {
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Upstream::Pending => "pending",
+            Upstream::Confirmed => "confirmed",
+            Upstream::Differs => "differs",
+        }
+    }
+}
+
 /// A proposed change and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

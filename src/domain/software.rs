@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::catalog::selling::{BenefitRule, Selling};
+use super::product::Product;
 use super::subscription::Status;
 use super::{Instant, OrderId, Principal, Refusal, Subscription, SubscriptionId, TenantId};
 
@@ -205,42 +207,37 @@ fn offered_one(name: &str, offered: &[String], wanted: &str) -> Result<String, R
     })
 }
 
-/// Whether and how a licence covered by Software Assurance may be used in Azure (AHB).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What a licence gives beside itself (AHB): a row of the rules of selling, as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct HybridBenefit {
-    /// The edition the benefit is given for: `datacenter` or `standard`.
-    pub edition: String,
-    /// Whether the licence is covered by Software Assurance: without it there is no benefit.
-    pub software_assurance: bool,
-    /// What the edition lets one do with the licence: `convert`, `reuse`, or both.
-    pub uses: Vec<String>,
-    /// The rate that virtual machines are then paid at.
+pub struct Benefit {
+    /// The rule's id.
+    pub rule: String,
+    /// Its word: `azure_hybrid_benefit`.
+    pub name: String,
+    /// How the licence is used for it: `reuse`, `convert`.
+    #[serde(rename = "use")]
+    pub used: String,
+    /// What it is for.
+    pub covers: String,
+    /// The rate that is paid there.
     pub rate: String,
-    /// How much of a virtual machine's price is saved at the most, in percent.
-    pub saving_up_to_percent: u8,
+    /// Percent that are saved, at most.
+    pub maximum_saving_percent: u32,
 }
 
-impl HybridBenefit {
-    /// The benefit of an edition covered by Software Assurance, or none.
-    ///
-    /// # Errors
-    /// `bad_benefit` for an edition or a use that the benefit does not know.
-    pub fn new(edition: &str, software_assurance: bool, uses: &[&str]) -> Result<Self, Refusal> {
-        let edition = edition.to_lowercase();
-        let known = ["datacenter", "standard"].contains(&edition.as_str());
-        let uses: Vec<String> = uses.iter().map(|one| one.to_lowercase()).collect();
-        let meant = !uses.is_empty() && uses.iter().all(|one| ["convert", "reuse"].contains(&one.as_str()));
-        if !known || !meant {
-            let message = "the benefit is of the edition datacenter or standard, to convert or to reuse a licence";
-            return Err(Refusal::new("bad_benefit", message).by_rule("AHB"));
-        }
-        Ok(Self { edition, software_assurance, uses, rate: "base_compute".to_owned(), saving_up_to_percent: 40 })
-    }
-
-    /// Whether it can be used.
-    pub fn holds(&self) -> bool {
-        self.software_assurance
+impl Benefit {
+    /// The benefits of a product.
+    pub fn of(selling: &Selling, product: &Product) -> Vec<Benefit> {
+        let shown = |row: &BenefitRule| Benefit {
+            rule: row.rule.clone(),
+            name: row.name.clone(),
+            used: row.used.clone(),
+            covers: row.covers.clone(),
+            rate: row.rate.clone(),
+            maximum_saving_percent: row.maximum_saving_percent,
+        };
+        selling.benefits_of(product).map(shown).collect()
     }
 }
 
@@ -261,9 +258,6 @@ pub struct Sheet {
     /// What its keys and downloads can be chosen by (K-sel).
     #[serde(default)]
     pub options: Options,
-    /// The Azure Hybrid Benefit of its licences (AHB).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub azure_hybrid_benefit: Option<HybridBenefit>,
 }
 
 impl Sheet {
@@ -403,9 +397,9 @@ pub struct Software {
     /// How it is installed, where that is told somewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub installation_instructions_url: Option<String>,
-    /// The Azure Hybrid Benefit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub azure_hybrid_benefit: Option<HybridBenefit>,
+    /// What the licence gives beside itself, such as the Azure Hybrid Benefit (AHB).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub benefits: Vec<Benefit>,
 }
 
 impl Software {
@@ -436,7 +430,7 @@ impl Software {
             delivered: entitlement.filter(|_| shown).map(|known| known.delivered.clone()).unwrap_or_default(),
             options: sheet.options.clone(),
             installation_instructions_url: sheet.installation_instructions_url.clone(),
-            azure_hybrid_benefit: sheet.azure_hybrid_benefit.clone().filter(HybridBenefit::holds),
+            benefits: Vec::new(),
         }
     }
 }

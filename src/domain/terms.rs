@@ -134,7 +134,26 @@ impl Family {
         told.extend(self.suspension.iter().map(Told::of));
         told.extend(self.quantity.iter().map(Told::of));
         told.extend(self.after_term.iter().map(Told::of));
+        told.extend(self.activation.iter().map(Told::of));
+        told.extend(self.trial.iter().map(Told::of));
+        told.extend(self.add_on.iter().map(Told::of));
+        told.extend(self.coterm.iter().map(Told::of));
+        told.extend(self.schedule.iter().map(Told::of));
+        told.extend(self.billing_plans.iter().map(Told::of));
+        told.extend(self.deprovision.iter().map(Told::of));
         told
+    }
+
+    /// The row of a rule for what was bought at an instant: the dated row, or the table whose rule it is.
+    pub fn row_of(&self, rule: &str, purchased: Instant) -> Option<Told> {
+        let named = |told: &Told| told.rule == rule && (told.holds(purchased) || told.dated_by != DatedBy::Purchase);
+        let none = self.cancellation.as_ref().filter(|table| table.none == rule).map(Told::of);
+        self.windows_told(rule, purchased).or(none).or_else(|| self.told().into_iter().find(named))
+    }
+
+    fn windows_told(&self, rule: &str, purchased: Instant) -> Option<Told> {
+        let mut named = self.windows.iter().map(Told::of).filter(|told| told.rule == rule);
+        named.clone().find(|told| told.holds(purchased)).or_else(|| named.next_back())
     }
 
     /// How a charge type is cut.

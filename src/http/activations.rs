@@ -11,6 +11,7 @@ use super::reply::{Call, Reply};
 use super::{Doors, json};
 use crate::domain::activation::{self, Activation};
 use crate::domain::selection::Schema;
+use crate::domain::support::Contact;
 use crate::domain::{Instant, Span, SubscriptionId, TenantId, calendar};
 use crate::json::Value;
 use crate::ops::activations::{self, Told};
@@ -128,6 +129,26 @@ pub(super) async fn moved(
     call.act(&doors, &body, move |work| {
         let after = activations::moved(work, tenant, &device, &product, at, subscription)?;
         Ok(Reply::ok(shown(&after, work.now)))
+    })
+    .await
+}
+
+/// `POST /v1/customers/{tenant}/activations/help`: a technical presales and deployment request (K-help).
+pub(super) async fn help(
+    State(doors): State<Doors>,
+    Path(tenant): Path<String>,
+    call: Call,
+    body: Bytes,
+) -> Result<Reply, Problem> {
+    let tenant: TenantId = tenant.parse()?;
+    let read = Object::read(&body, &["name", "email", "phone", "note"])?;
+    let text = |name: &str| read.text(name).map(|text| text.unwrap_or_default().to_owned());
+    let contact = Contact { name: text("name")?, email: text("email")?, phone: text("phone")? };
+    let note = text("note")?;
+    call.act(&doors, &body, move |work| {
+        let opened = activations::ask_for_help(work, tenant, contact.clone(), &note)?;
+        let place = format!("/v1/support/{}", opened.id);
+        Ok(Reply::ok(json::shown(&opened)).status(201).location(place).generation(opened.generation))
     })
     .await
 }

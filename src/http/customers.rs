@@ -9,16 +9,17 @@ use super::problem::Problem;
 use super::reply::{Call, Reply, fresh};
 use super::requests::said_no;
 use super::{Doors, json};
-use crate::domain::change::Reason;
+use crate::domain::change::{Amendments, Reason};
 use crate::domain::request::Outcome;
-use crate::domain::selection::{ORDERS, SUBSCRIPTIONS, Schema, TENANTS};
+use crate::domain::selection::{SUBSCRIPTIONS, Schema, TENANTS};
 use crate::domain::terms::listed;
-use crate::domain::{Change, OrderId, Refusal, Subscription, SubscriptionId, TenantId};
+use crate::domain::{Change, Refusal, Subscription, SubscriptionId, TenantId};
 use crate::json::Value;
-use crate::ops::{self, Work, catalog, requests, subscriptions, tenants};
-use crate::partner_center::{customers, orders_write, subscriptions_write, write};
+use crate::ops::{self, Work, requests, subscriptions, tenants};
+use crate::partner_center::{customers, instructions, subscriptions_write, write};
 use crate::store::records::Page;
 
+pub(super) mod below;
 mod shown;
 
 /// One page of Partner Center's collections: `{totalCount, items, links, attributes}`.
@@ -29,6 +30,12 @@ pub(super) fn collection<T>(listing: &Listing, path: &str, page: Page<T>, show: 
     links.extend(next.as_deref().map(|next| ("next", next)));
     let count = items.len();
     reply(&write::collection(items, count, &links))
+}
+
+/// A whole collection at once.
+fn collection_of(path: &str, items: Vec<Value>) -> Reply {
+    let count = items.len();
+    reply(&write::collection(items, count, &[("self", path)]))
 }
 
 /// Numbers of Partner Center's JSON are exact; they are kept so.
@@ -92,7 +99,7 @@ pub(super) fn exists(work: &Work, tenant: TenantId) -> ops::Result<()> {
     if work.reaches(tenant) { Ok(()) } else { Err(ops::not_found("tenant", &tenant)) }
 }
 
-fn in_their_json(work: &mut Work, subscription: &Subscription) -> ops::Result<Value> {
+pub(super) fn in_their_json(work: &mut Work, subscription: &Subscription) -> ops::Result<Value> {
     let shown = shown::shown(work, subscription)?;
     Ok(subscriptions_write::subscription(subscription, &shown))
 }
@@ -116,41 +123,6 @@ pub(super) async fn show_subscription(
     Ok(found.await?)
 }
 
-/// `GET /v1/customers/{tenant}/orders`
-pub(super) async fn list_orders(
-    State(doors): State<Doors>,
-    Path(text): Path<String>,
-    call: Call,
-    pairs: Pairs,
-) -> Result<Reply, Problem> {
-    let tenant: TenantId = text.parse()?;
-    let listing = below(&doors, &ORDERS, tenant, pairs)?;
-    let found = doors.app.look(call.rights, move |work| {
-        let key = |order: &crate::domain::order::Order| catalog::key_of(order);
-        let page = super::lists::selected(
-            work,
-            &listing,
-            |work, after, limit| catalog::orders(work, tenant, after, limit),
-            key,
-        )?;
-        let path = format!("/customers/{tenant}/orders");
-        Ok(collection(&listing, &path, page, |order| orders_write::order(&order, "")))
-    });
-    Ok(found.await?)
-}
-
-/// `GET /v1/customers/{tenant}/orders/{id}`
-pub(super) async fn show_order(
-    State(doors): State<Doors>,
-    Path((tenant, id)): Path<(String, String)>,
-    call: Call,
-) -> Result<Reply, Problem> {
-    let tenant: TenantId = tenant.parse()?;
-    let id = OrderId(id);
-    let order = doors.app.look(call.rights, move |work| catalog::order(work, tenant, &id)).await?;
-    Ok(reply(&orders_write::order(&order, "")))
-}
-
 /// What a PATCH asks for.
 #[derive(Debug, Clone, Default)]
 struct Patch {
@@ -165,6 +137,8 @@ enum Wish {
     Status(String),
     AutoRenew(bool),
     Quantity(i64),
+    NextTerm(Value),
+    NextCharge(Value),
 }
 
 fn read_patch(body: &Bytes) -> Result<Patch, Problem> {
@@ -182,6 +156,8 @@ fn read_patch(body: &Bytes) -> Result<Patch, Problem> {
             "autorenewenabled" => {
                 patch.changes.push(Wish::AutoRenew(value.as_bool().ok_or_else(|| expected("true or false"))?));
             }
+            "schedulednextterminstructions" => patch.changes.push(Wish::NextTerm(value)),
+            "nextchargeinstructions" => patch.changes.push(Wish::NextCharge(value)),
             "quantity" => patch.changes.push(Wish::Quantity(integer(&value, &name)?)),
             "friendlyname" => {
                 patch.friendly_name = Some(value.as_str().ok_or_else(|| expected("a text"))?.to_owned());
@@ -215,10 +191,11 @@ fn apply(work: &mut Work, before: &Subscription, patch: &Patch) -> ops::Result<R
     unchanged(&shown, &patch.others)?;
     let mut wished = Vec::new();
     for wish in &patch.changes {
-        wished.extend(wish.change(before)?);
+        wished.extend(wish.change(before, &shown)?);
     }
     if wished.len() > 1 {
-        let message = "status, autoRenewEnabled and quantity are changed one at a time: each is decided by itself";
+        let message =
+            "status, autoRenewEnabled, quantity and instructions are changed one at a time: each is decided by itself";
         return Err(Refusal::new("invalid_patch", message).into());
     }
     if let Some(name) = patch.friendly_name.as_ref().filter(|name| **name != before.profile.friendly_name) {
@@ -243,7 +220,7 @@ fn apply(work: &mut Work, before: &Subscription, patch: &Patch) -> ops::Result<R
 
 impl Wish {
     /// The change it means, if it changes anything.
-    fn change(&self, before: &Subscription) -> ops::Result<Option<Change>> {
+    fn change(&self, before: &Subscription, shown: &Value) -> ops::Result<Option<Change>> {
         let standing = &before.standing;
         Ok(match self {
             Wish::AutoRenew(enabled) => {
@@ -251,6 +228,21 @@ impl Wish {
             }
             Wish::Quantity(quantity) => {
                 (*quantity != standing.quantity).then_some(Change::Quantity { quantity: *quantity })
+            }
+            Wish::NextTerm(value) if is_shown(shown, "scheduledNextTermInstructions", value) => None,
+            Wish::NextCharge(value) if is_shown(shown, "nextChargeInstructions", value) => None,
+            Wish::NextTerm(Value::Null) => Some(Change::Schedule { instructions: Amendments::default() }),
+            Wish::NextTerm(value) => {
+                let object = || Refusal::new("schema", "scheduledNextTermInstructions is an object or null");
+                let instructions = instructions::next_term(value, &before.profile.offer_id).ok_or_else(object)?;
+                Some(Change::Schedule { instructions })
+            }
+            Wish::NextCharge(Value::Null) => {
+                Some(Change::BillingPlan { billing_cycle: before.profile.billing_cycle.clone() })
+            }
+            Wish::NextCharge(value) => {
+                let cycle = || Refusal::new("schema", "nextChargeInstructions name the billingCycle of their product");
+                Some(Change::BillingPlan { billing_cycle: instructions::next_charge(value).ok_or_else(cycle)? })
             }
             Wish::Status(word) if word == standing.status.as_str() => None,
             Wish::Status(word) => Some(match word.as_str() {
@@ -264,6 +256,11 @@ impl Wish {
             }),
         })
     }
+}
+
+/// Whether a value is sent back as it is shown.
+fn is_shown(shown: &Value, name: &str, value: &Value) -> bool {
+    shown.get_any_case(name).map_or(value.is_null(), |known| same(known, value))
 }
 
 /// Fields that nobody may change are welcome as they are.

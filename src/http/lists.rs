@@ -81,6 +81,17 @@ impl Listing {
             }
             Problem::from(refusal)
         })?;
+        Listing::of(doors, noun, selection, limit, cursor)
+    }
+
+    /// A list of what a selection holds: so many at a time, from where a cursor ended.
+    pub(super) fn of(
+        doors: &Doors,
+        noun: &'static Schema,
+        selection: Selection,
+        limit: usize,
+        cursor: Option<String>,
+    ) -> Result<Listing, Problem> {
         let mut seal = blake3::Hasher::new_derive_key("bursar 2026 cursor of a list");
         for part in [&doors.app.store().id()[..], noun.noun.as_bytes(), selection.to_string().as_bytes()] {
             seal.update(&(part.len() as u64).to_le_bytes());

@@ -17,8 +17,12 @@ use crate::domain::ids::Noun;
 use problem::Problem;
 
 mod activations;
+mod activity;
 pub mod auth;
 mod body;
+mod cancellations;
+mod carts;
+mod catalog;
 mod clock;
 mod customers;
 mod exchange;
@@ -30,6 +34,7 @@ mod invoices;
 mod json;
 mod library;
 pub mod lists;
+mod orders;
 mod prices;
 pub mod problem;
 mod records;
@@ -39,6 +44,7 @@ mod requests;
 mod roles;
 pub mod routes;
 mod software;
+mod store;
 mod subscriptions;
 mod support;
 mod tenants;
@@ -61,6 +67,7 @@ pub fn router(app: App) -> Router {
     commerce()
         .merge(software_routes())
         .merge(support_requests())
+        .merge(shop())
         .merge(records())
         .merge(machinery())
         .route_layer(from_fn_with_state(doors.clone(), auth::authenticate))
@@ -84,6 +91,7 @@ fn commerce() -> Router<Doors> {
         .route("/v1/subscriptions/{id}/quote", get(subscriptions::quote))
         .route("/v1/subscriptions/{id}/labels/{name}", put(subscriptions::label).delete(subscriptions::unlabel))
         .route("/v1/subscriptions/{id}/requests", post(requests::propose))
+        .route("/v1/cancellations", post(cancellations::ask))
         .route("/v1/requests", get(requests::list))
         .route("/v1/requests/{id}", get(requests::show))
         .route("/v1/requests/{id}/approve", post(requests::approve))
@@ -93,8 +101,14 @@ fn commerce() -> Router<Doors> {
         .route("/v1/customers/{tenant}", get(customers::show))
         .route("/v1/customers/{tenant}/subscriptions", get(customers::list_subscriptions))
         .route("/v1/customers/{tenant}/subscriptions/{id}", get(customers::show_subscription).patch(customers::patch))
-        .route("/v1/customers/{tenant}/orders", get(customers::list_orders))
-        .route("/v1/customers/{tenant}/orders/{id}", get(customers::show_order))
+        .route("/v1/customers/{tenant}/subscriptions/{id}/addons", get(customers::below::add_ons))
+        .route("/v1/customers/{tenant}/subscriptions/{id}/conversions", post(customers::below::convert))
+        .route("/v1/customers/{tenant}/subscriptions/{id}/provisioningstatus", get(customers::below::provisioning))
+        .route("/v1/customers/{tenant}/subscriptions/{id}/activationlinks", get(customers::below::activation_links))
+        .route(
+            "/v1/customers/{tenant}/orders/{id}/lineitems/{line}/activationlinks",
+            get(customers::below::activation_links_of_line),
+        )
 }
 
 /// Software with its keys, and the devices it is moved on.
@@ -111,6 +125,7 @@ fn software_routes() -> Router<Doors> {
         .route("/v1/customers/{tenant}/activations", get(activations::list).post(activations::record))
         .route("/v1/customers/{tenant}/activations/moved", post(activations::moved))
         .route("/v1/customers/{tenant}/activations/plan", get(activations::plan))
+        .route("/v1/customers/{tenant}/activations/help", post(activations::help))
 }
 
 /// Support requests, in our own JSON and in Partner Center's.
@@ -124,6 +139,33 @@ fn support_requests() -> Router<Doors> {
         .route("/v1/servicerequests/supporttopics", get(support::theirs::topics))
         .route("/v1/servicerequests/{id}", get(support::theirs::show).patch(support::theirs::patch))
         .route("/v1/customers/{tenant}/servicerequests", get(support::theirs::of_customer))
+}
+
+/// The catalogue, carts and orders.
+fn shop() -> Router<Doors> {
+    Router::new()
+        .route("/v1/offers", get(catalog::list_offers))
+        .route("/v1/offers/{id}", get(catalog::show_offer))
+        .route("/v1/offers/{id}/addons", get(catalog::add_ons))
+        .route("/v1/products/{id}/skus", get(catalog::skus))
+        .route("/v1/products/{id}/skus/{sku}", get(catalog::sku))
+        .route("/v1/products/{id}/skus/{sku}/availabilities", get(catalog::availabilities))
+        .route("/v1/products/{id}/skus/{sku}/availabilities/{availability}", get(catalog::availability))
+        .route("/v1/tenants/{id}/offers", get(catalog::of_tenant))
+        .route("/v1/tenants/{id}/offers/{name}", get(catalog::eligibility))
+        .route("/v1/carts", get(carts::list))
+        .route("/v1/orders", get(orders::list_all))
+        .route("/v1/customers/{tenant}/agreements", get(catalog::agreements).post(catalog::agree))
+        .route("/v1/customers/{tenant}/offers", get(catalog::offers_of))
+        .route("/v1/customers/{tenant}/products", get(catalog::products_of))
+        .route("/v1/customers/{tenant}/carts", post(carts::create))
+        .route("/v1/customers/{tenant}/carts/{id}", get(carts::show).put(carts::update))
+        .route("/v1/customers/{tenant}/carts/{id}/review", get(carts::review))
+        .route("/v1/customers/{tenant}/carts/{id}/checkout", post(carts::check_out))
+        .route("/v1/customers/{tenant}/orders", get(orders::list).post(orders::create))
+        .route("/v1/customers/{tenant}/orders/{id}", get(orders::show).patch(orders::patch))
+        .route("/v1/customers/{tenant}/orders/{id}/subscriptions", get(orders::subscriptions))
+        .route("/v1/customers/{tenant}/orders/{id}/provisioningstatus", get(orders::provisioning))
 }
 
 /// What happened and what came and went.
@@ -140,7 +182,9 @@ fn records() -> Router<Doors> {
         .route("/v1/invoices/{id}", get(invoices::show))
         .route("/v1/invoices/{id}/lineitems", get(invoices::line_items))
         .route("/v1/invoices/{id}/customers/{tenant}", get(invoices::statement))
-        .route("/v1/activity", get(records::activity))
+        .route("/v1/activity", get(activity::list))
+        .route("/v1/activity/checkpoint", get(activity::checkpoint))
+        .route("/v1/auditrecords", get(activity::audit_records))
         .route("/v1/deliveries", get(exchange::list_deliveries))
         .route("/v1/deliveries/{id}", get(exchange::delivery))
         .route("/v1/deliveries/{id}/redrive", post(exchange::redrive))
@@ -169,8 +213,12 @@ fn machinery() -> Router<Doors> {
         .route("/v1/import", post(clock::import))
         .route("/v1/run", post(clock::by_hand))
         .route("/v1/decide", post(terms::decide))
+        .route("/v1/terms", get(terms::list))
+        .route("/v1/terms/{family}", get(terms::show))
         .route("/v1/terms/quote", post(terms::quote))
         .route("/hooks/{hook}", post(hooks::take))
+        .route("/v1/backup", post(store::backup))
+        .route("/v1/verify", post(store::verify))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

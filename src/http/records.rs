@@ -1,4 +1,4 @@
-//! What is only looked at: products, decisions, runs, occurrences, the ledger and the activity log.
+//! What is only looked at: products, decisions, runs, occurrences and the ledger.
 
 use axum::extract::{Path, State};
 
@@ -8,16 +8,16 @@ use super::reply::{Call, Reply};
 use super::{Doors, id, json};
 use crate::domain::ids::Noun;
 use crate::domain::run::Run;
-use crate::domain::selection::{DECISIONS, LEDGER, PRODUCTS, RUNS, SCHEDULES, Scalar, Schema};
+use crate::domain::selection::{DECISIONS, LEDGER, PRODUCTS, RUNS, SCHEDULES, Scalar};
 use crate::domain::trigger::Occurrence;
 use crate::ops::{catalog, ledger, lists};
 use crate::store::records::keys;
 
-/// The activity log is walked and not selected from.
-static ACTIVITY: Schema = Schema { noun: "activity", fields: &[], aliases: &[], labels: false };
-
-/// `GET /v1/products`
+/// `GET /v1/products`: in our own JSON; in Partner Center's for a call that names a country, as its calls do.
 pub(super) async fn products(State(doors): State<Doors>, call: Call, pairs: Pairs) -> Result<Reply, Problem> {
+    if pairs.0.iter().any(|(name, _)| name == "country") {
+        return super::catalog::products(doors, call, pairs).await;
+    }
     let listing = Listing::read(&doors, &PRODUCTS, pairs)?;
     let found = doors.app.look(call.rights, move |work| {
         let page = catalog::products(work, &listing.selection, listing.after.as_deref(), listing.limit)?;
@@ -27,7 +27,15 @@ pub(super) async fn products(State(doors): State<Doors>, call: Call, pairs: Pair
 }
 
 /// `GET /v1/products/{id}`
-pub(super) async fn product(State(doors): State<Doors>, Path(id): Path<String>, call: Call) -> Result<Reply, Problem> {
+pub(super) async fn product(
+    State(doors): State<Doors>,
+    Path(id): Path<String>,
+    call: Call,
+    pairs: Pairs,
+) -> Result<Reply, Problem> {
+    if !pairs.0.is_empty() {
+        return super::catalog::product(doors, id, call, pairs).await;
+    }
     let found = doors.app.look(call.rights, move |work| catalog::product(work, &id)).await?;
     Ok(Reply::ok(json::shown(&found)))
 }
@@ -96,16 +104,6 @@ pub(super) async fn lines(State(doors): State<Doors>, call: Call, pairs: Pairs) 
     let found = doors.app.look(call.rights, move |work| {
         let page = ledger::list(work, &listing.selection, listing.before_seq(), listing.limit)?;
         Ok(listing.reply(page, |line| json::line(&line)))
-    });
-    Ok(found.await?)
-}
-
-/// `GET /v1/activity`
-pub(super) async fn activity(State(doors): State<Doors>, call: Call, pairs: Pairs) -> Result<Reply, Problem> {
-    let listing = Listing::read(&doors, &ACTIVITY, pairs)?;
-    let found = doors.app.look(call.rights, move |work| {
-        let page = ledger::activity(work, listing.before_seq(), listing.limit)?;
-        Ok(listing.reply(page, |activity| json::shown(&activity)))
     });
     Ok(found.await?)
 }

@@ -28,6 +28,7 @@ pub fn status_of(code: &str) -> u16 {
         | "immutable_field"
         | "amount_overflow"
         | "missing_field"
+        | "price_invalid"
         | "idempotency_key_reused"
         | "choice_needed"
         | "choice_not_offered"

@@ -48,8 +48,11 @@ impl Asked {
 
     /// The change, for a subscription within reach.
     pub(super) fn change(&self, work: &mut Work, id: SubscriptionId) -> ops::Result<Change> {
-        let subscription = subscriptions::get(work, id)?.value;
-        Ok(self.ask.change(self.kind, &subscription)?)
+        let term_end = match self.kind {
+            Kind::Renewal => subscriptions::get(work, id)?.value.standing.term_end,
+            _ => None,
+        };
+        Ok(self.ask.change(self.kind, term_end)?)
     }
 }
 

@@ -5,15 +5,14 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use serde_json::{Value as Shown, json as made};
 
-use super::body::{Object, mismatch, missing, refused, unknown_field, wrong};
+use super::body::Object;
 use super::lists::{Listing, Pairs};
 use super::problem::Problem;
 use super::reply::{Call, Reply};
 use super::{Doors, json};
 use crate::domain::selection::Schema;
-use crate::domain::software::{Choice, HybridBenefit, KEY_TYPE, Options, Sheet};
+use crate::domain::software::{Choice, KEY_TYPE, Options, Sheet};
 use crate::domain::{SubscriptionId, TenantId};
-use crate::json::Value;
 use crate::ops::keys::{self, Recording, What};
 use crate::ops::software;
 use crate::seal::Secret;
@@ -156,7 +155,6 @@ pub(super) async fn describe(State(doors): State<Doors>, call: Call, body: Bytes
         "bits",
         "fileTypes",
         "operatingSystems",
-        "azureHybridBenefit",
     ];
     let told = Object::read(&body, &known)?;
     let list = |name: &str| -> Result<Vec<String>, Problem> {
@@ -173,26 +171,8 @@ pub(super) async fn describe(State(doors): State<Doors>, call: Call, body: Bytes
             file_types: list("fileTypes")?,
             operating_systems: list("operatingSystems")?,
         },
-        azure_hybrid_benefit: told.value("azureHybridBenefit").map(benefit).transpose()?,
     };
     call.act(&doors, &body, move |work| Ok(Reply::ok(json::shown(&software::describe(work, sheet.clone())?)))).await
-}
-
-/// `{edition, softwareAssurance, uses}`.
-fn benefit(value: &Value) -> Result<HybridBenefit, Problem> {
-    const NAME: &str = "azureHybridBenefit";
-    let members = value.members().ok_or_else(|| mismatch(NAME, "an object", value))?;
-    let known = ["edition", "softwareAssurance", "uses"];
-    if let Some((name, _)) = members.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-        return Err(unknown_field(name, &known));
-    }
-    let member = |name: &str| members.iter().find(|(known, _)| known == name).map(|(_, value)| value);
-    let edition = member("edition").and_then(Value::as_str).ok_or_else(|| missing("edition"))?;
-    let assured = member("softwareAssurance").map_or(Some(false), Value::as_bool);
-    let assured = assured.ok_or_else(|| wrong("softwareAssurance", "schema", "softwareAssurance is true or false"))?;
-    let uses = member("uses").and_then(Value::as_array).unwrap_or_default();
-    let uses: Vec<&str> = uses.iter().filter_map(Value::as_str).collect();
-    HybridBenefit::new(edition, assured, &uses).map_err(|refusal| refused(NAME, &refusal))
 }
 
 /// `POST /v1/software/reseal`

@@ -2,15 +2,18 @@
 
 use crate::domain::activation::{Activation, LASTS, MoveState, Progress, Step, check_names, steps};
 use crate::domain::software::KeyState;
+use crate::domain::support::{Contact, DEPLOYMENT, Form, Severity, SupportRequest};
 use crate::domain::terms::is_software;
 use crate::domain::{Grant, Instant, Refusal, Span, SubscriptionId, TenantId, calendar};
 use crate::store::records::{Page, activations as rows, subscriptions as subscription_rows, tenants};
 
 use super::work::Work;
-use super::{Result, not_found, software};
+use super::{Result, not_found, software, support};
 
 /// Rows looked at in one go.
 const PAGE_ROWS: usize = 500;
+/// Devices that a deployment request tells one by one.
+const DEVICES_TOLD: usize = 50;
 
 /// A KMS activation as it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,6 +187,40 @@ pub fn plan(work: &mut Work, customer: TenantId) -> Result<Plan> {
     let now = work.now;
     let lapsed = left.iter().filter(|activation| activation.state(now) == MoveState::Lapsed).count();
     Ok(Plan { steps: steps(&progress), left, recorded: progress.devices, lapsed })
+}
+
+/// Opens a technical presales and deployment request for a customer's move (K-help), with what is left to move in it.
+///
+/// # Errors
+/// `forbidden`, `not_found`; `missing_field` naming what the contact lacks.
+pub fn ask_for_help(work: &mut Work, customer: TenantId, contact: Contact, note: &str) -> Result<SupportRequest> {
+    let plan = plan(work, customer)?;
+    let first = plan.left.first().map(|one| calendar::show(one.deadline()));
+    let deadline = first.map_or_else(String::new, |at| format!("; the first deadline is {at}"));
+    let left = plan.left.len();
+    let mut description = format!(
+        "Move of {} devices from KMS (volume licensing) to MAK (CSP) without downtime: {left} not moved yet, {} of them \
+         lapsed{deadline}.\n",
+        plan.recorded, plan.lapsed
+    );
+    for one in plan.left.iter().take(DEVICES_TOLD) {
+        let line = format!("{} on {}: until {}\n", one.product, one.device, calendar::show(one.deadline()));
+        description.push_str(&line);
+    }
+    if left > DEVICES_TOLD {
+        description.push_str(&format!("and {} more\n", left - DEVICES_TOLD));
+    }
+    description.push_str(note);
+    let form = Form {
+        problem: DEPLOYMENT.to_owned(),
+        severity: if plan.lapsed > 0 { Severity::Critical } else { Severity::Moderate },
+        impact: format!("{left} devices may be limited or blocked once their KMS activation is over{deadline}"),
+        title: format!("Move of {left} devices from KMS to MAK"),
+        description,
+        contact,
+        ..Form::default()
+    };
+    support::open(work, Some(customer), form, None)
 }
 
 /// Purchases of software that stand, and how many of them have a key here.

@@ -1,23 +1,22 @@
-//! Products and orders: reading, and closing an order line that came to nothing.
+//! The catalogue: reading.
 
-use crate::domain::order::Order;
+use crate::domain::Grant;
 use crate::domain::product::Product;
 use crate::domain::selection::Selection;
-use crate::domain::{Grant, OrderId, Subscription, TenantId};
-use crate::store::records::{Page, catalog as rows, subscriptions as subscription_rows};
+use crate::store::records::{Page, catalog as rows};
 
 use super::work::Work;
-use super::{Result, not_found};
+use super::{Result, not_found, offers};
 
 const PAGE_ROWS: usize = 500;
 
-/// One product.
+/// One product, with everything the levels above it say.
 ///
 /// # Errors
 /// `forbidden`, `not_found`.
 pub fn product(work: &mut Work, id: &str) -> Result<Product> {
     work.require(&Grant::Read("products"))?;
-    let found = rows::product(&mut work.tx, id)?.map(|stored| stored.value);
+    let found = offers::item(work, id)?;
     found.ok_or_else(|| not_found("product", &id.chars().take(128).collect::<String>()))
 }
 
@@ -26,13 +25,27 @@ pub fn product(work: &mut Work, id: &str) -> Result<Product> {
 /// # Errors
 /// `forbidden`.
 pub fn products(work: &mut Work, selection: &Selection, after: Option<&[u8]>, limit: usize) -> Result<Page<Product>> {
+    products_where(work, selection, |_| true, after, limit)
+}
+
+/// The same of those that something more is true of.
+///
+/// # Errors
+/// `forbidden`.
+pub fn products_where(
+    work: &mut Work,
+    selection: &Selection,
+    keep: impl Fn(&Product) -> bool,
+    after: Option<&[u8]>,
+    limit: usize,
+) -> Result<Page<Product>> {
     work.require(&Grant::Read("products"))?;
     let mut items = Vec::new();
     let mut cursor = after.map(<[u8]>::to_vec);
     loop {
         let page = rows::products(&mut work.tx, cursor.as_deref(), PAGE_ROWS)?;
         for product in page.items {
-            if selection.matches(&product, work.now) {
+            if keep(&product) && selection.matches(&product, work.now) {
                 let key = product.id.to_lowercase().into_bytes();
                 items.push(product);
                 if items.len() == limit {
@@ -47,66 +60,48 @@ pub fn products(work: &mut Work, selection: &Selection, after: Option<&[u8]>, li
     }
 }
 
-/// One order of a tenant within reach.
+/// A page of what lies below a product: its SKUs, or the availabilities of one SKU; only those of one level.
+///
+/// # Errors
+/// `forbidden`, `not_found` where there is nothing of this id.
+pub fn below(work: &mut Work, above: &str) -> Result<Vec<Product>> {
+    work.require(&Grant::Read("products"))?;
+    product(work, above)?;
+    let depth = above.matches(':').count() + 1;
+    let mut found = Vec::new();
+    let mut cursor: Option<Vec<u8>> = None;
+    loop {
+        let page = rows::products_below(&mut work.tx, above, cursor.as_deref(), PAGE_ROWS)?;
+        for product in page.items.into_iter().filter(|product| product.id.matches(':').count() == depth) {
+            let whole = offers::item(work, &product.id)?;
+            found.push(whole.unwrap_or(product));
+        }
+        match page.next {
+            Some(next) if found.len() < work.settings.rows => cursor = Some(next),
+            _ => return Ok(found),
+        }
+    }
+}
+
+/// The add-ons made for an offer.
 ///
 /// # Errors
 /// `forbidden`, `not_found`.
-pub fn order(work: &mut Work, tenant: TenantId, id: &OrderId) -> Result<Order> {
-    work.require(&Grant::Read("orders"))?;
-    let found = if work.reaches(tenant) { rows::order(&mut work.tx, tenant, id)? } else { None };
-    found.map(|stored| stored.value).ok_or_else(|| not_found("order", id))
-}
-
-/// A page of a tenant's orders.
-///
-/// # Errors
-/// `forbidden`.
-pub fn orders(work: &mut Work, tenant: TenantId, after: Option<&[u8]>, limit: usize) -> Result<Page<Order>> {
-    work.require(&Grant::Read("orders"))?;
-    if !work.reaches(tenant) {
-        return Err(not_found("tenant", &tenant));
-    }
-    Ok(rows::orders(&mut work.tx, Some(tenant), after, limit)?)
-}
-
-/// Where an order stands among its tenant's, as the cursor of a page.
-pub fn key_of(order: &Order) -> Vec<u8> {
-    rows::order_key(order.tenant, &order.id)
-}
-
-/// The order line of a subscription that is gone has no seats any more; an order without any is cancelled. `why` is
-/// told on the line. Nothing where no order is known.
-pub(super) fn line_closed(work: &mut Work, subscription: &Subscription, why: &str) -> Result<()> {
-    let Some(id) = &subscription.profile.order_id else { return Ok(()) };
-    let Some(stored) = rows::order(&mut work.tx, subscription.tenant, id)? else { return Ok(()) };
-    let mut order = stored.value;
-    let mine = |line: &crate::domain::order::OrderLine| line.subscription_id == Some(subscription.id);
-    let Some(line) = order.line_items.iter_mut().find(|line| mine(line)) else { return Ok(()) };
-    line.quantity = 0;
-    if !why.is_empty() {
-        line.extra.insert("error".to_owned(), serde_json::json!({ "description": why }).to_string());
-    }
-    if order.line_items.iter().all(|line| line.quantity == 0) {
-        order.status = "cancelled".to_owned();
-    }
-    Ok(rows::save_order(&mut work.tx, &order)?)
-}
-
-/// Whether a tenant has an order: it was recorded, or a subscription of the tenant's names it.
-pub(super) fn has_order(work: &mut Work, tenant: TenantId, id: &OrderId) -> Result<bool> {
-    if rows::order(&mut work.tx, tenant, id)?.is_some() {
-        return Ok(true);
-    }
-    let mut after: Option<Vec<u8>> = None;
+pub fn add_ons(work: &mut Work, id: &str) -> Result<Vec<Product>> {
+    let base = product(work, id)?;
+    let mut found = Vec::new();
+    let mut cursor: Option<Vec<u8>> = None;
     loop {
-        let page = subscription_rows::page(&mut work.tx, Some(tenant), after.as_deref(), PAGE_ROWS)?;
-        let named = |known: &OrderId| known.0.eq_ignore_ascii_case(&id.0);
-        if page.items.iter().any(|stored| stored.value.profile.order_id.as_ref().is_some_and(named)) {
-            return Ok(true);
+        let page = rows::products(&mut work.tx, cursor.as_deref(), PAGE_ROWS)?;
+        for product in page.items.into_iter().filter(Product::is_item) {
+            let whole = offers::item(work, &product.id)?.unwrap_or(product);
+            if whole.is_add_on && whole.prerequisites.iter().any(|known| Product::holds(known, &base.id)) {
+                found.push(whole);
+            }
         }
-        after = page.next;
-        if after.is_none() {
-            return Ok(false);
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(found),
         }
     }
 }

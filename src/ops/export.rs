@@ -3,11 +3,13 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::domain::activation::Activation;
 use crate::domain::invoice::Invoice;
 use crate::domain::message::Message;
 use crate::domain::order::Order;
 use crate::domain::product::{CustomerPrice, Price, Product};
 use crate::domain::run::Run;
+use crate::domain::software::{Entitlement, Sheet};
 use crate::domain::support::SupportRequest;
 use crate::domain::trigger::{Delivery, Occurrence};
 use crate::domain::{Grant, Request, Tenant, User};
@@ -24,7 +26,7 @@ use super::work::Work;
 const PAGE_ROWS: usize = 500;
 
 /// The nouns, in the order they are written.
-pub const NOUNS: [&str; 18] = [
+pub const NOUNS: [&str; 21] = [
     "tenants",
     "products",
     "prices",
@@ -43,6 +45,9 @@ pub const NOUNS: [&str; 18] = [
     "users",
     "tokens",
     "support",
+    "software",
+    "entitlements",
+    "activations",
 ];
 
 /// A page of the records of a noun as JSON values, and where the next page starts.
@@ -80,6 +85,9 @@ pub fn page(
         "users" => table::<User>(work, &tables::USERS, after),
         "tokens" => table::<Token>(work, &tables::TOKENS, after),
         "support" => table::<SupportRequest>(work, &tables::SUPPORT_REQUESTS, after),
+        "software" => table::<Sheet>(work, &tables::SOFTWARE_SHEETS, after),
+        "entitlements" => table::<Entitlement>(work, &tables::ENTITLEMENTS, after),
+        "activations" => table::<Activation>(work, &tables::ACTIVATIONS, after),
         "decisions" => log(work, after, |record| record.decisions.iter().map(value).collect()),
         "ledger" => log(work, after, |record| record.lines.iter().map(value).collect()),
         "activity" => log(work, after, |record| record.activity.iter().map(value).collect()),

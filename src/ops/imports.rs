@@ -17,7 +17,7 @@ use crate::store::records::{
 };
 
 use super::work::Work;
-use super::{Result, requests};
+use super::{Result, holdings, requests};
 
 /// What became of one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -137,7 +137,8 @@ fn ensure_tenant(work: &mut Work, id: TenantId) -> Result<()> {
     Ok(())
 }
 
-fn subscription(work: &mut Work, fact: &SubscriptionFact, options: Options) -> Result<Imported> {
+/// Records what is told of a subscription.
+pub(super) fn subscription(work: &mut Work, fact: &SubscriptionFact, options: Options) -> Result<Imported> {
     let known = rows::find(&mut work.tx, fact.id)?;
     let known_tenant = known.as_ref().map(|stored| stored.value.tenant);
     let unnamed = TenantId::default();
@@ -236,6 +237,7 @@ fn order(work: &mut Work, fact: &OrderFact, options: Options) -> Result<Imported
     for line in merged.record.line_items.iter().filter_map(|line| line.subscription_id) {
         adopt(work, line, tenant)?;
     }
+    holdings::of_order(work, &merged.record, options)?;
     for (id, price) in orders::prices(&merged.record) {
         if let Some(stored) = rows::find(&mut work.tx, id)?
             && stored.value.profile.unit_price.is_none()

@@ -1,4 +1,4 @@
-//! The ledger and the activity log: reading what the packed records hold.
+//! The ledger and what was decided: reading what the packed records hold.
 
 use crate::domain::decision::Decision;
 use crate::domain::ledger::Line;
@@ -42,17 +42,6 @@ pub fn decisions(work: &mut Work, selection: &Selection, before: Option<u64>, li
                 found.push(decision);
             }
         }
-    })
-}
-
-/// A page of the activity log within reach, newest first.
-///
-/// # Errors
-/// `forbidden`.
-pub fn activity(work: &mut Work, before: Option<u64>, limit: usize) -> Result<Page<Activity>> {
-    work.require(&Grant::Read("activity"))?;
-    walk(work, before, limit, |work, record, found: &mut Vec<Activity>| {
-        found.extend(record.activity.into_iter().rev().filter(|activity| rights::sees_activity(work, activity)));
     })
 }
 

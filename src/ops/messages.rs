@@ -1,12 +1,13 @@
 //! Outbound messages: written with what they tell of, sent later by the outbox.
 
+use crate::domain::cancellation::{self, Confirmation};
 use crate::domain::ids::Noun;
 use crate::domain::invoice::Invoice;
 use crate::domain::message::{Addressee, Attempt, DeliveryState, Message};
 use crate::domain::request::State;
 use crate::domain::subscription::Status;
 use crate::domain::{
-    Grant, Id, Instant, Kind, Refusal, Request, Span, Subscription, SubscriptionId, TenantId, calendar,
+    Grant, Id, Instant, Kind, OrderId, Refusal, Request, Span, Subscription, SubscriptionId, TenantId, calendar,
 };
 use crate::partner_center::upstream::UpstreamCall;
 use crate::store::records::{Page, messages as rows};
@@ -74,6 +75,41 @@ pub(super) fn tell_of(
 ) -> Result<()> {
     let data = data_of(subscription, Some(request), call);
     write(work, topic, Some(subscription), Some(request.id), data).map(|_| ())
+}
+
+/// Tells what follows a cancellation: to whom it happened, and what partner and customer do about it.
+pub(super) fn tell_after(
+    work: &mut Work,
+    topic: &str,
+    subscription: &Subscription,
+    request: &Request,
+    confirmed: &Confirmation,
+) -> Result<()> {
+    let after = After {
+        confirmation: confirmed,
+        name: cancellation::name_of(subscription),
+        order_id: subscription.profile.order_id.as_ref(),
+        request: request.id,
+        responsible: ["partner", "customer"],
+        subscription_id: subscription.id,
+        tenant_id: subscription.tenant,
+    };
+    let data = serde_json::to_string(&after).unwrap_or_default();
+    write(work, topic, Some(subscription), Some(request.id), data).map(|_| ())
+}
+
+/// What a message on the aftermath of a cancellation tells.
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct After<'a> {
+    confirmation: &'a Confirmation,
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_id: Option<&'a OrderId>,
+    request: Id,
+    responsible: [&'static str; 2],
+    subscription_id: SubscriptionId,
+    tenant_id: TenantId,
 }
 
 /// Tells of a change that no request made.

@@ -5,10 +5,16 @@
 //! engine and never talks to the outside: what goes out is a row of the outbox.
 
 pub mod activations;
+pub mod activity;
+pub mod add_ons;
+pub mod cancellations;
+pub mod carts;
 pub mod catalog;
 mod charging;
+pub mod checkout;
 pub mod deliveries;
 pub mod export;
+mod holdings;
 pub mod idempotency;
 pub mod imports;
 pub mod invoices;
@@ -16,6 +22,8 @@ pub mod keys;
 pub mod ledger;
 pub mod lists;
 pub mod messages;
+pub mod offers;
+pub mod orders;
 mod price_list;
 pub mod prices;
 mod purchases;
@@ -25,6 +33,7 @@ pub mod renewals;
 pub mod requests;
 pub mod retention;
 pub mod rights;
+mod shopping;
 pub mod software;
 pub mod subscriptions;
 pub mod support;

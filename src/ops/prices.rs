@@ -13,13 +13,18 @@ const PRODUCT_BYTES_MAX: usize = 256;
 /// The customer's price of a seat of this subscription; none where the partner has set none.
 pub(super) fn of(work: &mut Work, subscription: &Subscription) -> Result<Option<Money>> {
     let profile = &subscription.profile;
-    let found = rows::find(
-        &mut work.tx,
-        subscription.tenant,
-        &profile.offer_id,
-        profile.term_duration,
-        &profile.billing_cycle,
-    )?;
+    asked(work, subscription.tenant, &profile.offer_id, profile.term_duration, &profile.billing_cycle)
+}
+
+/// What a customer is asked for a seat of a product on this plan; none where the partner has set none.
+pub(super) fn asked(
+    work: &mut Work,
+    tenant: TenantId,
+    product: &str,
+    term: Option<Span>,
+    cycle: &str,
+) -> Result<Option<Money>> {
+    let found = rows::find(&mut work.tx, tenant, product, term, cycle)?;
     Ok(found.map(|price| price.unit_price))
 }
 

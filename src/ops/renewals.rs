@@ -1,6 +1,7 @@
 //! What happens by itself: the end of a term, of a billing cycle, and the next status. Only term ends are backdated:
 //! the new term starts at the old end however late it is processed, one commit a missed term.
 
+use crate::domain::change::Reason;
 use crate::domain::decision::Verdict;
 use crate::domain::lifecycle::{self, Applied};
 use crate::domain::request::{Otherwise, State};
@@ -10,7 +11,7 @@ use crate::partner_center::upstream;
 use crate::store::records::{Stored, requests as rows, subscriptions as subscription_rows};
 
 use super::work::Work;
-use super::{Result, messages, quotes, requests, tenants};
+use super::{Result, add_ons, messages, quotes, requests, tenants};
 
 /// Terms that may be renewed in a row though their own end has passed too; then a person looks.
 pub const LATE_TERMS_MAX: u8 = 12;
@@ -146,6 +147,7 @@ fn end(work: &mut Work, stored: &Stored<Subscription>, denied: Option<Request>) 
     work.save_subscription(Some(stored), &subscription)?;
     work.owe(&subscription, None, lines)?;
     work.note(topic, Some(&subscription), denied.map(|request| request.id), "the term ended");
+    add_ons::suspended_with(work, &subscription, Reason::CustomerRequest, None)?;
     messages::tell(work, topic, &subscription)
 }
 

@@ -6,6 +6,7 @@ use crate::domain::lifecycle;
 use crate::domain::quote::Effect;
 use crate::domain::request::{Otherwise, Outcome, Ruling, State, Upstream};
 use crate::domain::subscription::{Renewal, Status};
+use crate::domain::support::Form;
 use crate::domain::{Change, Grant, Id, Instant, Kind, Refusal, Request, Subscription, SubscriptionId};
 use crate::partner_center::upstream;
 use crate::store::records::timers::{self, Timer};
@@ -13,7 +14,10 @@ use crate::store::records::{Stored, requests as rows, subscriptions as subscript
 use crate::store::tables::TimerKind;
 
 use super::work::{Judgement, Work};
-use super::{Result, catalog, messages, not_found, purchases, quotes, rights, subscriptions, support, tenants};
+use super::{
+    Result, add_ons, cancellations, messages, not_found, orders, purchases, quotes, rights, subscriptions, support,
+    tenants,
+};
 
 /// What proposing came to.
 #[derive(Debug, Clone)]
@@ -37,8 +41,35 @@ pub fn propose(work: &mut Work, id: SubscriptionId, change: Change, why: &str) -
     propose_on(work, stored, change, why)
 }
 
+/// Proposes what the terms let go by a support request alone (W60op): it is opened with this form, and what policies
+/// would approve waits for a person, who answers when support has.
+///
+/// # Errors
+/// As [`propose`]; what [`Form::check`] refuses.
+pub(super) fn propose_by_support(
+    work: &mut Work,
+    id: SubscriptionId,
+    change: Change,
+    why: &str,
+    form: Form,
+) -> Result<Proposed> {
+    work.require(&Grant::Propose(Some(change.kind())))?;
+    let stored = subscriptions::load(work, id)?;
+    propose_with(work, stored, change, why, Some(form))
+}
+
 /// The same for a subscription that has been read.
 pub(super) fn propose_on(work: &mut Work, stored: Stored<Subscription>, change: Change, why: &str) -> Result<Proposed> {
+    propose_with(work, stored, change, why, None)
+}
+
+fn propose_with(
+    work: &mut Work,
+    stored: Stored<Subscription>,
+    change: Change,
+    why: &str,
+    form: Option<Form>,
+) -> Result<Proposed> {
     let asks_only = rights::to_propose(work, &stored.value, &change)?;
     if matches!(change.kind(), Kind::Purchase | Kind::Conversion) {
         work.settings.partner.may_buy()?;
@@ -55,7 +86,7 @@ pub(super) fn propose_on(work: &mut Work, stored: Stored<Subscription>, change: 
     }
     let mut request = draft(work, &stored.value, change, why)?;
     request.asks_only = asks_only;
-    let request = decide(work, request, &stored)?;
+    let request = decide(work, request, &stored, form)?;
     let subscription =
         subscription_rows::get(&mut work.tx, stored.value.tenant, id)?.map_or(stored.value, |now| now.value);
     work.effect(format!("{} {} {}", request.kind, request.id, outcome_of(request.state).as_str()));
@@ -111,12 +142,16 @@ fn draft(work: &mut Work, subscription: &Subscription, change: Change, why: &str
 }
 
 /// Asks the policies about a fresh request and settles it; refused ones are kept too.
-fn decide(work: &mut Work, mut request: Request, stored: &Stored<Subscription>) -> Result<Request> {
+fn decide(work: &mut Work, mut request: Request, stored: &Stored<Subscription>, form: Option<Form>) -> Result<Request> {
     if !request.quote.allowed && request.quote.effect != Effect::StopRenewal {
         refuse(work, &mut request, stored)?;
         return Ok(request);
     }
-    let judgement = judge(work, &mut request, stored)?;
+    let mut judgement = judge(work, &mut request, stored)?;
+    if let Some(form) = form {
+        leave_to_support(&mut judgement, form);
+        request.reasons.clone_from(&judgement.reasons);
+    }
     settle(work, None, &mut request, stored, judgement)?;
     Ok(request)
 }
@@ -155,6 +190,16 @@ pub(super) fn judge(work: &mut Work, request: &mut Request, stored: &Stored<Subs
         decision.at = now;
     }
     Ok(judgement)
+}
+
+/// The terms ask for a support request first: nothing is approved before a person has seen what support answers.
+fn leave_to_support(judgement: &mut Judgement, form: Form) {
+    if judgement.verdict == Verdict::Approve {
+        judgement.verdict = Verdict::Review;
+        judgement.reasons.insert(0, "it goes by a support request: a person answers when support has".to_owned());
+    }
+    judgement.otherwise = judgement.otherwise.filter(|otherwise| *otherwise != Otherwise::Approve);
+    judgement.support.get_or_insert(form);
 }
 
 /// What stands when every file abstains: a renewal follows auto-renew, everything else goes to a person.
@@ -286,10 +331,14 @@ fn carry_out(
         reopen_renewal(work, &applied.subscription)?;
     }
     close_moot(work, &applied.subscription, request.id)?;
-    if applied.subscription.standing.status == Status::Deleted {
-        catalog::line_closed(work, &applied.subscription, "")?;
+    let begins = matches!(request.kind, Kind::Purchase | Kind::Activation);
+    if begins || applied.subscription.standing.status == Status::Deleted {
+        orders::follow(work, &applied.subscription, None)?;
     }
     work.owe(&applied.subscription, Some(request.id), applied.lines)?;
+    if let Change::Suspension { reason } = request.change {
+        add_ons::suspended_with(work, &applied.subscription, reason, Some(request.id))?;
+    }
     let operation = if later { "request.scheduled" } else { applied.topic };
     work.note(operation, Some(&applied.subscription), Some(request.id), &request.reasons.join("; "));
     if later && request.scheduled_for.is_some_and(|at| at <= work.now) {
@@ -298,7 +347,11 @@ fn carry_out(
     }
     let call =
         upstream::call(&request.change, &request.amendments, request.quote.effect, &applied.subscription, request.id);
-    messages::tell_of(work, operation, &applied.subscription, request, Some(&call))
+    messages::tell_of(work, operation, &applied.subscription, request, Some(&call))?;
+    if request.kind == Kind::Cancellation && !later {
+        cancellations::tell(work, &applied.subscription, request)?;
+    }
+    Ok(())
 }
 
 /// Auto-renew is on again: a cancellation scheduled for the term end is off, and a renewal may be asked for again.
@@ -322,12 +375,17 @@ fn close_moot(work: &mut Work, subscription: &Subscription, but: Id) -> Result<(
     }
     for open in rows::all_open(&mut work.tx, subscription.tenant, subscription.id)? {
         if open.id != but && (gone || open.kind == Kind::Renewal) {
-            let mut after = open.clone();
-            after.reasons.insert(0, "another change of the subscription made it moot".to_owned());
-            close(work, Some(&open), &mut after, State::Withdrawn)?;
+            withdraw_moot(work, &open)?;
         }
     }
     Ok(())
+}
+
+/// Withdraws a request whose subject has changed under it.
+pub(super) fn withdraw_moot(work: &mut Work, open: &Request) -> Result<()> {
+    let mut after = open.clone();
+    after.reasons.insert(0, "another change of the subscription made it moot".to_owned());
+    close(work, Some(open), &mut after, State::Withdrawn)
 }
 
 pub(super) fn close(work: &mut Work, before: Option<&Request>, request: &mut Request, state: State) -> Result<()> {

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::domain::order::{Order, OrderLine};
-use crate::domain::software::{Entitlement, KeyState, OrderedAs, Sheet, Software};
+use crate::domain::product::Product;
+use crate::domain::software::{Benefit, Entitlement, KeyState, OrderedAs, Sheet, Software};
 use crate::domain::subscription::Status;
 use crate::domain::terms::{Delivery, List, is_software};
 use crate::domain::{Grant, Refusal, Subscription, SubscriptionId, TenantId};
@@ -99,7 +100,20 @@ fn shown(work: &mut Work, subscription: &Subscription, orders: Vec<OrderedAs>) -
     let family = work.terms.family(&subscription.profile.family);
     sheet.options = if has_keys { sheet.options.asked(family.key_choices(work.now)) } else { Default::default() };
     let entitlement = rows::entitlement(&mut work.tx, subscription.id)?.map(|stored| stored.value);
-    Ok(Software::of(subscription, (has_keys, &sheet), entitlement.as_ref(), orders))
+    let mut shown = Software::of(subscription, (has_keys, &sheet), entitlement.as_ref(), orders);
+    shown.benefits = benefits(work, &shown)?;
+    Ok(shown)
+}
+
+/// What its licence gives beside itself (AHB), by its product in the catalogue or else by what is known of it here.
+fn benefits(work: &mut Work, software: &Software) -> Result<Vec<Benefit>> {
+    let known = product_of(work, &software.product_id)?;
+    let mut product = known.unwrap_or_default();
+    if product.name.is_empty() {
+        product.name.clone_from(&software.product);
+    }
+    product.family.clone_from(&software.family);
+    Ok(Benefit::of(work.terms.selling(), &product))
 }
 
 /// The order line of a holding: as its order tells, else the order it came from.
@@ -143,7 +157,7 @@ fn ordered(work: &mut Work, customer: TenantId) -> Result<Ordered> {
 /// What a line without a record of its own bought, where the catalogue tells that it is software.
 fn unheld_software(work: &mut Work, order: &Order, line: &OrderLine) -> Result<Option<Software>> {
     let Some(product) = product_of(work, &line.offer_id)? else { return Ok(None) };
-    let has_term = line.extra.contains_key("termDuration");
+    let has_term = line.term_duration.is_some();
     let purchased = order.creation_date.unwrap_or(work.now);
     let family = work.terms.family(&product.family);
     if !family.is_in(List::Software, purchased, has_term) {
@@ -155,7 +169,7 @@ fn unheld_software(work: &mut Work, order: &Order, line: &OrderLine) -> Result<O
     let options = sheet.options.asked(family.key_choices(work.now));
     let status = if line.quantity == 0 || order.status == "cancelled" { Status::Deleted } else { Status::Active };
     let named = [&line.friendly_name, &product.name];
-    Ok(Some(Software {
+    let mut shown = Software {
         subscription: None,
         customer: order.tenant,
         orders: vec![OrderedAs { order_id: order.id.clone(), line_item_number: Some(line.line_item_number) }],
@@ -170,12 +184,14 @@ fn unheld_software(work: &mut Work, order: &Order, line: &OrderLine) -> Result<O
         delivered: Vec::new(),
         options: if has_keys { options } else { Default::default() },
         installation_instructions_url: sheet.installation_instructions_url,
-        azure_hybrid_benefit: sheet.azure_hybrid_benefit.filter(crate::domain::software::HybridBenefit::holds),
-    }))
+        benefits: Vec::new(),
+    };
+    shown.benefits = benefits(work, &shown)?;
+    Ok(Some(shown))
 }
 
 /// The product of an offer, or the one it is a sku of.
-fn product_of(work: &mut Work, offer: &str) -> Result<Option<crate::domain::product::Product>> {
+pub(super) fn product_of(work: &mut Work, offer: &str) -> Result<Option<Product>> {
     for id in Sheet::ids(offer) {
         if let Some(found) = catalog::product(&mut work.tx, &id)? {
             return Ok(Some(found.value));

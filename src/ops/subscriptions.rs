@@ -1,7 +1,7 @@
 //! Subscriptions: reading, selecting and labelling. What changes them is a request.
 
 use crate::domain::selection::{Scalar, Selection};
-use crate::domain::{Change, Grant, Instant, Quote, Refusal, Subscription, SubscriptionId, TenantId};
+use crate::domain::{Change, Grant, Instant, Quote, Refusal, Subscription, SubscriptionId, TenantId, lifecycle};
 use crate::store::records::timers::{self, Timer};
 use crate::store::records::{Page, Stored, subscriptions as rows};
 use crate::store::tables::TimerKind;
@@ -44,6 +44,16 @@ pub fn get(work: &mut Work, id: SubscriptionId) -> Result<Stored<Subscription>> 
 pub fn quote(work: &mut Work, id: SubscriptionId, change: &Change) -> Result<Quote> {
     let stored = get(work, id)?;
     quotes::quote(work, &stored.value, change)
+}
+
+/// Seats that could go now without the rest: those of open batches, or all of them in the term's own window.
+pub fn refundable_quantity(work: &Work, subscription: &Subscription) -> i64 {
+    lifecycle::refundable_quantity(&work.terms, subscription, work.now)
+}
+
+/// The publisher's page where what was bought is activated, where the order or the terms tell one.
+pub fn activation_link(work: &Work, subscription: &Subscription) -> Option<String> {
+    lifecycle::activation_link(&work.terms, subscription)
 }
 
 /// How a selection is served: by one tenant's range, by the walk of an index of instants, or by looking at every row.

@@ -10,7 +10,7 @@ use crate::store::records::{
 };
 
 use super::work::Work;
-use super::{Result, catalog, not_found, requests};
+use super::{Result, not_found, orders, requests};
 
 /// Rows looked at in one go while a list is selected.
 const PAGE_ROWS: usize = 500;
@@ -147,7 +147,7 @@ fn belongs(work: &mut Work, tenant: Option<&Tenant>, form: &Form, linked: Option
     }
     if let Some(order) = &form.order_id
         && form.subscription.is_none()
-        && !catalog::has_order(work, tenant.id, order)?
+        && !orders::has_order(work, tenant.id, order)?
     {
         return Err(not_found("order of this customer", order));
     }

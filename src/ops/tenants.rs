@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::domain::selection::Selection;
 use crate::domain::tenant::Account;
 use crate::domain::terms::Terms;
-use crate::domain::{Grant, Instant, Money, Tenant, TenantId};
+use crate::domain::{Grant, Instant, Money, Refusal, Tenant, TenantId};
 use crate::store::records::{Page, Stored, tenants as rows};
 
 use super::work::Work;
@@ -16,6 +16,11 @@ const PAGE_ROWS: usize = 500;
 fn load(work: &mut Work, id: TenantId) -> Result<Stored<Tenant>> {
     let found = rows::get(&mut work.tx, id)?.filter(|_| work.reaches(id));
     found.ok_or_else(|| not_found("tenant", &id))
+}
+
+/// A tenant within reach, for an operation that has checked its own right.
+pub(super) fn reached(work: &mut Work, id: TenantId) -> Result<Tenant> {
+    Ok(load(work, id)?.value)
 }
 
 /// The tenant's generation; zero for one that is not known.
@@ -129,5 +134,27 @@ pub fn label(work: &mut Work, id: TenantId, name: &str, value: Option<&str>) -> 
     rows::save(&mut work.tx, Some(&stored.value), &after)?;
     work.note_tenant("tenant.labelled", Some(id), name);
     work.effect(format!("label {id} {name}"));
+    Ok(after)
+}
+
+/// Records when a customer accepted the Microsoft Customer Agreement: nothing is sold to it before.
+///
+/// # Errors
+/// `forbidden`, `not_found`, `agreed_later`.
+pub fn set_agreed(work: &mut Work, id: TenantId, at: Instant) -> Result<Tenant> {
+    work.require(&Grant::TenantsAccount)?;
+    let stored = load(work, id)?;
+    if at > work.now {
+        return Err(Refusal::new("agreed_later", "an agreement is recorded once it was accepted").into());
+    }
+    let mut after = stored.value.clone();
+    if after.agreed_at == Some(at) {
+        return Ok(after);
+    }
+    after.agreed_at = Some(at);
+    after.generation += 1;
+    rows::save(&mut work.tx, Some(&stored.value), &after)?;
+    work.note_tenant("create_agreement", Some(id), &crate::domain::calendar::show(at));
+    work.effect(format!("agreement {id}"));
     Ok(after)
 }

@@ -3,9 +3,11 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use crate::domain::audit::changes::{self, FieldChange};
+use crate::domain::catalog::eligibility::Seller;
 use crate::domain::change::Amendments;
 use crate::domain::decision::{Answer, Decision, Verdict};
-use crate::domain::ids::Noun;
+use crate::domain::ids::{Guid, Noun};
 use crate::domain::lifecycle::{self, Due};
 use crate::domain::partner::PartnerType;
 use crate::domain::request::Otherwise;
@@ -133,6 +135,8 @@ pub struct Settings {
     pub invoice_day: u32,
     /// The master keys that keys and links of software are sealed with.
     pub ring: Ring,
+    /// The partner who sells.
+    pub seller: Seller,
 }
 
 impl Default for Settings {
@@ -145,6 +149,7 @@ impl Default for Settings {
             rows: 10_000,
             invoice_day: 6,
             ring: Ring::default(),
+            seller: Seller::default(),
         }
     }
 }
@@ -199,6 +204,8 @@ pub struct Work {
     at_hand: RefCell<Option<Grant>>,
     record: Record,
     effects: Vec<String>,
+    /// What was written of subscriptions and is not noted yet.
+    changed: Vec<(SubscriptionId, Vec<FieldChange>)>,
 }
 
 impl Work {
@@ -226,6 +233,7 @@ impl Work {
             at_hand: RefCell::default(),
             record: Record::default(),
             effects: Vec::new(),
+            changed: Vec::new(),
         }
     }
 
@@ -245,6 +253,7 @@ impl Work {
             at_hand: RefCell::default(),
             record: Record::default(),
             effects: Vec::new(),
+            changed: Vec::new(),
         };
         std::mem::replace(self, hollow)
     }
@@ -254,6 +263,14 @@ impl Work {
         let mut seed = self.ids.seed();
         seed.extend(noun.prefix().bytes());
         Id::derive(noun, self.now.timestamp_millis(), &seed)
+    }
+
+    /// A fresh GUID for one of Partner Center's nouns.
+    pub(super) fn guid(&mut self, noun: &str) -> Guid {
+        let mut seed = self.ids.seed();
+        seed.extend(noun.bytes());
+        seed.extend(self.now.timestamp_micros().to_be_bytes());
+        Guid::derive(&seed)
     }
 
     /// Demands a grant. What is reached from here on is what can be reached with it.
@@ -290,6 +307,7 @@ impl Work {
 
     /// Notes what was done, for the activity log.
     pub fn note(&mut self, operation: &str, subscription: Option<&Subscription>, request: Option<Id>, note: &str) {
+        let changed = self.changed_of(subscription);
         self.record.activity.push(Activity {
             at: self.now,
             by: self.rights.principal.clone(),
@@ -299,7 +317,14 @@ impl Work {
             subscription: subscription.map(|subscription| subscription.id),
             request,
             note: note.to_owned(),
+            changed,
         });
+    }
+
+    /// What was written of this subscription since it was last noted.
+    fn changed_of(&mut self, subscription: Option<&Subscription>) -> Vec<FieldChange> {
+        let place = self.changed.iter().position(|(id, _)| subscription.is_some_and(|noted| noted.id == *id));
+        place.map(|place| self.changed.swap_remove(place).1).unwrap_or_default()
     }
 
     /// Notes what was done to a tenant.
@@ -359,6 +384,11 @@ impl Work {
             timers::set(&mut self.tx, timer)?;
         }
         subscriptions::save(&mut self.tx, before.map(|stored| &stored.value), after)?;
+        let changed = changes::changes(before.map(|stored| &stored.value), after);
+        if !changed.is_empty() {
+            self.changed.retain(|(id, _)| *id != after.id);
+            self.changed.push((after.id, changed));
+        }
         let stood = before.is_some_and(|stored| stored.value.standing.status != Status::Deleted);
         if stood && after.standing.status == Status::Deleted {
             // C-rev: whatever ended the purchase, its keys and links end in the same commit.
@@ -415,6 +445,7 @@ impl Work {
     pub fn undo(&mut self, mark: Mark) {
         self.tx.rollback_to(mark.tx);
         self.record = mark.record;
+        self.changed.clear();
         self.effects.truncate(mark.effects);
     }
 

@@ -4,10 +4,13 @@
 //! know it keeps as JSON text; what is none of ours it refuses row by row. It knows no store and no clock, never panics
 //! and never decides: it says what a document states, and what a record would become if that is so.
 
+pub mod audit_records;
+pub mod carts;
 pub mod catalog;
 pub mod customers;
 pub mod family;
 pub mod field;
+pub mod instructions;
 pub mod invoices;
 pub mod merge;
 pub mod offers;

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 
 use super::family;
 use super::field::{self, Date, Fields};
+use super::instructions;
 use super::read::{Context, missing_id};
 use crate::domain::change::{Amendments, Reason};
 use crate::domain::ids::Guid;
@@ -100,6 +101,8 @@ pub struct SubscriptionFact {
     pub seat_batches: Option<Vec<SeatBatch>>,
     /// What the next term has different.
     pub next_term: Option<Amendments>,
+    /// The billing cycle from the next charge on.
+    pub next_billing_cycle: Option<String>,
     /// Why it is suspended.
     pub suspension_reason: Option<Reason>,
     /// Whether the publisher waits for somebody.
@@ -247,23 +250,13 @@ fn seat_batch(value: &Value) -> Option<SeatBatch> {
 }
 
 fn read_next_term(fields: &mut Fields<'_>, fact: &mut SubscriptionFact) {
+    fact.next_billing_cycle = fields.take("nextChargeInstructions").and_then(instructions::next_charge);
     let Some(instructions) = fields.take("scheduledNextTermInstructions") else { return };
-    let mut outer = Fields::of(instructions);
-    let mut next = Amendments { quantity: outer.count("quantity"), ..Amendments::default() };
-    let mut is_plain = outer.take("customTermEndDate").is_none();
-    if let Some(product) = outer.take("product") {
-        let mut product = Fields::of(product);
-        next.term_duration = product.span("termDuration");
-        next.billing_cycle = product.word("billingCycle", &CYCLES);
-        let parts = ["productId", "skuId", "availabilityId"].map(|name| product.filled(name).unwrap_or_default());
-        let same = fact.offer_id.as_deref().is_some_and(|offer| offer.eq_ignore_ascii_case(&parts.join(":")));
-        is_plain &= same || parts.iter().all(String::is_empty);
-    }
-    if !is_plain {
-        // Another product or date than ours: nothing here can say it, so it is kept and shown as it came.
+    if instructions.get_any_case("product").and_then(|product| product.get_any_case("promotionId")).is_some() {
+        // A promotion is nothing that ours can say, so it is kept and shown as it came.
         fact.extra.insert("scheduledNextTermInstructions".to_owned(), instructions.to_string());
     }
-    fact.next_term = Some(next);
+    fact.next_term = instructions::next_term(instructions, fact.offer_id.as_deref().unwrap_or_default());
 }
 
 /// An order's id: GUIDs in lower case, newer ids as they came.

@@ -109,6 +109,7 @@ fn take_profile(diff: &mut Diff, profile: &mut Profile, fact: &SubscriptionFact)
     diff.set("orderId", &mut profile.order_id, fact.order_id.clone().map(Some));
     diff.set("refundableQuantity", &mut profile.seat_batches, fact.seat_batches.clone());
     diff.set("scheduledNextTermInstructions", &mut profile.next_term, fact.next_term.clone());
+    diff.set("nextChargeInstructions", &mut profile.next_billing_cycle, fact.next_billing_cycle.clone().map(Some));
     diff.set("suspensionReasons", &mut profile.suspension_reason, fact.suspension_reason.map(Some));
     diff.extras(&mut profile.extra, &fact.extra);
 }

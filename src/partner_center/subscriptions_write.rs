@@ -61,6 +61,8 @@ pub fn subscription(subscription: &Subscription, shown: &Shown) -> Value {
     out.value("status", status.unwrap_or_else(|| Value::String(standing.status.as_str().to_owned())));
     out.flag("autoRenewEnabled", standing.auto_renew_enabled);
     write_next_term(&mut out, subscription);
+    write_next_charge(&mut out, subscription);
+    write_deletion(&mut out, subscription);
     write_plan(&mut out, subscription);
     let actions = shown.actions.iter().map(|action| Value::String((*action).to_owned()));
     out.value("actions", Value::Array(actions.collect()));
@@ -137,14 +139,31 @@ fn write_next_term(out: &mut Out, subscription: &Subscription) {
     }
 }
 
+/// What the next charge has different: the billing cycle of the same product.
+fn write_next_charge(out: &mut Out, subscription: &Subscription) {
+    if let Some(cycle) = &subscription.profile.next_billing_cycle {
+        let plan = Amendments { billing_cycle: Some(cycle.clone()), ..Amendments::default() };
+        out.value("nextChargeInstructions", next_term(subscription, &plan, None));
+    }
+}
+
+/// When the data of what is off is deleted: the last day on which it is still there (S-show).
+fn write_deletion(out: &mut Out, subscription: &Subscription) {
+    let standing = &subscription.standing;
+    let off = matches!(standing.status, Status::Suspended | Status::Disabled);
+    let last = standing.next_step_at.filter(|_| off).and_then(last_second).and_then(field::midnight);
+    out.instant("deletionDate", last);
+}
+
 /// `scheduledNextTermInstructions`: the present product with what the next term has different.
 pub(super) fn next_term(subscription: &Subscription, next: &Amendments, kept: Option<Value>) -> Value {
     let (standing, profile) = (&subscription.standing, &subscription.profile);
     let mut out = Out::over(kept);
     let mut product = Out::over(out.kept("product"));
     let names = ["productId", "skuId", "availabilityId"];
-    let parts: Vec<&str> = profile.offer_id.split(':').collect();
-    if product.kept("productId").is_none() && parts.len() == names.len() {
+    let parts: Vec<&str> = next.offer_id.as_ref().unwrap_or(&profile.offer_id).split(':').collect();
+    let tells = next.offer_id.is_some() || product.kept("productId").is_none();
+    if tells && parts.len() == names.len() {
         for (name, part) in names.into_iter().zip(parts) {
             product.text(name, part);
         }
@@ -155,6 +174,9 @@ pub(super) fn next_term(subscription: &Subscription, next: &Amendments, kept: Op
     }
     out.value("product", product.finish());
     out.integer("quantity", next.quantity.unwrap_or(standing.quantity));
+    if let Some(last) = next.custom_term_end_date {
+        out.text("customTermEndDate", &format!("{last}T00:00:00Z"));
+    }
     out.finish()
 }
 

@@ -351,6 +351,21 @@ impl Chained {
     pub fn checkpoint(&self) -> String {
         format!("{}:{}", self.seq, hex(&self.hash))
     }
+
+    /// As a report shows it: `{since, records, checkpoint, broken, held}`; `held` is the chain's hash at a sequence that
+    /// somebody asked about.
+    #[must_use]
+    pub fn to_json(&self, held: Option<[u8; 32]>) -> serde_json::Value {
+        let broken =
+            self.broken.map(|broken| serde_json::json!({ "sequence": broken.seq, "fault": broken.fault.as_str() }));
+        serde_json::json!({
+            "since": self.start,
+            "records": self.records,
+            "checkpoint": self.checkpoint(),
+            "broken": broken,
+            "held": held.map(|hash| hex(&hash)),
+        })
+    }
 }
 
 /// What is wrong with a log first.

@@ -129,7 +129,7 @@ impl Bench for Desk {
                 enabled: said.enabled.or(usual.enabled),
                 plan: said.plan.clone(),
             };
-            let change = ask.change(kind, &now)?;
+            let change = ask.change(kind, now.standing.term_end)?;
             requests::propose(work, id, change, &why)
         })
     }

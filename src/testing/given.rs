@@ -7,7 +7,7 @@ use crate::domain::change::{Amendments, Reason};
 use crate::domain::subscription::Status;
 use crate::domain::tenant::Account;
 use crate::domain::terms::{Family, Terms};
-use crate::domain::{Instant, Money, Refusal, Span, SubscriptionId, TenantId, calendar};
+use crate::domain::{Instant, Money, OrderId, Refusal, Span, SubscriptionId, TenantId, calendar};
 use crate::engine::api::testing::day_or_instant;
 use crate::json::Value;
 use crate::partner_center::customers::CustomerFact;
@@ -15,7 +15,7 @@ use crate::partner_center::family;
 use crate::partner_center::subscriptions::{Ending, SubscriptionFact};
 use crate::suggest;
 
-const SUBSCRIPTION: [&str; 24] = [
+const SUBSCRIPTION: [&str; 25] = [
     "family",
     "term_duration",
     "billing_cycle",
@@ -33,6 +33,7 @@ const SUBSCRIPTION: [&str; 24] = [
     "friendly_name",
     "offer_id",
     "offer_name",
+    "order_id",
     "product_type",
     "publisher_name",
     "tenant",
@@ -219,6 +220,7 @@ pub(super) fn subscription(
         family: Some(family.name.clone()),
         offer_id: Some(facts.text("offer_id")?.unwrap_or_else(|| "CFQ7TTC0LH18:0001".to_owned())),
         offer_name: Some(facts.text("offer_name")?.unwrap_or_else(|| format!("Offer {ordinal}"))),
+        order_id: facts.text("order_id")?.map(OrderId),
         friendly_name: Some(facts.text("friendly_name")?.unwrap_or_else(|| format!("Subscription {ordinal}"))),
         product_type: facts.text("product_type")?,
         publisher_name: facts.text("publisher_name")?,

@@ -1,5 +1,7 @@
 //! Inbound deliveries: each file that takes one runs in a transaction of its own, together with the note that it has.
 
+use std::collections::HashMap;
+
 use super::handlers::{self, Set};
 use super::schedules::on_script_thread;
 use crate::app::{App, Result};
@@ -14,7 +16,7 @@ use crate::store::records::messages::{self, Attempt};
 use crate::store::tables::AttemptKind;
 
 /// Attempts taken up in one go.
-const PAGE_ATTEMPTS: usize = 500;
+const PAGE_ATTEMPTS: usize = 1_000;
 /// Attempts a script thread works through before somebody else's work may come between.
 const CHUNK_ATTEMPTS: usize = 50;
 
@@ -50,53 +52,66 @@ pub async fn run(app: &App, now: Instant) -> Result<usize> {
             Ok(messages::attempts_due(&mut work.tx, AttemptKind::Delivery, Some(now), PAGE_ATTEMPTS)?)
         })?;
         let full = due.len() == PAGE_ATTEMPTS;
-        let mut waiting = Vec::new();
-        for chunk in due.chunks(CHUNK_ATTEMPTS) {
-            let (app, attempts) = (app.clone(), chunk.to_vec());
-            let one_by_one = app.is_manual();
-            let job = async move { job_result(take_all(&app, attempts, now).await) };
-            if one_by_one {
-                done += job.await;
-            } else {
-                waiting.push(tokio::spawn(job));
-            }
-        }
-        for job in waiting {
-            done += job.await.unwrap_or(0);
-        }
-        if !full {
+        let taken = take_page(app, &due, now).await;
+        done += taken;
+        if !full || taken == 0 {
             return Ok(done);
         }
     }
 }
 
-async fn take_all(app: &App, attempts: Vec<Attempt>, now: Instant) -> Result<usize> {
+/// Has a page of attempts taken. The script threads do not wait for the disk: all of the page is waited for at its end.
+async fn take_page(app: &App, due: &[Attempt], now: Instant) -> usize {
+    let (mut done, mut last) = (0, 0);
+    let mut waiting = Vec::new();
+    for chunk in due.chunks(CHUNK_ATTEMPTS) {
+        let (app_of_job, attempts) = (app.clone(), chunk.to_vec());
+        let job = tokio::spawn(async move { told(take_all(&app_of_job, attempts, now).await) });
+        waiting.push(job);
+        if app.is_manual() {
+            for job in waiting.drain(..) {
+                add(&mut done, &mut last, job.await.unwrap_or_default());
+            }
+        }
+    }
+    for job in waiting {
+        add(&mut done, &mut last, job.await.unwrap_or_default());
+    }
+    if super::timers::until_durable(app, last).await { done } else { 0 }
+}
+
+fn add(done: &mut usize, last: &mut u64, (taken, seq): (usize, u64)) {
+    *done += taken;
+    *last = (*last).max(seq);
+}
+
+/// How many were taken, and the last sequence of that.
+async fn take_all(app: &App, attempts: Vec<Attempt>, now: Instant) -> Result<(usize, u64)> {
     on_script_thread(app, move |app| {
+        let sets: HashMap<String, Set> = handlers::all(app).into_iter().map(|set| (set.id(), set)).collect();
         let mut last = 0;
         for attempt in &attempts {
-            last = last.max(take(app, attempt, now)?);
+            last = last.max(take(app, sets.get(&attempt.which), attempt, now)?);
         }
-        app.store().wait_durable(last)?;
-        Ok(attempts.len())
+        Ok((attempts.len(), last))
     })
     .await
 }
 
-fn job_result(outcome: Result<usize>) -> usize {
+fn told(outcome: Result<(usize, u64)>) -> (usize, u64) {
     outcome.unwrap_or_else(|error| {
         tracing::error!(error = %crate::app::chain(&error), "deliveries could not be taken; they are tried again");
-        0
+        (0, 0)
     })
 }
 
-fn take(app: &App, attempt: &Attempt, now: Instant) -> ops::Result<u64> {
-    let set = handlers::all(app).into_iter().find(|set| set.id() == attempt.which);
+fn take(app: &App, set: Option<&Set>, attempt: &Attempt, now: Instant) -> ops::Result<u64> {
     let cause = format!("{}/{}@{}", attempt.id, attempt.which, attempt.due.timestamp_micros());
     let done = app.transact(now, &Rights::system(), &cause, |work| {
         let Some(delivery) = ops::deliveries::to_take(work, attempt.id, &attempt.which, attempt.due)? else {
             return Ok(None);
         };
-        let Some(set) = &set else {
+        let Some(set) = set else {
             // The file that took it is gone: nobody will, until it is back and the delivery is driven again.
             let run = work.id(crate::domain::ids::Noun::Run);
             ops::deliveries::took(work, &delivery, &attempt.which, run, Some("the file that takes it is gone"))?;

@@ -146,7 +146,7 @@ fn proposing(set: &Set) -> Rights {
 
 /// What a policy's trigger proposes; none where the kind needs more than the subscription says.
 fn change_of(kind: Kind, subscription: &Subscription) -> Option<Change> {
-    Ask::usual(kind, subscription)?.change(kind, subscription).ok()
+    Ask::usual(kind, subscription)?.change(kind, subscription.standing.term_end).ok()
 }
 
 /// A selection of everything, for a trigger that names none.

@@ -103,11 +103,16 @@ async fn sweep(app: &App, due: Vec<Timer>) -> usize {
 }
 
 async fn done_of(app: &App, seq: u64, done: &AtomicUsize) -> usize {
+    if until_durable(app, seq).await { done.load(Ordering::Relaxed) } else { 0 }
+}
+
+/// Waits until a sequence is durable; whether it is.
+pub(super) async fn until_durable(app: &App, seq: u64) -> bool {
     let (tell, told) = tokio::sync::oneshot::channel();
     app.store().on_durable(seq, move |durable| {
         let _ = tell.send(durable.is_ok());
     });
-    if told.await.unwrap_or(false) { done.load(Ordering::Relaxed) } else { 0 }
+    told.await.unwrap_or(false)
 }
 
 fn tell(timer: &Timer, error: &ops::Error) {

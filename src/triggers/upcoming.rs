@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::schedules;
-use crate::app::App;
+use crate::app::{self, App};
 use crate::domain::ids::Noun;
 use crate::domain::subscription::{Renewal, Status};
 use crate::domain::{Grant, Id, Instant, Money, Refusal, Span, SubscriptionId, TenantId, calendar, lifecycle};
@@ -22,7 +22,7 @@ pub const EVENTS_MAX: usize = 10_000;
 pub struct Coming {
     /// When.
     pub at: Instant,
-    /// `term_end`, `cycle_end`, `next_step`, `window_end`, `request_expiry`, `request_due`, `occurrence`.
+    /// `term_end`, `cycle_end`, `next_step`, `window_end`, `request_expiry`, `request_due`, `invoices`, `occurrence`.
     pub event: &'static str,
     /// Whose.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,6 +53,7 @@ pub struct Coming {
 pub async fn upcoming(app: &App, rights: Rights, span: Span) -> ops::Result<Vec<Coming>> {
     let beyond = || Refusal::new("out_of_range", "the span ends beyond the calendar");
     let until = span.after(app.now()).ok_or_else(beyond)?;
+    let may_bill = rights.require_for_all(&Grant::Read("invoices")).is_ok();
     let mut found = app.look(rights, move |work| subjects(work, until)).await?;
     for scheduled in schedules::all(app) {
         for at in scheduled.schedule.between(app.now(), until, 100) {
@@ -61,9 +62,22 @@ pub async fn upcoming(app: &App, rights: Rights, span: Span) -> ops::Result<Vec<
             found.push(coming);
         }
     }
+    // Whoever may see invoices is told of the next ones.
+    if may_bill {
+        let next = super::invoices::next_due(app).map_err(of_app)?;
+        found.extend(next.filter(|at| *at <= until).map(|at| plain(at, "invoices", "published")));
+    }
     found.sort_by(|one, other| (one.at, one.event, one.subscription).cmp(&(other.at, other.event, other.subscription)));
     found.truncate(EVENTS_MAX);
     Ok(found)
+}
+
+fn of_app(error: app::Error) -> ops::Error {
+    match error {
+        app::Error::Operation(error) => error,
+        app::Error::Store { doing, source } => ops::Error::Store { doing, source },
+        other => Refusal::new("failed", app::chain(&other)).into(),
+    }
 }
 
 fn plain(at: Instant, event: &'static str, outcome: &str) -> Coming {

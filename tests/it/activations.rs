@@ -116,3 +116,23 @@ async fn who_may_look_sees_the_devices_of_tenants_within_reach() {
     let body = json!({ "device": "d", "product": "p", "activatedAt": "2027-01-01" }).to_string();
     world.call(who, "POST", &path(""), &[], body).await.is(403, "forbidden");
 }
+
+#[tokio::test]
+async fn a_deployment_request_tells_what_is_left_to_move() {
+    let world = World::new().await;
+    good(&record(&world, "SRV-01", "2026-06-01T00:00:00Z").await);
+    good(&record(&world, "SRV-02", "2026-12-01T00:00:00Z").await);
+    let contact = json!({ "name": "Anna Berg", "email": "anna@partner.example", "phone": "+31 20 555 0100" });
+    let said = world.post("anna", &path("/help"), contact).await;
+    assert_eq!(said.status, 201, "{}", said.text);
+    let opened = said.json();
+    assert_eq!(opened["form"]["problem"], "Technical presales and deployment services");
+    assert_eq!((&opened["tenant"], &opened["status"]), (&json!(TENANT), &json!("open")));
+    let description = opened["form"]["description"].as_str().unwrap();
+    assert!(
+        description.contains("2 not moved yet, 1 of them lapsed") && description.contains("SRV-02"),
+        "{description}"
+    );
+    assert_eq!(good(&world.get(said.header("location").unwrap()).await)["id"], opened["id"]);
+    world.post("anna", &path("/help"), json!({ "name": "Anna Berg" })).await.is(422, "missing_field");
+}

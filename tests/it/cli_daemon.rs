@@ -17,7 +17,14 @@ fn a_daemon_answers_the_operator_over_its_socket() {
     book.run(&["--as", "anna", "requests", "approve", &id]).exits(0);
     assert_eq!(book.json(&["subscriptions", "show", SUBSCRIPTION])["autoRenewEnabled"], false);
     book.run(&["tick"]).exits(0).says("a daemon has the store");
-    book.run(&["backup", "copy.bursar"]).exits(75);
+    let copied = book.json(&["backup", "copy.bursar"]);
+    assert_eq!(
+        copied["rows"],
+        book.json(&["verify", "copy.bursar"])["rows"],
+        "a copy made while it is served is whole"
+    );
+    assert_eq!(book.json(&["verify"])["corrupt"], json!([]));
+    book.run(&["backup", "copy.bursar"]).exits(7).says("already");
     assert_eq!(daemon.stop(), 0);
     assert!(!book.path("store.bursar.sock").exists(), "the socket goes with the daemon");
     assert_eq!(book.json(&["subscriptions", "show", SUBSCRIPTION])["autoRenewEnabled"], false);

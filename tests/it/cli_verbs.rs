@@ -152,6 +152,29 @@ fn data_is_on_standard_output_and_talk_is_not() {
 }
 
 #[test]
+fn the_terms_in_force_are_shown_with_rule_source_and_place() {
+    let book = Book::new();
+    let before = book.run(&["terms", "show", "software_subscription", "--at", "2021-09-26"]).exits(0).out;
+    let after = book.run(&["terms", "show", "software_subscription", "--at", "2021-09-27"]).exits(0).out;
+    assert!(before.contains("W60 ") && !before.contains("W30-21") && before.contains("VIS-pre"), "{before}");
+    assert!(!after.contains("W60 ") && after.contains("W30-21"), "{after}");
+    assert!(
+        before.contains("000_ce003b2a332ea5d3") && before.contains("terms/software_subscription.toml:"),
+        "{before}"
+    );
+    let rows = book.json(&["terms", "show", "software_subscription", "--at", "2021-09-27"]);
+    assert_eq!(rows["rows"][0]["rule"], "W30-21");
+    book.run(&["terms", "show", "software_subscription", "--at", "soon"]).exits(2);
+}
+
+#[test]
+fn a_cancellation_is_asked_for_by_customer_and_product() {
+    let book = Book::new();
+    let late = book.run(&["cancel", "--customer", "Nobody", "--product", "Suite"]).exits(4);
+    assert!(late.err.contains("tenant"), "{}", late.err);
+}
+
+#[test]
 fn terms_are_quoted_as_documented() {
     let book = Book::new();
     let quote = |asked: &str| {
@@ -243,4 +266,42 @@ fn users_get_roles_and_act_in_their_own_name() {
     {
         assert!(log.contains(row), "{row} is not in {log}");
     }
+}
+
+#[test]
+fn a_credit_is_on_the_invoice_of_its_month_which_is_listed_shown_and_written_as_csv() {
+    let book = Book::filled();
+    let tenant = book.json(&["tenants", "list"])[0]["id"].as_str().unwrap().to_owned();
+    let offer = "CFQ7TTC0LH18:0001:CFQ7TTC0K971";
+    book.run(&["prices", "set", &tenant, offer, "--price", "7.00 EUR", "--term", "P1Y"]).exits(0);
+    let priced = book.json(&["prices", "list", &tenant]);
+    assert_eq!((&priced[0]["product"], &priced[0]["termDuration"]), (&json!(offer.to_lowercase()), &json!("P1Y")));
+    let cancel = ["subscriptions", "cancel", SUBSCRIPTION, "--reason", "customer_request", "--why", "they moved"];
+    let waits = book.run(&cancel).exits(10);
+    let id = waits.out.split_whitespace().find(|word| word.starts_with("req_")).unwrap().to_owned();
+    book.run(&["--as", "anna", "requests", "approve", &id]).exits(0);
+    let rest = book.json(&["invoices", "unbilled"]);
+    assert_eq!((&rest[0]["lines"], &rest[0]["invoiceType"]), (&json!(1), &json!("OneTime")));
+    assert_eq!(book.json(&["invoices", "list"]), json!([]));
+    let moved = book.json(&["clock", "advance", "--to", "2026-05-06T00:00:00Z"]);
+    assert_eq!(moved["invoices"], 1, "{moved}");
+    let listed = book.json(&["invoices", "list"]);
+    let invoice = listed[0]["id"].as_str().unwrap();
+    assert!(invoice.starts_with("G202604"), "{listed}");
+    assert_eq!(book.json(&["invoices", "show", invoice]), listed[0]);
+    assert_eq!(book.json(&["invoices", "statement", invoice, &tenant])["lines"], 1);
+    let csv = book.run(&["invoices", "csv", invoice]).exits(0).out;
+    let mut rows = csv.lines();
+    assert!(
+        rows.next().unwrap().starts_with("partnerId,customerId,customerName,customerDomainName,customerCountry,"),
+        "{csv}"
+    );
+    let credit = rows.next().unwrap();
+    assert!(credit.contains(",cancelImmediate,") && credit.contains(SUBSCRIPTION) && rows.next().is_none(), "{csv}");
+    assert_eq!(book.json(&["invoices", "lines", invoice, "--customer", &tenant])[0]["chargeType"], "cancelImmediate");
+    book.run(&["invoices", "show", "G202605978"]).exits(4);
+    assert_eq!(book.json(&["verify"])["invoices"], json!([]), "what invoices say is what their lines come to");
+    book.run(&["prices", "remove", &tenant, offer]).exits(4);
+    book.run(&["prices", "remove", &tenant, offer, "--term", "P1Y"]).exits(0);
+    assert_eq!(book.json(&["prices", "list", &tenant]), json!([]));
 }

@@ -7,7 +7,8 @@ use bursar::domain::calendar::{anchored, instant};
 use bursar::domain::change::{Amendments, Change, Reason};
 use bursar::domain::ledger::ChargeType;
 use bursar::domain::lifecycle::{
-    Applied, Due, apply, charge_cycle, deletion_at, deny_renewal, dues, end_term, is_unchanged, quote, renew, step,
+    Applied, Due, apply, charge_cycle, deletion_at, deny_renewal, dues, end_term, is_unchanged, pending, quote, renew,
+    step,
 };
 use bursar::domain::subscription::{Attention, Renewal, Status, Subscription};
 use bursar::domain::terms::Terms;
@@ -261,7 +262,7 @@ fn terms_missed_in_a_row_are_counted_until_one_is_in_time() {
 
 fn changes() -> impl Strategy<Value = (u8, i64, u32)> {
     // Mostly hours apart, so that windows are still open; sometimes weeks, so that terms end.
-    (0..14_u8, -3..40_i64, prop_oneof![8 => 0..900_u32, 3 => 0..10_000_u32, 2 => 0..60_000_u32])
+    (0..22_u8, -3..40_i64, prop_oneof![8 => 0..900_u32, 3 => 0..10_000_u32, 2 => 0..60_000_u32])
 }
 
 /// One thing that somebody asks or that falls due.
@@ -288,6 +289,12 @@ fn act(
         9 => return step(terms, sub, now).ok(),
         10 => return charge_cycle(terms, sub, price, now).ok(),
         11 => return Some(deny_renewal(sub, now)),
+        12 => Change::Purchase {},
+        13 => Change::Activation {},
+        14 | 15 => Change::Conversion { to: amendments.clone() },
+        16 => Change::Schedule { instructions: amendments.clone() },
+        17 => Change::BillingPlan { billing_cycle: ["annual", "monthly"][number.rem_euclid(2) as usize].to_owned() },
+        18 => Change::Deprovision {},
         _ => return renew(terms, sub, &amendments, price, now).ok(),
     };
     let said = quote(terms, sub, &change, price, now);
@@ -301,17 +308,25 @@ fn act(
 fn any_sequence_of_changes_stays_legal_and_gives_back_no_more_than_was_charged() {
     let terms = Terms::builtin().unwrap();
     let input =
-        (0..4_usize, 0..1_200_i64, 1..40_i64, 0..3_usize, 0..100_000_i64, proptest::collection::vec(changes(), 1..40));
+        (0..4_usize, 0..1_200_i64, 1..40_i64, 0..9_usize, 0..100_000_i64, proptest::collection::vec(changes(), 1..40));
     runner(2_000)
-        .run(&input, |(family, day, quantity, plan, cents, steps)| {
+        .run(&input, |(family, day, quantity, begun, cents, steps)| {
+            // Active already, a trial, or ordered and not bought yet.
+            let (plan, trial, ordered) = (begun % 3, begun / 3 == 1, begun / 3 == 2);
             let (term, billing) =
                 [(Span::months(1), "monthly"), (Span::months(12), "monthly"), (Span::months(36), "annual")][plan];
             let bought = at("2021-01-01T13:00:00Z") + TimeDelta::days(day);
             let price = (cents > 10).then(|| Money::new(Decimal::new(cents, 2), money("1 EUR").currency));
-            let mut sub = subscription(&terms, profile(FAMILIES[family], bought, Some(term), billing), quantity);
+            let mut described = profile(FAMILIES[family], bought, Some(term), billing);
+            described.is_trial = trial;
+            let mut sub = subscription(&terms, described, quantity);
+            if ordered {
+                sub.standing = pending(&terms, &sub.profile, quantity, bought);
+            }
             let mut now = bought;
             // What the present cycle was charged, seat changes and credits included.
-            let mut cycle = price.map_or(Decimal::ZERO, |price| price.amount * Decimal::from(quantity));
+            let charged = price.filter(|_| !trial && !ordered);
+            let mut cycle = charged.map_or(Decimal::ZERO, |price| price.amount * Decimal::from(quantity));
             for (what, number, minutes) in steps {
                 now += TimeDelta::minutes(i64::from(minutes));
                 let Some(made) = act(&terms, &sub, what, number, price, now) else { continue };
@@ -320,7 +335,8 @@ fn any_sequence_of_changes_stays_legal_and_gives_back_no_more_than_was_charged()
                 prop_assert_eq!(made.subscription.standing.generation, sub.standing.generation + 1);
                 prop_assert!(made.subscription.standing.quantity >= 1);
                 for line in &made.lines {
-                    if matches!(line.kind, ChargeType::Renew | ChargeType::CycleCharge) {
+                    let begins = matches!(line.kind, ChargeType::Renew | ChargeType::CycleCharge | ChargeType::New);
+                    if begins || matches!(line.kind, ChargeType::Convert | ChargeType::ChangeBillingPlan) {
                         cycle = Decimal::ZERO;
                     }
                     cycle += line.amount;
@@ -334,6 +350,50 @@ fn any_sequence_of_changes_stays_legal_and_gives_back_no_more_than_was_charged()
                 for (_, due) in dues(&terms, &made.subscription) {
                     prop_assert!(due.year() < 2200);
                 }
+                sub = made.subscription;
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// Legacy licences are suspended for a refund, come back for a charge and change their seats in between.
+#[test]
+fn no_sequence_of_suspensions_returns_and_seats_gives_back_more_than_was_charged() {
+    let terms = Terms::builtin().unwrap();
+    let steps = proptest::collection::vec((0..5_u8, 1..20_i64, 0..40_000_u32), 1..30);
+    runner(1_000)
+        .run(&(0..900_i64, 1..20_i64, 0..2_usize, 11..90_000_i64, steps), |(day, quantity, plan, cents, steps)| {
+            let bought = at("2018-01-13T00:00:00Z") + TimeDelta::days(day);
+            let price = Some(Money::new(Decimal::new(cents, 2), money("1 USD").currency));
+            let billing = ["monthly", "annual"][plan];
+            let legacy = profile("license_legacy", bought, Some(Span::months(12)), billing);
+            let mut sub = subscription(&terms, legacy, quantity);
+            let (mut now, mut owed) = (bought, Decimal::new(cents, 2) * Decimal::from(quantity));
+            for (what, number, minutes) in steps {
+                now += TimeDelta::minutes(i64::from(minutes));
+                let change = match what {
+                    0 => Change::Suspension { reason: Reason::NonPayment },
+                    1 => Change::Reactivation {},
+                    2 | 3 => Change::Quantity { quantity: number },
+                    _ => {
+                        let Ok(made) = charge_cycle(&terms, &sub, price, now) else { continue };
+                        owed = made.lines.iter().map(|line| line.amount).sum();
+                        sub = made.subscription;
+                        continue;
+                    }
+                };
+                // Nothing is asked of a cycle that is over and not charged anew yet.
+                if sub.standing.status == Status::Active && sub.standing.cycle_end.is_some_and(|end| end <= now) {
+                    continue;
+                }
+                let Ok(made) = apply(&terms, &sub, &change, &none(), price, now) else { continue };
+                if made.subscription.standing.cycle_start != sub.standing.cycle_start {
+                    owed = Decimal::ZERO;
+                }
+                owed += made.lines.iter().map(|line| line.amount).sum::<Decimal>();
+                // A cent a line is what rounding may take.
+                prop_assert!(owed >= Decimal::new(-5, 2), "gave back more than was charged: {owed}");
                 sub = made.subscription;
             }
             Ok(())

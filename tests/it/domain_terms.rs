@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bursar::domain::calendar::{instant, show};
 use bursar::domain::change::{Amendments, Change, Reason};
-use bursar::domain::lifecycle::{apply, begin, quote, renew, terms_quote};
+use bursar::domain::lifecycle::{apply, begin, pending, quote, renew, terms_quote};
 use bursar::domain::quote::Effect;
 use bursar::domain::subscription::{Profile, Status};
 use bursar::domain::terms::Terms;
@@ -25,6 +25,9 @@ struct Golden {
     /// Who gets a key.
     #[serde(default)]
     key: Vec<terms_rows::Key>,
+    /// How a cancellation is asked for.
+    #[serde(default)]
+    asked: Vec<terms_rows::Asked>,
 }
 
 #[derive(Deserialize)]
@@ -42,6 +45,12 @@ struct Group {
     quantity: i64,
     #[serde(default)]
     trial: bool,
+    /// Whether its purchase is still to be carried out.
+    #[serde(default)]
+    ordered: bool,
+    /// The last day its first term is aligned to.
+    #[serde(default)]
+    aligned: Option<chrono::NaiveDate>,
     #[serde(default)]
     status: Option<Status>,
     /// Terms that follow, each renewed at this instant.
@@ -125,8 +134,29 @@ fn change(words: &str, sub: &Subscription) -> Change {
             };
             Change::Renewal { term_end: sub.standing.term_end.unwrap_or_default(), amendments }
         }
+        ("purchase", "") => Change::Purchase {},
+        ("activation", "") => Change::Activation {},
+        ("deprovision", "") => Change::Deprovision {},
+        ("billing_plan", cycle) => Change::BillingPlan { billing_cycle: cycle.to_owned() },
+        ("conversion", plan) => Change::Conversion { to: planned(plan) },
+        ("schedule", plan) => Change::Schedule { instructions: planned(plan) },
         other => panic!("no change is written {other:?}"),
     }
+}
+
+/// `30 P1Y monthly until 2023-03-31`, each where there is one.
+fn planned(words: &str) -> Amendments {
+    let mut plan = Amendments::default();
+    for word in words.split_whitespace().filter(|word| *word != "until") {
+        match (word.parse::<i64>(), word.parse::<Span>(), word.parse()) {
+            (Ok(seats), ..) => plan.quantity = Some(seats),
+            (_, Ok(term), _) => plan.term_duration = Some(term),
+            (.., Ok(day)) => plan.custom_term_end_date = Some(day),
+            _ if word.contains(':') => plan.offer_id = Some(word.to_owned()),
+            _ => plan.billing_cycle = Some(word.to_owned()),
+        }
+    }
+    plan
 }
 
 fn said(quote: &Quote) -> String {
@@ -153,8 +183,12 @@ fn prepare(terms: &Terms, group: &Group) -> Subscription {
     let bought = instant(&group.bought).unwrap();
     let mut profile = profile(&group.family, bought, group.term, &group.billing);
     profile.is_trial = group.trial;
+    profile.custom_term_end_date = group.aligned;
     let price = group.price.as_ref().map(|price| price.parse().unwrap());
     let mut sub = subscription(terms, profile, group.quantity);
+    if group.ordered {
+        sub.standing = pending(terms, &sub.profile, group.quantity, bought);
+    }
     for at in &group.renewed {
         sub = renew(terms, &sub, &Amendments::default(), price, instant(at).unwrap()).unwrap().subscription;
     }
@@ -216,6 +250,7 @@ fn check(name: &str, text: &str) {
         }
     }
     wrong.extend(golden.shown.iter().filter_map(|case| case.wrong(&terms)));
+    wrong.extend(golden.asked.iter().filter_map(|case| case.wrong(&terms)));
     wrong.extend(golden.key.iter().filter_map(|case| case.wrong(&terms)));
     assert!(wrong.is_empty(), "{name}\n{}", wrong.join("\n"));
 }

@@ -41,6 +41,22 @@ const PART: Part = Part {
             doc: "Finds.",
             example: "",
         },
+        Function {
+            name: "label",
+            params: &["sub: Subscription", "name: string"],
+            gives: "string",
+            grant: "",
+            doc: "Reads.",
+            example: "",
+        },
+        Function {
+            name: "label",
+            params: &["sub: Subscription", "name: string", "value: string"],
+            gives: "()",
+            grant: "labels.write",
+            doc: "Writes.",
+            example: "",
+        },
     ],
     properties: &[
         Property { owner: "Request", name: "subscription", gives: "Subscription", doc: "" },
@@ -203,6 +219,20 @@ fn every_mistake_of_every_file_is_told() {
             scripts/h.rhai:1:71: error[unknown_property]: Subscription has no property quantty; did you mean quantity?
              1 | fn run(event) { for sub in subscriptions(#{ status: "active" }) { sub.quantty; } }
                |                                                                       ^^^^^^^"#]],
+    );
+}
+
+#[test]
+fn a_form_that_needs_no_grant_is_called_without_one() {
+    told(
+        &[
+            ("scripts/reads.rhai", "fn run(event) { event.subscription.label(\"owner\"); }"),
+            ("scripts/writes.rhai", "fn run(event) { event.subscription.label(\"owner\", \"anna\"); }"),
+        ],
+        &expect![[r#"
+            scripts/writes.rhai:1:36: error[grant_missing]: label needs a grant that the manifest does not list; expected "labels.write" in grants
+             1 | fn run(event) { event.subscription.label("owner", "anna"); }
+               |                                    ^^^^^"#]],
     );
 }
 

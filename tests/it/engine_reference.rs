@@ -21,9 +21,12 @@ fn prepare() {
     facts.auto_renew_enabled = true;
     let rolling = given(facts);
     decide("renewal", rolling);
-    advance("P20D");
-    given(facts + #{ term_end: "2027-02-10", auto_renew_enabled: true });
-    given(facts + #{ term_end: "2027-02-15", status: "suspended", labels: #{ seen: "yes" } });
+    decide("renewal", given(facts + #{ term_end: "2027-02-08" }));
+    advance("P40D");
+    given(facts + #{ term_end: "2027-03-02", auto_renew_enabled: true });
+    given(facts + #{ term_end: "2027-03-07", status: "suspended", labels: #{ seen: "yes" } });
+    given(facts + #{ term_end: (), purchased_at: now(), status: "pending", labels: #{} });
+    given(facts + #{ term_end: "2027-03-02", is_trial: true, billing_cycle: "none", labels: #{} });
     decide("quantity", given(facts + #{ term_end: (), purchased_at: now() }), #{ quantity: 12 });
     tenant(owner.id).request_support(#{ type: "Cannot manage my profile", title: "Profile", description: "It does not open." });
 }

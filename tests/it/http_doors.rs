@@ -40,6 +40,7 @@ pub(crate) fn body(route: &Route) -> String {
         "/v1/clock/advance" => json!({ "by": "PT1S" }),
         "/v1/decide" => json!({ "subscription": sub_id(1), "kind": "auto_renew", "enabled": false }),
         "/v1/run" => json!({ "file": "scripts/dunning.rhai" }),
+        "/v1/cancellations" => json!({ "customer": TENANT }),
         "/v1/terms/quote" => json!({ "family": "license_new", "purchased": "2027-01-01T00:00:00Z",
             "asked": "2027-01-02T00:00:00Z", "price": "10.00 EUR", "quantity": 1, "term": "P1M", "billing": "monthly" }),
         "/v1/software" => json!({ "product": "x" }),
@@ -47,6 +48,9 @@ pub(crate) fn body(route: &Route) -> String {
             json!({ "device": "x", "product": "x", "activatedAt": "2027-01-01T00:00:00Z" })
         }
         "/v1/customers/{tenant}/activations/moved" => json!({ "device": "x", "product": "x" }),
+        "/v1/customers/{tenant}/orders/{id}" => json!({ "status": "cancelled" }),
+        path if path.ends_with("/orders") || path.contains("/carts") => json!({ "lineItems": [] }),
+        path if path.ends_with("/agreements") => json!({ "dateAgreed": "2027-01-01T00:00:00Z" }),
         path if path.ends_with("labels/{name}") => json!({ "value": "x" }),
         _ if route.method == "PATCH" => json!({ "autoRenewEnabled": false }),
         _ => json!({}),

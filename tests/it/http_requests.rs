@@ -323,7 +323,7 @@ async fn the_terms_and_the_policies_are_asked_without_doing_anything() {
     );
     assert_eq!(quote["refund"], json!({ "amount": "100.80", "currency": "EUR" }));
     let members: Vec<&String> = quote.as_object().unwrap().keys().collect();
-    assert_eq!(members, ["allowed", "allowedUntil", "reason", "refund", "rule"]);
+    assert_eq!(members, ["allowed", "allowedUntil", "reason", "refund", "row", "rule"]);
     let late = json!({ "family": "license_new", "purchased": "2027-01-09T00:00:00Z", "asked": "2027-02-09T10:00:00Z",
         "price": "10.08 EUR", "quantity": 10, "term": "P1Y", "billing": "annual" });
     let quote = world.post("anna", "/v1/terms/quote", late).await.json();

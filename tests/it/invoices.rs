@@ -15,6 +15,7 @@ use bursar::domain::selection::{INVOICES, Selection};
 use bursar::domain::{Change, Grant, Grants, Principal, SubscriptionId};
 use bursar::ops::invoices::{self, Wanted};
 use bursar::ops::{self, Rights, messages, prices};
+use bursar::partner_center::invoices as shape;
 use bursar::triggers;
 use rust_decimal::Decimal;
 use serde_json::json;
@@ -264,6 +265,45 @@ async fn invoices_are_for_whoever_may_see_every_customer_and_lines_are_within_re
     };
     assert_eq!(statement(rights(&["invoices.read"], Some(TENANT)), TENANT).unwrap().lines, 3);
     assert_eq!(code(statement(rights(&["invoices.read"], Some(TENANT)), other).unwrap_err()), "not_found");
+}
+
+/// Licences before new commerce stand on an invoice of their own, in the shape and with the words of theirs.
+#[tokio::test]
+async fn legacy_licences_are_billed_on_a_recurring_invoice() {
+    let world = World::new("2021-02-10T12:00:00Z", &[PASSES]);
+    let id = sub_id(1);
+    let offer = "618B53FE-9B99-428B-9745-F706AEAF3979";
+    let own = format!("/customers/{TENANT}/subscriptions/{id}");
+    world
+        .import(json!([customer(),
+            { "id": "Order01", "referenceCustomerId": TENANT, "currencyCode": "USD", "billingCycle": "monthly",
+              "creationDate": "2021-01-20T00:00:00Z", "lineItems": [{ "lineItemNumber": 0, "offerId": offer,
+                "subscriptionId": id, "quantity": 3, "pricing": { "price": 4.00 } }] },
+            { "id": id, "offerId": offer, "offerName": "Sharing Online", "quantity": 3, "billingCycle": "monthly",
+              "billingType": "license", "creationDate": "2021-01-20T00:00:00Z", "status": "active", "termDuration": "P1Y",
+              "effectiveStartDate": "2021-01-20T00:00:00Z", "commitmentEndDate": "2022-01-20T00:00:00Z",
+              "autoRenewEnabled": true, "orderId": "Order01", "friendlyName": "Sharing",
+              "links": { "self": { "uri": own, "method": "GET" } }, "attributes": { "objectType": "Subscription" } }]))
+        .await;
+    assert_eq!(world.sub(id).profile.family, "license_legacy");
+    triggers::advance(&world.app, at("2021-03-06T00:00:00Z")).await.unwrap();
+    let found = list(&world.app);
+    assert_eq!(told(&found), ["D202102840 1 lines 12.00 USD"]);
+    let lines = lines_of(&world.app, found[0].id, Wanted::default(), 10);
+    let parties = shape::Parties { customer_domain: "anker.example".to_owned(), ..shape::Parties::default() };
+    let item = shape::line_item(found[0].id, &lines[0], &parties);
+    for name in shape::LICENSE_COLUMNS {
+        assert!(item.get(name).is_some(), "{name}");
+    }
+    let text = |name: &str| item.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+    assert_eq!((text("chargeType"), text("billingProvider")), ("Cycle fee".to_owned(), "office".to_owned()));
+    assert_eq!(
+        (text("chargeStartDate"), text("chargeEndDate")),
+        ("2021-02-20T00:00:00Z".to_owned(), "2021-03-19T00:00:00Z".to_owned())
+    );
+    assert_eq!((text("billingCycleType"), text("domainName")), ("MONTHLY".to_owned(), "anker.example".to_owned()));
+    let attributes = item.get("attributes").unwrap().get("objectType").unwrap();
+    assert_eq!(attributes.as_str(), Some("LicenseBasedLineItem"));
 }
 
 /// A small generator of numbers, so that a seed tells a whole history.

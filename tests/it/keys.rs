@@ -326,10 +326,6 @@ async fn one_whose_deep_link_is_shared_loses_it_with_the_purchase() {
 async fn every_software_is_listed_with_its_orders_and_key_state() {
     let world = world("2021-04-01T00:00:00Z", Some(&ring(1))).await;
     put(&world, 2).await;
-    let benefit = json!({ "edition": "Datacenter", "softwareAssurance": true, "uses": ["convert", "reuse"] });
-    good(
-        &world.post("anna", "/v1/software", json!({ "product": "DG7GMGF00001", "azureHybridBenefit": benefit })).await,
-    );
     // A line of an order that became no subscription, of a product that the catalogue knows as software.
     let line = |number: u32, quantity: u32| json!({ "lineItemNumber": number, "offerId": "DG7GMGF0PROD:0002:DG7", "quantity": quantity, "friendlyName": "CAL" });
     let offer = json!({ "id": "DG7GMGF0PROD", "title": "Client Access Licence", "productType": { "id": "SoftwarePerpetual" },
@@ -353,7 +349,6 @@ async fn every_software_is_listed_with_its_orders_and_key_state() {
         ("CAL", "revoked", 0),
     ];
     assert_eq!(told, expected, "the cloud service is none");
-    assert_eq!(items[0]["azureHybridBenefit"]["savingUpToPercent"], 40);
     assert_eq!(items[1]["delivered"], json!([{ "choice": {}, "key": true, "link": true }]));
     assert_eq!(items[1]["orders"], json!([{ "orderId": "Order02", "lineItemNumber": 3 }]));
     assert_eq!(items[2]["orders"], json!([{ "orderId": "Order03" }]), "an order that was not imported");
@@ -379,6 +374,73 @@ async fn every_software_is_listed_with_its_orders_and_key_state() {
     {
         assert!(!world.get(&path).await.text.contains("CANARY"), "{path}");
     }
+}
+
+/// The catalogue comes first: then an old order's lines are holdings with keys, and are cancelled like everything else.
+#[tokio::test]
+async fn software_known_from_its_order_alone_has_keys_and_a_window_of_its_own() {
+    let world = world("2021-04-01T00:00:00Z", Some(&ring(1))).await;
+    let product = |id: &str, kind: &str, title: &str| {
+        json!({ "id": id, "title": title, "productType": { "id": kind },
+        "isMicrosoftProduct": true, "publisherName": "Microsoft" })
+    };
+    let line = |number: u32, product: &str, quantity: u32, term: Option<&str>| {
+        json!({ "lineItemNumber": number,
+        "offerId": format!("{product}:0002:DG7"), "quantity": quantity, "termDuration": term, "pricing": { "price": "100.00" } })
+    };
+    let old = json!({ "id": "Old01", "referenceCustomerId": OTHER, "billingCycle": "one_time", "currencyCode": "EUR",
+        "creationDate": "2021-03-03T10:00:00Z", "status": "completed", "lineItems": [
+            line(0, "DG7GMGF0PERP", 5, None), line(1, "DG7GMGF0TERM", 1, Some("P3Y")), line(2, "DG7GMGF0PERP", 0, None),
+            line(3, "DG7GMGF0UNKN", 1, None)] });
+    let late = json!({ "id": "New01", "referenceCustomerId": OTHER, "billingCycle": "annual", "currencyCode": "EUR",
+        "creationDate": "2021-10-14T00:00:00Z", "status": "completed", "lineItems": [line(0, "DG7GMGF0TERM", 1, Some("P1Y"))] });
+    let catalogue = json!([
+        product("DG7GMGF0PERP", "SoftwarePerpetual", "Server"),
+        product("DG7GMGF0TERM", "SoftwareSubscriptions", "Windows Server Datacenter")
+    ]);
+    import(&world, catalogue).await;
+    for _ in 0..2 {
+        import(&world, json!([old, late])).await;
+    }
+    let path = format!("/v1/customers/{OTHER}/software");
+    let list = good(&world.get(&path).await);
+    let mut told: Vec<(String, u64, String, bool)> = Vec::new();
+    for item in list["items"].as_array().unwrap() {
+        let order = &item["orders"][0];
+        let number = order["lineItemNumber"].as_u64().unwrap_or(99);
+        let (order, state) = (order["orderId"].as_str().unwrap(), item["keyState"].as_str().unwrap());
+        told.push((order.to_owned(), number, state.to_owned(), item["subscription"].is_string()));
+    }
+    told.sort();
+    let row = |order: &str, number: u64, state: &str, held: bool| (order.to_owned(), number, state.to_owned(), held);
+    let expected = [
+        // From 2021-10-14 on it is a subscription, which comes by itself: its line alone makes none.
+        row("New01", 0, "awaited", false),
+        row("Old01", 0, "awaited", true),
+        row("Old01", 1, "awaited", true),
+        row("Old01", 2, "revoked", true),
+        row("Order09", 99, "awaited", true),
+    ];
+    assert_eq!(told, expected, "what the catalogue does not know is not taken for software");
+    let of = |number: u64| {
+        let items = list["items"].as_array().unwrap();
+        let is = |item: &&Value| item["orders"][0] == json!({ "orderId": "Old01", "lineItemNumber": number });
+        items.iter().find(is).unwrap().clone()
+    };
+    // AHB: an attribute of the product, shown with the licence.
+    let benefit = &of(1)["benefits"][0];
+    assert_eq!((&benefit["name"], &benefit["maximumSavingPercent"]), (&json!("azure_hybrid_benefit"), &json!(40)));
+    assert!(of(0)["benefits"].is_null());
+    let id = of(0)["subscription"].as_str().unwrap().to_owned();
+    good(&world.post("anna", &format!("{path}/{id}/keys"), json!({ "key": KEY })).await);
+    assert_eq!(good(&world.post("anna", &format!("{path}/{id}/keys/get"), json!({})).await)["key"], KEY);
+    // Get Subscriptions does not show it; its window is the one of its date.
+    let listed = world.get(&format!("/v1/customers/{OTHER}/subscriptions")).await;
+    assert!(!listed.text.contains(&id), "{}", listed.text);
+    let asked = json!({ "kind": "cancellation", "reason": "customer_request" });
+    let said = world.post("anna", &format!("/v1/subscriptions/{id}/requests"), asked).await;
+    assert_eq!(said.json()["outcome"], "applied", "{}", said.text);
+    world.post("anna", &format!("{path}/{id}/keys/get"), json!({})).await.is(409, "key_revoked");
 }
 
 #[tokio::test]

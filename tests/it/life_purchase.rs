@@ -5,7 +5,7 @@ use bursar::domain::ledger::ChargeType;
 use bursar::domain::request::{Outcome, State};
 use bursar::domain::subscription::Status;
 use bursar::domain::{Change, OrderId, SubscriptionId};
-use bursar::ops::{Rights, catalog, requests};
+use bursar::ops::{Rights, orders, requests};
 use bursar::triggers;
 
 use crate::world::{TENANT, World, at, customer, order, person, sub_id};
@@ -32,8 +32,7 @@ async fn world(files: &[(&str, &str)]) -> World {
 
 fn line_of(world: &World, number: u8) -> (i64, String) {
     let id = OrderId(format!("Order{number:02}"));
-    let order =
-        world.app.read(Rights::system(), move |work| catalog::order(work, TENANT.parse().unwrap(), &id)).unwrap();
+    let order = world.app.read(Rights::system(), move |work| orders::get(work, TENANT.parse().unwrap(), &id)).unwrap();
     (order.line_items[0].quantity, order.status)
 }
 

@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod activations;
+mod activity;
+mod cancellations;
 mod cli_daemon;
 mod cli_keys;
 mod cli_run;
 mod cli_verbs;
 mod crash;
+mod domain_life;
 mod domain_lifecycle;
 mod domain_selection;
 mod domain_terms;
@@ -22,6 +25,7 @@ mod engine_values;
 mod http_doors;
 mod http_hardening;
 mod http_hooks;
+mod http_invoices;
 mod http_requests;
 mod http_world;
 mod invoices;
@@ -37,6 +41,10 @@ mod people_matrix;
 mod people_world;
 mod raw;
 mod shipped;
+mod shop_checkout;
+mod shop_eligibility;
+mod shop_http;
+mod shop_world;
 mod store_chain;
 mod store_contract;
 mod store_crash;

@@ -6,10 +6,12 @@ use bursar::domain::request::{Outcome, State};
 use bursar::domain::user::State as UserState;
 use bursar::domain::{Change, Grants, Id, Principal, Refusal, Role, TenantId};
 use bursar::ops::users::{self, Changes, Draft};
-use bursar::ops::{self, Rights, Work, ledger, lists, requests, subscriptions, tokens};
+use bursar::ops::{self, Rights, Work, lists, requests, subscriptions, tokens};
 use serde_json::json;
 
-use crate::people_world::{HELD, HERE, LICENCE, ORDERED, People, SAAS, SOFTWARE, THERE, everything, holding, name_of};
+use crate::people_world::{
+    HELD, HERE, LICENCE, ORDERED, People, SAAS, SOFTWARE, THERE, activity_of, everything, holding, name_of,
+};
 
 fn refused<T: std::fmt::Debug>(done: ops::Result<T>) -> Refusal {
     match done {
@@ -77,7 +79,7 @@ async fn a_global_admin_takes_the_rights_of_an_admin_agent_in_the_open() {
     let both = &[Role::GlobalAdmin, Role::AdminAgent];
     roles(&world, world.rights("global-admin"), "global-admin", both).await.unwrap();
     assert_eq!(world.act(world.rights("global-admin"), cancel).await.unwrap(), Outcome::Applied);
-    let log = world.app.read(Rights::system(), |work| ledger::activity(work, None, 1_000)).unwrap().items;
+    let log = world.app.read(Rights::system(), activity_of).unwrap();
     let row = log.iter().find(|row| row.operation == "update_partner_user").unwrap();
     assert_eq!((row.by.to_string().as_str(), row.note.as_str()), ("user:global-admin", "global-admin +admin_agent"));
 }

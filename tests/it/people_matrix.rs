@@ -13,14 +13,14 @@ use bursar::domain::support::{Contact, Form};
 use bursar::domain::{Change, Grant, Grants, Id, Kind, Principal, Role, TenantId, calendar};
 use bursar::ops::users::Draft;
 use bursar::ops::{
-    self, Rights, Work, activations, catalog, deliveries, export, invoices, keys, ledger, lists, messages, prices,
-    requests, rights, software, subscriptions, support, tenants, tokens, users,
+    self, Rights, Work, activations, catalog, deliveries, export, invoices, keys, ledger, lists, messages, orders,
+    prices, requests, rights, software, subscriptions, support, tenants, tokens, users,
 };
 use bursar::seal::Secret;
 
 use crate::people_world::{
     HERE, LICENCE, ORDERED, PERPETUAL, People, SAAS, SOFTWARE, SOFTWARE_ORDERED, SUSPENDED, THERE, TRIAL_ORDERED,
-    everything, holding, name_of,
+    activity_of, everything, holding, name_of,
 };
 
 /// What is expected, written down a second time: Global admin, Admin agent, Billing admin, Sales agent, Helpdesk agent,
@@ -28,11 +28,12 @@ use crate::people_world::{
 const EXPECTED: &str = "
 customers.view             Y Y V A V V - - - -
 customers.edit             Y Y - A - - - - - -
-customers.account          Y - Y - - - - - - -
+customers.account          Y Y Y - - - - - - -
 catalogue.view             Y Y Y Y - V - - - -
 prices.view                Y Y Y A - - - - - -
 prices.edit                Y - - - - - - - - -
 subscriptions.view         Y Y Y A V - - - - -
+carts.view                 Y Y Y A V V - - - -
 trials.view                Y Y Y A V V - - - -
 trials.start               Y Y Y Y Y Y - - - -
 subscriptions.create       Y Y Y Y Y - - - - -
@@ -224,7 +225,7 @@ impl Trial {
         match self.act {
             "subscriptions.view" => {
                 let one = passed(subscriptions::get(work, holding(self.tenant, LICENCE)));
-                let orders = passed(catalog::orders(work, tenant, None, 10));
+                let orders = passed(orders::list(work, Some(tenant), None, 10));
                 // The customer's Global admin looks at software by a row of its own.
                 let own = self.me == name_of(Role::CustomerGlobalAdmin);
                 let software = passed(software::get(work, tenant, holding(self.tenant, SOFTWARE)));
@@ -356,8 +357,8 @@ impl Trial {
     }
 
     fn of_activity(&self, work: &mut Work) -> Came {
-        let page = match ledger::activity(work, None, 1_000) {
-            Ok(page) => page.items,
+        let page = match activity_of(work) {
+            Ok(page) => page,
             Err(error) => return passed::<()>(Err(error)),
         };
         let mine = Principal::User(self.me.clone());

@@ -4,9 +4,11 @@
 use bursar::app::{App, Options};
 use bursar::config::Config;
 use bursar::domain::request::Outcome;
+use bursar::domain::selection::{ACTIVITY, Selection};
 use bursar::domain::{Change, Grants, Id, Principal, Role, SubscriptionId, TenantId, User, calendar};
 use bursar::ops::users::{self, Draft};
-use bursar::ops::{self, Rights, Work, requests, tokens};
+use bursar::ops::{self, Rights, Work, activity, requests, tokens};
+use bursar::store::records::log::Activity;
 use serde_json::{Value, json};
 
 pub(crate) const NOW: &str = "2027-01-10T12:00:00Z";
@@ -209,4 +211,11 @@ fn row(tenant: &str, number: u8, product: &str, status: &str, more: &Value) -> V
         }
     }
     row
+}
+
+/// The activity log as whoever asks sees it, newest first.
+pub(crate) fn activity_of(work: &mut Work) -> ops::Result<Vec<Activity>> {
+    let query = activity::Query::of(Selection::everything(&ACTIVITY), work.now);
+    let page = activity::select(work, &query, None, 1_000)?;
+    Ok(page.items.into_iter().map(|entry| entry.activity).collect())
 }

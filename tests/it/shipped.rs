@@ -45,7 +45,26 @@ fn shipped() -> Vec<(String, String)> {
 fn what_ships_loads_without_a_finding() {
     let library = Library::from_texts(shipped(), &Settings::default(), &api::kit()).unwrap();
     assert!(library.warnings.is_empty(), "{:#?}", library.warnings);
-    assert_eq!(library.files.len(), 9);
+    for file in &library.files {
+        let test = file.path.replace(".rhai", "_test.rhai");
+        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(&test).exists(), "{test} is missing");
+    }
+}
+
+#[test]
+fn the_manual_names_a_file_that_ships_or_a_command_for_every_case() {
+    let manual = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/README.md")).unwrap();
+    let rows: Vec<&str> = manual.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| #")).collect();
+    assert_eq!(rows.len(), 25);
+    for (place, row) in rows.iter().enumerate() {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        assert_eq!(cells[0], (place + 1).to_string(), "{row}");
+        let quoted: Vec<&str> = cells[2].split('`').skip(1).step_by(2).collect();
+        let files = quoted.iter().filter(|word| word.ends_with(".rhai"));
+        for file in files {
+            assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(file).exists(), "{file} of row {}", place + 1);
+        }
+    }
 }
 
 #[test]

@@ -35,10 +35,17 @@ fn checked(path: &Path) -> Chained {
 
 /// Changes a closed file below the store, as another program would.
 fn below(path: &Path, change: impl FnOnce(&redb::WriteTransaction)) {
-    let database = redb::Database::create(path).unwrap();
+    // The pages lie behind the head of the file and its journal, which is of no meaning after a clean end.
+    let front = 4_096 + Options::default().journal_bytes;
+    let whole = std::fs::read(path).unwrap();
+    let pages = path.with_extension("pages");
+    std::fs::write(&pages, &whole[front..]).unwrap();
+    let database = redb::Database::create(&pages).unwrap();
     let txn = database.begin_write().unwrap();
     change(&txn);
     txn.commit().unwrap();
+    drop(database);
+    std::fs::write(path, [&whole[..front], &std::fs::read(&pages).unwrap()].concat()).unwrap();
 }
 
 /// Changes the log's table.

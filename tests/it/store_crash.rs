@@ -404,7 +404,7 @@ fn whichever_operation_fails_nothing_acknowledged_is_lost_and_nothing_is_counted
     drop(open(&disk).unwrap());
     let empty = disk.0.lock().unwrap().synced.clone();
     let mut failures = 0;
-    for first in (1..80).step_by(2) {
+    for first in (1..60).step_by(2) {
         let disk = Disk::holding(empty.clone());
         let Ok(store) = open(&disk) else { panic!("nothing fails yet") };
         {
@@ -417,7 +417,7 @@ fn whichever_operation_fails_nothing_acknowledged_is_lost_and_nothing_is_counted
                 .map(|thread| {
                     scope.spawn({
                         let store = &store;
-                        move || count_up(store, thread, 8)
+                        move || count_up(store, thread, 40)
                     })
                 })
                 .collect();
@@ -544,4 +544,32 @@ fn no_damage_anywhere_is_served_or_ends_the_process() {
         let _ = commit(&store, 13).and_then(|ticket| ticket.wait());
     }
     assert!(noticed > 10, "only {noticed} noticed");
+}
+
+#[test]
+fn a_journal_that_lacks_a_part_is_said_to_and_is_not_played() {
+    let disk = Disk::holding(Vec::new());
+    let store = open(&disk).unwrap();
+    let half_bytes = JOURNAL_BYTES / 2;
+    let epoch = |image: &[u8], half: usize| {
+        let at = 4_096 + half * half_bytes + 16;
+        u64::from_le_bytes(image[at..at + 8].try_into().unwrap())
+    };
+    // Until the second filling of the first half begins: then the second half must be whole.
+    let mut seq = 0;
+    let image = loop {
+        seq += 1;
+        commit(&store, seq).unwrap().wait().unwrap();
+        let image = disk.0.lock().unwrap().synced.clone();
+        if epoch(&image, 0) > 2 {
+            break image;
+        }
+    };
+    assert_eq!(epoch(&image, 0), epoch(&image, 1) + 1);
+    let whole = open(&Disk::holding(image.clone())).unwrap();
+    assert_eq!(contents(&whole, &TABLES).unwrap(), models(seq)[seq as usize]);
+    let mut damaged = image;
+    damaged[4_096 + half_bytes + 5_000] ^= 1;
+    let opened = open(&Disk::holding(damaged));
+    assert!(matches!(opened, Err(Error::NotAStore { .. })), "{opened:?}");
 }

@@ -272,7 +272,7 @@ fn compare(store: &Store, models: &[Model], log: &Model, seed: u64) {
 }
 
 fn options(batch: usize, defects: Defects) -> Options {
-    Options { batch_transactions_max: batch, defects, ..Options::default() }
+    Options { batch_transactions_max: batch, journal_bytes: 1 << 19, defects, ..Options::default() }
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 use bursar::domain::change::Reason;
 use bursar::domain::request::State;
+use bursar::domain::selection::{self, Selection};
 use bursar::domain::support::{Contact, DEPLOYMENT, Form, REFUND, Resolution, Status};
 use bursar::domain::{Change, Id, OrderId, TenantId};
-use bursar::ops::{self, Rights, Work, ledger, requests, support};
+use bursar::ops::activity::{self, Query};
+use bursar::ops::{self, Rights, Work, requests, support};
 use serde_json::{Value, json};
 
 use crate::http_world::{self, OTHER, Who, sub_id as text_id};
@@ -229,7 +231,7 @@ async fn a_policys_answer_opens_one_and_its_end_lets_a_person_answer_the_request
     assert_eq!(opened.form.amount, waiting.quote.refund, "the terms' refund is what is asked for");
     assert_eq!(cancel(&world).await.id, waiting.id, "proposing it again opens nothing more");
     let all = act(&world, "anna", |work| {
-        let all = bursar::domain::selection::Selection::everything(&bursar::domain::selection::SUPPORT);
+        let all = Selection::everything(&selection::SUPPORT);
         Ok(support::select(work, &all, None, 100)?.items.len())
     });
     assert_eq!(all.await.unwrap(), 1);
@@ -292,10 +294,12 @@ async fn what_happens_to_one_is_in_the_activity_log_and_rights_are_asked_for() {
     let id = open(&world, refund()).await.unwrap().id;
     act(&world, "anna", move |work| support::note(work, id, "they were told")).await.unwrap();
     act(&world, "anna", move |work| support::close(work, id, Resolution::Declined, "")).await.unwrap();
-    let log = world.app.read(Rights::system(), |work| ledger::activity(work, None, 50)).unwrap();
-    let operations: Vec<&str> = log.items.iter().map(|activity| activity.operation.as_str()).collect();
+    let everything = Selection::everything(&selection::ACTIVITY);
+    let log = move |work: &mut Work| activity::select(work, &Query::of(everything.clone(), work.now), None, 50);
+    let log = world.app.read(Rights::system(), log).unwrap();
+    let operations: Vec<&str> = log.items.iter().map(|entry| entry.activity.operation.as_str()).collect();
     assert_eq!(operations[..3], ["support.closed", "support.noted", "support.opened"]);
-    assert!(log.items[..3].iter().all(|activity| activity.tenant == Some(tenant())));
+    assert!(log.items[..3].iter().all(|entry| entry.activity.tenant == Some(tenant())));
     let mut without = person("cas");
     without.grants.list = vec!["support.read".parse().unwrap()];
     let noting = world.app.act(without.clone(), world.app.next_cause("test"), move |work| support::note(work, id, "x"));

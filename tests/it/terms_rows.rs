@@ -2,7 +2,7 @@
 
 use bursar::domain::Span;
 use bursar::domain::calendar::instant;
-use bursar::domain::terms::{List, Reader, Sight, Terms, is_software, listed};
+use bursar::domain::terms::{List, Path, Reader, Sight, Tells, Terms, is_software, listed};
 use serde::Deserialize;
 
 use crate::domain_terms::{profile, subscription};
@@ -32,6 +32,38 @@ impl Shown {
         assert_eq!(is_software(terms, &holding), lists.contains(&"software"), "{}", self.bought);
         let said = format!("{rule}: {}", lists.join(" "));
         (said != self.want).then(|| format!("bought {}\n  want {}\n  said {said}", self.bought, self.want))
+    }
+}
+
+/// How a cancellation is asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Asked {
+    family: String,
+    at: String,
+    /// `C-in-S0 by admin_agent: customer, product, order; acknowledged; days; PT15M`
+    want: String,
+}
+
+impl Asked {
+    pub(crate) fn wrong(&self, terms: &Terms) -> Option<String> {
+        let Some(row) = terms.family(&self.family).asking(instant(&self.at).unwrap()) else {
+            return (self.want != "nothing").then(|| format!("{}: nothing is asked", self.at));
+        };
+        let needs: Vec<&str> = row.needs.iter().map(|need| need.as_str()).collect();
+        let mut said = row.rule.clone();
+        said.extend(row.role.iter().flat_map(|role| [" by ", role.as_str()]));
+        said.push_str(&format!(": {}", needs.join(", ")));
+        said.push_str(if row.path == Path::SupportRequest { "; by support request" } else { "" });
+        said.push_str(if row.acknowledge.is_some() { "; acknowledged" } else { "" });
+        said.push_str(match row.tells {
+            Tells::Days => "; days",
+            Tells::Instant => "; instant",
+            Tells::Nothing => "",
+        });
+        said.extend(row.seen_within.map(|span| format!("; {span}")));
+        said.push_str(if row.afterwards.is_some() { "; uninstalled" } else { "" });
+        (said != self.want).then(|| format!("asked at {}\n  want {}\n  said {said}", self.at, self.want))
     }
 }
 

@@ -4,8 +4,8 @@
 
 use serde::Serialize;
 
+use super::plans;
 use super::selling::Selling;
-use super::{coterm, plans};
 use crate::domain::product::{LimitUnit, PartnerType, Product, Segment};
 use crate::domain::subscription::Status;
 use crate::domain::{Instant, Refusal, Span, Subscription, SubscriptionId, Tenant};
@@ -148,8 +148,6 @@ pub struct Wanted<'a> {
     pub billing_cycle: Option<&'a str>,
     /// The base an add-on is bought for.
     pub base: Option<&'a Owned>,
-    /// The last day of the first term, where it is to end with another.
-    pub custom_term_end: Option<Instant>,
     /// Whether the buyer attested what the item asks for.
     pub attested: bool,
     /// Whether a plan has to be settled: a purchase needs one, a list does not.
@@ -165,7 +163,6 @@ impl<'a> Wanted<'a> {
             term_duration: None,
             billing_cycle: None,
             base: None,
-            custom_term_end: None,
             attested: true,
             settles_plan: false,
         }
@@ -407,14 +404,8 @@ impl Question<'_> {
         if !self.wanted.settles_plan {
             return None;
         }
-        let item = self.wanted.item;
-        let offered = plans::offered(self.selling, item);
-        let chosen = match plans::chosen(&offered, self.wanted.term_duration, self.wanted.billing_cycle, self.now) {
-            Ok(chosen) => chosen,
-            Err(hindrance) => return Some(hindrance),
-        };
-        let last_day = self.wanted.custom_term_end?;
-        coterm::hindrance(self.selling, item, &chosen.plan, self.buyer.owned, last_day, self.now)
+        let offered = plans::offered(self.selling, self.wanted.item);
+        plans::chosen(&offered, self.wanted.term_duration, self.wanted.billing_cycle, self.now).err()
     }
 
     fn seats(&self) -> Reason {

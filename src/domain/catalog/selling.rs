@@ -132,15 +132,6 @@ row! {
     }
 }
 
-row! {
-    /// What may end its first term with another.
-    CotermRule {
-        /// First purchase it is possible for.
-        #[serde(deserialize_with = "date")]
-        from: Instant,
-    }
-}
-
 /// By what something bought is cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -209,8 +200,6 @@ struct Sheet {
     #[serde(default)]
     share: Vec<ShareRule>,
     #[serde(default)]
-    coterm: Vec<CotermRule>,
-    #[serde(default)]
     order: Vec<OrderRule>,
     #[serde(default)]
     benefit: Vec<BenefitRule>,
@@ -235,8 +224,6 @@ pub struct Selling {
     pub participants: Vec<ChannelRule>,
     /// Shares of a base's seats.
     pub shares: Vec<ShareRule>,
-    /// First terms that end with others.
-    pub coterms: Vec<CotermRule>,
     /// How orders are cancelled.
     pub orders: Vec<OrderRule>,
     /// What licences give beside themselves.
@@ -270,7 +257,6 @@ impl Selling {
         over(&mut self.channels, sheet.channel);
         over(&mut self.participants, sheet.participants);
         over(&mut self.shares, sheet.share);
-        over(&mut self.coterms, sheet.coterm);
         over(&mut self.orders, sheet.order);
         over(&mut self.benefits, sheet.benefit);
         self.cart = sheet.cart.or(self.cart.take());

@@ -12,7 +12,7 @@ use crate::domain::change::{Amendments, Reason};
 use crate::domain::ledger::ChargeType;
 use crate::domain::quote::Effect;
 use crate::domain::subscription::{Attention, Profile, Status, Subscription};
-use crate::domain::terms::begin::TrialEnd;
+use crate::domain::terms::begin::{DuringTrial, TrialEnd};
 use crate::domain::terms::{Family, Late, RenewalRule, Terms, When, Window};
 use crate::domain::{Change, Instant, Kind, Money, Quote, Refusal, Span, SubscriptionId, TenantId};
 
@@ -34,6 +34,12 @@ pub fn quote_among(
 ) -> Quote {
     let family = terms.family(&sub.profile.family);
     Asked { family, sub, price, around, now }.quote(change, &Amendments::default())
+}
+
+/// Seats that could go now without the rest (`refundableQuantity`).
+pub fn refundable_quantity(terms: &Terms, sub: &Subscription, now: Instant) -> i64 {
+    let family = terms.family(&sub.profile.family);
+    Asked { family, sub, price: None, around: &ALONE, now }.refundable()
 }
 
 /// What the terms say about cancelling, at `asked`, a subscription bought at `purchased` for so many seats at so much a
@@ -318,7 +324,9 @@ impl Asked<'_> {
         if until <= self.now {
             return Ok(self.late(until, window));
         }
-        let name = window.map_or("W-imported", |window| window.rule.as_str());
+        let own = self.trial().filter(|trial| trial.cancellation == DuringTrial::AnyTime);
+        let name = own.map(|trial| trial.rule.as_str()).or(window.map(|window| window.rule.as_str()));
+        let name = name.unwrap_or("W-imported");
         let refund = match self.refund(window) {
             Ok(refund) => refund,
             Err(refusal) => return Ok(no(refusal.by_rule(name), Some(until))),
@@ -419,6 +427,16 @@ impl Asked<'_> {
         }
         let open = self.sub.profile.seat_batches.iter().filter(|batch| self.now < batch.allowed_until);
         open.map(|batch| batch.quantity).fold(0, i64::saturating_add)
+    }
+
+    /// Seats that could go now, as far as the terms let seats go at all.
+    pub(super) fn refundable(&self) -> i64 {
+        let active = self.sub.standing.status == Status::Active;
+        match self.family.quantity.as_ref().map(|rule| rule.decrease).filter(|_| active) {
+            Some(When::Window) => self.open_seats(),
+            Some(When::AnyTime) => self.sub.standing.quantity,
+            Some(When::Never) | None => 0,
+        }
     }
 
     /// Until when so many seats could go: the newest batches go first, the term's own seats last.

@@ -4,7 +4,7 @@
 use super::charges::{Days, amount, known};
 use super::quote::Asked;
 use crate::domain::ledger::{ChargeType, Draft};
-use crate::domain::subscription::{SeatBatch, Subscription};
+use crate::domain::subscription::{SeatBatch, Standing, Subscription};
 use crate::domain::terms::{Family, SeatCharge};
 use crate::domain::{Instant, Money, Refusal};
 
@@ -22,6 +22,12 @@ pub(super) fn note_change(sub: &Subscription, batches: &mut Vec<SeatBatch>, quan
     if difference != 0 {
         batches.push(SeatBatch { quantity: difference, added_at: now, allowed_until: now });
     }
+}
+
+/// Notes that the present cycle is charged from here on: a change of seats does not give back the days before.
+pub(super) fn charged_from(standing: &Standing, batches: &mut Vec<SeatBatch>, now: Instant) {
+    batches.retain(|batch| standing.cycle_start.is_some_and(|start| start <= batch.added_at));
+    batches.push(SeatBatch { quantity: 0, added_at: now, allowed_until: now });
 }
 
 impl Asked<'_> {

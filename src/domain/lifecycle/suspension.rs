@@ -44,7 +44,11 @@ impl Asked<'_> {
         };
         let Some(cycle) = self.sub.standing.cycle_start.zip(self.sub.standing.cycle_end) else { return Ok(None) };
         let price = known(self.price)?;
+        // After a reactivation inside the cycle only the days since then were charged.
+        let since = days_of(self.sub.standing.status_since.max(cycle.0), cycle);
+        let charged = amount(self.family, ChargeType::CycleCharge, price, self.sub.standing.quantity, since)?;
         let cost = self.cycle_cost(price)?;
+        let cost = if charged.amount < cost.amount { charged } else { cost };
         let full = refund.full_within.after(self.sub.profile.purchased_at).is_some_and(|late| self.now < late);
         let left = days_of(self.now, cycle);
         let part = amount(self.family, ChargeType::CancelImmediate, price, self.sub.standing.quantity, left)?;

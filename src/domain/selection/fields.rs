@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::Field;
+use crate::domain::cart::{Cart, CartStatus};
 use crate::domain::decision::Decision;
 use crate::domain::invoice::Invoice;
 use crate::domain::ledger::Line;
@@ -127,6 +128,24 @@ impl Fields for Order {
     }
 }
 
+impl Fields for Cart {
+    fn field(&self, name: &str) -> Option<Field<'_>> {
+        Some(match name {
+            "id" => shown(&self.id),
+            "tenant" => shown(&self.tenant),
+            "status" => text(if self.status == CartStatus::Active { "active" } else { "ordered" }),
+            "creation_timestamp" => Field::Instant(self.creation_timestamp),
+            "expiration_timestamp" => Field::Instant(self.expiration_timestamp?),
+            "catalog_item_id" => {
+                let lines = self.lines();
+                Field::Texts(lines.iter().map(|(line, _)| Cow::Owned(line.catalog_item_id.clone())).collect())
+            }
+            "order" => Field::Texts(self.orders.iter().map(|order| Cow::Borrowed(order.0.as_str())).collect()),
+            _ => return None,
+        })
+    }
+}
+
 impl Fields for Request {
     fn field(&self, name: &str) -> Option<Field<'_>> {
         Some(match name {
@@ -148,12 +167,7 @@ impl Fields for Request {
             "charge" => Field::Money(self.quote.charge?),
             "refund" => Field::Money(self.quote.refund?),
             "role" => Field::Texts(self.roles.iter().map(|role| Cow::Borrowed(role.as_str())).collect()),
-            "upstream" => text(match self.upstream {
-                None => "none",
-                Some(Upstream::Pending) => "pending",
-                Some(Upstream::Confirmed) => "confirmed",
-                Some(Upstream::Differs) => "differs",
-            }),
+            "upstream" => text(self.upstream.map_or("none", Upstream::as_str)),
             _ => return None,
         })
     }
@@ -223,6 +237,14 @@ impl Fields for Product {
             "billing_cycle" => {
                 Field::Texts(self.supported_billing_cycles.iter().map(|one| Cow::Borrowed(one.as_str())).collect())
             }
+            "billing" => return some_text(&self.billing),
+            "category" => return some_text(&self.category),
+            "publisher_name" => return some_text(&self.publisher_name),
+            "product_type" => return some_text(&self.product_type),
+            "segment" => Field::Texts(self.segments.iter().map(|one| Cow::Borrowed(one.as_str())).collect()),
+            "country" => Field::Texts(self.countries.iter().map(|one| Cow::Borrowed(one.as_str())).collect()),
+            "is_limited" => Field::Bool(self.limit.is_some()),
+            "is_item" => Field::Bool(self.is_item()),
             _ => return None,
         })
     }

@@ -52,10 +52,12 @@ pub struct Schema {
 
 impl Schema {
     /// Every schema.
-    pub const ALL: [&'static Schema; 16] = [
+    pub const ALL: [&'static Schema; 19] = [
         &TENANTS,
         &SUBSCRIPTIONS,
         &ORDERS,
+        &CARTS,
+        &OFFERS,
         &REQUESTS,
         &DECISIONS,
         &RUNS,
@@ -69,6 +71,7 @@ impl Schema {
         &TOKENS,
         &SUPPORT,
         &USERS,
+        &ACTIVITY,
     ];
 
     /// The schema of a noun.
@@ -202,6 +205,40 @@ pub static ORDERS: Schema = Schema {
     labels: false,
 };
 
+/// Carts.
+pub static CARTS: Schema = Schema {
+    noun: "carts",
+    fields: &[
+        ("id", Type::Id),
+        ("tenant", Type::Id),
+        ("status", Type::Word(&["active", "ordered"])),
+        ("creation_timestamp", Type::Instant),
+        ("expiration_timestamp", Type::Instant),
+        ("catalog_item_id", Type::Id),
+        ("order", Type::Id),
+    ],
+    aliases: &[("customer", "tenant"), ("expires_at", "expiration_timestamp")],
+    labels: false,
+};
+
+/// Offers of a customer: what its list can be narrowed to.
+pub static OFFERS: Schema = Schema {
+    noun: "offers",
+    fields: &[
+        ("tenant", Type::Id),
+        ("publisher", Type::Word(&["microsoft", "partner"])),
+        ("billing", Type::Word(&["license", "usage"])),
+        ("category", Type::Word(&["enterprise", "small_business", "trial", "nonprofit"])),
+        ("segment", Type::Word(&["commercial", "education", "government", "nonprofit"])),
+        ("limited", Type::Bool),
+        ("text", Type::Text),
+        ("base", Type::Id),
+        ("why", Type::Bool),
+    ],
+    aliases: &[],
+    labels: false,
+};
+
 /// Requests.
 pub static REQUESTS: Schema = Schema {
     noun: "requests",
@@ -275,6 +312,14 @@ pub static PRODUCTS: Schema = Schema {
         ("is_trial", Type::Bool),
         ("is_add_on", Type::Bool),
         ("billing_cycle", Type::Text),
+        ("billing", Type::Text),
+        ("category", Type::Text),
+        ("publisher_name", Type::Text),
+        ("product_type", Type::Id),
+        ("segment", Type::Word(&["commercial", "education", "government", "nonprofit"])),
+        ("country", Type::Id),
+        ("is_limited", Type::Bool),
+        ("is_item", Type::Bool),
     ],
     aliases: &[],
     labels: false,
@@ -439,6 +484,35 @@ pub static USERS: Schema = Schema {
         ("created_at", Type::Instant),
     ],
     aliases: &[("roles", "role"), ("tenant", "customer")],
+    labels: false,
+};
+
+/// The activity log; `operation` is our word for what was done or Partner Center's.
+pub static ACTIVITY: Schema = Schema {
+    noun: "activity",
+    fields: &[
+        ("id", Type::Text),
+        ("at", Type::Instant),
+        ("by", Type::Text),
+        ("operation", Type::Id),
+        ("resource_type", Type::Id),
+        ("operation_status", Type::Word(&["succeeded", "failed", "progress", "decline"])),
+        ("tenant", Type::Id),
+        ("company_name", Type::Id),
+        ("subscription", Type::Id),
+        ("request", Type::Id),
+        ("cause", Type::Text),
+    ],
+    aliases: &[
+        ("customer", "tenant"),
+        ("customer_id", "tenant"),
+        ("customer_name", "company_name"),
+        ("operation_type", "operation"),
+        ("operation_date", "at"),
+        ("user", "by"),
+        ("resource", "resource_type"),
+        ("status", "operation_status"),
+    ],
     labels: false,
 };
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use super::{Choice, Delivered, Entitlement, HybridBenefit, KeyState, Options, Sheet};
+use super::{Choice, Delivered, Entitlement, KeyState, Options, Sheet};
 use crate::domain::subscription::Status;
 use crate::domain::{Principal, calendar};
 
@@ -103,14 +103,4 @@ fn options_of_a_kind_that_is_not_asked_for_are_hidden() {
 #[test]
 fn a_product_is_described_by_itself_or_by_what_it_is_a_sku_of() {
     assert_eq!(Sheet::ids("DG7:0003:ABC"), ["dg7:0003:abc", "dg7:0003", "dg7"]);
-}
-
-#[test]
-fn the_hybrid_benefit_is_of_two_editions_and_needs_software_assurance() {
-    let benefit = HybridBenefit::new("Datacenter", true, &["convert", "reuse"]).unwrap();
-    assert_eq!((benefit.rate.as_str(), benefit.saving_up_to_percent, benefit.holds()), ("base_compute", 40, true));
-    assert!(!HybridBenefit::new("standard", false, &["convert"]).unwrap().holds());
-    assert_eq!(HybridBenefit::new("essentials", true, &["convert"]).unwrap_err().code, "bad_benefit");
-    assert_eq!(HybridBenefit::new("standard", true, &["sell"]).unwrap_err().code, "bad_benefit");
-    assert_eq!(HybridBenefit::new("standard", true, &[]).unwrap_err().code, "bad_benefit");
 }

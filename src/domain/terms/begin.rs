@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 
-use super::read;
+use super::row::{DatedBy, Row, row};
+use super::{Place, read};
+use crate::domain::calendar::show;
 use crate::domain::{Instant, Span};
 
 /// What is bought waits for its publisher: it is pending until somebody activates it there, and is billed from then.
@@ -17,6 +19,9 @@ pub struct ActivationRule {
     /// The address at the publisher where the order names none; `{subscription}` stands for the id.
     #[serde(default)]
     pub link: String,
+    /// Where it stands in its file.
+    #[serde(skip)]
+    pub place: Place,
 }
 
 /// What a trial becomes at its end when nothing is said.
@@ -85,6 +90,9 @@ pub struct TrialRule {
     /// Partner Center's code for what a trial refuses.
     #[serde(default)]
     pub partner_center_code: Option<u32>,
+    /// Where it stands in its file.
+    #[serde(skip)]
+    pub place: Place,
 }
 
 /// Add-ons that belong to a base.
@@ -108,6 +116,9 @@ pub struct AddOnRule {
     /// Partner Center's code where its base is not active.
     #[serde(default)]
     pub inactive_code: Option<u32>,
+    /// Where it stands in its file.
+    #[serde(skip)]
+    pub place: Place,
 }
 
 /// First terms that end with another subscription or a calendar month.
@@ -122,4 +133,30 @@ pub struct CotermRule {
     /// First purchase it holds for.
     #[serde(default, deserialize_with = "read::date")]
     pub from: Option<Instant>,
+    /// Where it stands in its file.
+    #[serde(skip)]
+    pub place: Place,
 }
+
+row!(table ActivationRule, "activation", |_| "waits for its publisher; billed from its activation".to_owned());
+
+row!(table TrialRule, "trial", |row| {
+    let end = match row.at_end {
+        TrialEnd::Converts => "becomes paid at its end while auto-renew is on",
+        TrialEnd::Expires => "runs out at its end",
+    };
+    let seats = row.seats.map(|seats| format!(" of {seats} seats")).unwrap_or_default();
+    let sooner = if row.convertible { ", can be converted before" } else { "" };
+    format!("{}{seats}, {end}{sooner}", row.length)
+});
+
+row!(table AddOnRule, "add_on", |row| {
+    let dates = if row.aligned.is_some() { "has its dates" } else { "has dates of its own" };
+    let follows = if row.suspended.is_some() { ", is suspended with it" } else { "" };
+    format!("needs an active base, {dates}{follows}")
+});
+
+row!(table CotermRule, "coterm", |row| {
+    let from = row.from.map(|from| format!(", bought from {}", show(from))).unwrap_or_default();
+    format!("a first term may end with another subscription or a calendar month{from}")
+});

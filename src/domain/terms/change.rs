@@ -3,7 +3,8 @@
 
 use serde::Deserialize;
 
-use super::read;
+use super::row::{DatedBy, Row, row};
+use super::{Place, read};
 use crate::domain::{Instant, Span};
 
 /// Instructions for the next term.
@@ -21,6 +22,9 @@ pub struct ScheduleRule {
     /// Partner Center's code when refused.
     #[serde(default)]
     pub partner_center_code: Option<u32>,
+    /// Where it stands in its file.
+    #[serde(skip)]
+    pub place: Place,
 }
 
 /// One change of the billing plan that is possible inside a term.
@@ -47,6 +51,9 @@ pub struct BillingPlanRule {
     /// First purchase it no longer holds for.
     #[serde(default, deserialize_with = "read::date")]
     pub until: Option<Instant>,
+    /// Where it stands in its file.
+    #[serde(skip)]
+    pub place: Place,
 }
 
 /// The end of what is paid by use: at once, without credit.
@@ -58,4 +65,25 @@ pub struct DeprovisionRule {
     /// Where it is written.
     #[serde(default)]
     pub source: String,
+    /// Where it stands in its file.
+    #[serde(skip)]
+    pub place: Place,
 }
+
+row!(table ScheduleRule, "schedule", |row| {
+    let offer = if row.offer { ", or another offer" } else { "" };
+    format!("the next term may have other seats, another length or billing cycle{offer}")
+});
+
+row!(
+    BillingPlanRule,
+    "billing_plan",
+    Purchase,
+    |one, other| one.term == other.term && one.before == other.before && one.after == other.after,
+    |row| {
+        let left = row.left.map(|left| format!(", while more than {left} is left")).unwrap_or_default();
+        format!("a term of {} billed {} may become billed {}{left}", row.term, row.before, row.after)
+    }
+);
+
+row!(table DeprovisionRule, "deprovision", |_| "ends at once, without credit".to_owned());

@@ -43,14 +43,14 @@ struct Sheet {
     asking: Vec<Spanned<Asking>>,
     #[serde(default)]
     law: Vec<Spanned<Law>>,
-    activation: Option<begin::ActivationRule>,
-    trial: Option<begin::TrialRule>,
-    add_on: Option<begin::AddOnRule>,
-    coterm: Option<begin::CotermRule>,
-    schedule: Option<change::ScheduleRule>,
+    activation: Option<Spanned<begin::ActivationRule>>,
+    trial: Option<Spanned<begin::TrialRule>>,
+    add_on: Option<Spanned<begin::AddOnRule>>,
+    coterm: Option<Spanned<begin::CotermRule>>,
+    schedule: Option<Spanned<change::ScheduleRule>>,
     #[serde(default)]
-    billing_plan: Vec<change::BillingPlanRule>,
-    deprovision: Option<change::DeprovisionRule>,
+    billing_plan: Vec<Spanned<change::BillingPlanRule>>,
+    deprovision: Option<Spanned<change::DeprovisionRule>>,
 }
 
 /// Reads every file, later ones over earlier ones, and checks what came out.
@@ -123,16 +123,13 @@ fn lay(families: &mut BTreeMap<String, Family>, sheet: Sheet, path: &str, text: 
         family.rounding = rounding;
     }
     family.billing_provider = sheet.billing_provider.unwrap_or(family.billing_provider);
-    family.activation = sheet.activation.or(family.activation.take());
-    family.trial = sheet.trial.or(family.trial.take());
-    family.add_on = sheet.add_on.or(family.add_on.take());
-    family.coterm = sheet.coterm.or(family.coterm.take());
-    family.schedule = sheet.schedule.or(family.schedule.take());
-    family.deprovision = sheet.deprovision.or(family.deprovision.take());
-    // Rows of one rule are laid over it together.
-    let told: Vec<String> = sheet.billing_plan.iter().map(|row| row.rule.clone()).collect();
-    family.billing_plans.retain(|row| !told.contains(&row.rule));
-    family.billing_plans.extend(sheet.billing_plan);
+    file.table(&mut family.activation, sheet.activation);
+    file.table(&mut family.trial, sheet.trial);
+    file.table(&mut family.add_on, sheet.add_on);
+    file.table(&mut family.coterm, sheet.coterm);
+    file.table(&mut family.schedule, sheet.schedule);
+    file.table(&mut family.deprovision, sheet.deprovision);
+    file.rows(&mut family.billing_plans, sheet.billing_plan);
 }
 
 fn blank(name: &str) -> Family {
@@ -206,6 +203,7 @@ fn overlaps(family: &Family, wrong: &mut Vec<TermsError>) {
     overlap(&family.keys, wrong);
     overlap(&family.askings, wrong);
     overlap(&family.laws, wrong);
+    overlap(&family.billing_plans, wrong);
     for law in &family.laws {
         wrong.extend(law.wrong(family).map(|expected| TermsError { place: law.place.clone(), expected }));
     }

@@ -179,6 +179,10 @@ row!(table SuspensionRule, "suspension", |row| {
         return "not possible".to_owned();
     }
     let billing = if row.billing_continues { "billing goes on" } else { "billing stops" };
+    let billing = match &row.refund {
+        Some(refund) => format!("{billing} ({}: everything comes back within {}, later the rest of the cycle)", refund.rule, refund.full_within),
+        None => billing.to_owned(),
+    };
     let kept = row.delete_after.map_or_else(
         || "data is kept to the end of the term and after".to_owned(),
         |span| format!("data is deleted {span} later"),

@@ -4,8 +4,11 @@
 //! To add a function: register it in its noun's file and describe it in that file's `PART`, with an example that runs.
 
 pub mod activations;
+pub mod cancellations;
 pub mod events;
+pub mod invoices;
 pub mod ledger;
+pub mod life;
 pub mod messages;
 pub mod requests;
 pub mod rows;
@@ -14,6 +17,7 @@ pub mod software;
 pub mod subscriptions;
 pub mod support;
 pub mod tenants;
+pub mod terms;
 pub mod testing;
 
 use rhai::{Dynamic, Engine, Map};
@@ -29,17 +33,21 @@ use crate::domain::{Instant, Money};
 use crate::ops::subscriptions as subscriptions_ops;
 
 /// Every part, in the order of the reference.
-pub const PARTS: [Part; 10] = [
+pub const PARTS: [Part; 14] = [
     events::PART,
     subscriptions::PART,
+    life::PART,
     tenants::PART,
     software::PART,
     activations::PART,
     requests::PART,
     ledger::PART,
+    invoices::PART,
     messages::PART,
     support::PART,
     rows::PART,
+    cancellations::PART,
+    terms::PART,
 ];
 
 /// Everything the program gives to scripts: for a library to be loaded with.
@@ -62,14 +70,18 @@ pub fn reference() -> String {
 fn register(engine: &mut Engine) {
     events::register(engine);
     subscriptions::register(engine);
+    life::register(engine);
     tenants::register(engine);
     software::register(engine);
     activations::register(engine);
     requests::register(engine);
     ledger::register(engine);
+    invoices::register(engine);
     messages::register(engine);
     support::register(engine);
     rows::register(engine);
+    cancellations::register(engine);
+    terms::register(engine);
 }
 
 fn validate_schedule(cron: &str, zone: Option<&str>) -> Result<(), String> {

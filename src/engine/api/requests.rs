@@ -5,6 +5,7 @@ use rhai::{Array, Dynamic, Engine, Map};
 use super::rows::Rows;
 use super::subscriptions::Sub;
 use super::{instant_or_nothing, or_nothing, selection};
+use crate::domain::request::Upstream;
 use crate::domain::selection::REQUESTS;
 use crate::domain::{Change, Id, Quote, Request, Subscription};
 use crate::engine::failure::{Api, raise, raise_refusal};
@@ -123,6 +124,11 @@ pub(super) const PART: Part = Part {
         request("reason", "string", "customer_request, non_payment or fraud, where one was given"),
         request("support", "string?", "The support request that has to be answered first"),
         request("enabled", "bool?", "On or off, for a change of auto-renew"),
+        request(
+            "upstream",
+            "string",
+            "What Partner Center shows of an applied change: none, pending, confirmed or differs",
+        ),
         quote("allowed", "bool", "Whether the terms allow it"),
         quote("allowed_until", "Instant?", "The first instant that is too late"),
         quote("refund", "Money?", "What would be credited"),
@@ -176,6 +182,7 @@ fn of_request(engine: &mut Engine) {
         "reason" => reason,
         "enabled" => enabled,
         "support" => support,
+        "upstream" => upstream,
     }
     engine.register_fn("to_string", |value: &mut RequestValue| value.outcome);
 }
@@ -196,6 +203,7 @@ fn of_asked(engine: &mut Engine) {
     engine.register_get("reason", |asked: &mut Asked| reason(&asked.request));
     engine.register_get("enabled", |asked: &mut Asked| enabled(&asked.request));
     engine.register_get("support", |asked: &mut Asked| support(&asked.request));
+    engine.register_get("upstream", |asked: &mut Asked| upstream(&asked.request));
 }
 
 fn of_quote(engine: &mut Engine) {
@@ -244,4 +252,8 @@ fn enabled(request: &Request) -> Dynamic {
 
 fn support(request: &Request) -> Dynamic {
     or_nothing(request.support.map(|id| id.to_string()))
+}
+
+fn upstream(request: &Request) -> Dynamic {
+    request.upstream.map_or("none", Upstream::as_str).into()
 }

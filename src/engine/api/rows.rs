@@ -3,18 +3,20 @@
 
 use rhai::{Dynamic, Engine, EvalAltResult};
 
+use super::invoices::InvoiceValue;
 use super::ledger::LineValue;
 use super::requests::RequestValue;
 use super::subscriptions::Sub;
 use super::support::SupportValue;
 use super::tenants::TenantValue;
+use crate::domain::invoice::InvoiceId;
 use crate::domain::request::State;
 use crate::domain::selection::{Scalar, Selection};
 use crate::domain::{Id, SubscriptionId, TenantId};
 use crate::engine::failure::{Api, over_limit};
 use crate::engine::reference::{Function, Part};
 use crate::engine::script_thread::with;
-use crate::ops::{Work, ledger, requests, rights, subscriptions, support, tenants};
+use crate::ops::{Work, invoices, ledger, requests, rights, subscriptions, support, tenants};
 use crate::store::records::requests as request_rows;
 
 const PAGE_ROWS: usize = 500;
@@ -24,6 +26,7 @@ enum Key {
     Subscription(SubscriptionId),
     Tenant(TenantId),
     Request(Id),
+    Invoice(InvoiceId),
     Support(Id),
 }
 
@@ -97,6 +100,31 @@ impl Rows {
         })
     }
 
+    /// Invoices of a selection.
+    pub(super) fn invoices(selection: &Selection) -> Api<Self> {
+        Self::collect(|work, after| {
+            let page = invoices::list(work, selection, after, PAGE_ROWS)?;
+            Ok((page.items.iter().map(|invoice| Key::Invoice(invoice.id)).collect(), page.next))
+        })
+    }
+
+    /// Lines of an invoice, of one customer or of all.
+    pub(super) fn billed(id: InvoiceId, tenant: Option<TenantId>) -> Api<Self> {
+        let mut values = Vec::new();
+        with(|work| {
+            let wanted = invoices::Wanted { tenant, skip: 0 };
+            let mut after = None;
+            loop {
+                let page = invoices::lines(work, id, wanted, after, PAGE_ROWS)?;
+                values.extend(page.items.into_iter().map(LineValue));
+                let Some(next) = page.next.filter(|_| values.len() <= work.settings.rows) else { return Ok(()) };
+                after = Some(invoices::read_cursor(&next)?);
+            }
+        })?;
+        bounded(values.len())?;
+        Ok(Self { keys: Vec::new(), values })
+    }
+
     /// Support requests of a selection, newest first.
     pub(super) fn support(selection: &Selection) -> Api<Self> {
         Self::collect(|work, before| {
@@ -153,6 +181,7 @@ impl Rows {
             Ok(match *key {
                 Key::Subscription(id) => Some(Dynamic::from(Sub(subscriptions::get(work, id)?.value))),
                 Key::Tenant(id) => Some(Dynamic::from(TenantValue(tenants::get(work, id)?))),
+                Key::Invoice(id) => Some(Dynamic::from(InvoiceValue(invoices::get(work, id)?))),
                 Key::Support(id) => Some(Dynamic::from(SupportValue(support::get(work, id)?))),
                 Key::Request(id) => Some(Dynamic::from(RequestValue::of(requests::get(work, id)?))),
             })

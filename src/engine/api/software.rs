@@ -6,7 +6,7 @@ use rhai::{Array, Dynamic, Engine, Map};
 use super::tenants::TenantValue;
 use super::{instant_or_nothing, or_nothing};
 use crate::domain::TenantId;
-use crate::domain::software::Software;
+use crate::domain::software::{Benefit, Software};
 use crate::engine::failure::{Api, over_limit};
 use crate::engine::reference::{Function, Part, Property};
 use crate::engine::script_thread::with;
@@ -71,21 +71,23 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_get("instructions", |one: &mut SoftwareValue| {
         or_nothing(one.0.installation_instructions_url.clone())
     });
-    engine.register_get("hybrid_benefit", |one: &mut SoftwareValue| or_nothing(benefit(&one.0)));
+    engine.register_get("benefits", |one: &mut SoftwareValue| benefits(&one.0));
     engine.register_fn("to_string", |one: &mut SoftwareValue| one.0.product.clone());
     engine.register_fn("to_debug", |one: &mut SoftwareValue| one.0.product.clone());
     engine.register_fn("software", |tenant: &mut TenantValue| of(tenant.0.id));
 }
 
-fn benefit(one: &Software) -> Option<Map> {
-    let benefit = one.azure_hybrid_benefit.as_ref()?;
-    let uses: Array = benefit.uses.iter().map(|one| Dynamic::from(one.clone())).collect();
-    let mut map = Map::new();
-    map.insert("edition".into(), benefit.edition.clone().into());
-    map.insert("uses".into(), uses.into());
-    map.insert("rate".into(), benefit.rate.clone().into());
-    map.insert("saving_up_to_percent".into(), i64::from(benefit.saving_up_to_percent).into());
-    Some(map)
+fn benefits(one: &Software) -> Array {
+    let map = |benefit: &Benefit| {
+        let mut map = Map::new();
+        map.insert("name".into(), benefit.name.clone().into());
+        map.insert("use".into(), benefit.used.clone().into());
+        map.insert("covers".into(), benefit.covers.clone().into());
+        map.insert("rate".into(), benefit.rate.clone().into());
+        map.insert("maximum_saving_percent".into(), i64::from(benefit.maximum_saving_percent).into());
+        Dynamic::from(map)
+    };
+    one.benefits.iter().map(map).collect()
 }
 
 fn of(tenant: TenantId) -> Api<Array> {

@@ -305,7 +305,7 @@ fn changes(engine: &mut Engine) {
     });
 }
 
-fn reason_of(text: &str) -> Api<Reason> {
+pub(super) fn reason_of(text: &str) -> Api<Reason> {
     text.parse().map_err(|refusal| raise_refusal(&refusal))
 }
 
@@ -313,7 +313,7 @@ fn parse(id: &str) -> Api<SubscriptionId> {
     id.parse().map_err(|refusal| raise_refusal(&refusal))
 }
 
-fn propose(sub: &mut Sub, change: Change, why: &str) -> Api<RequestValue> {
+pub(super) fn propose(sub: &mut Sub, change: Change, why: &str) -> Api<RequestValue> {
     let id = sub.0.id;
     let proposed = with(|work| requests::propose(work, id, change, why))?;
     sub.0 = proposed.subscription.clone();

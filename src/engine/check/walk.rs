@@ -175,7 +175,7 @@ impl Walker<'_> {
         let known = own.is_some_and(|arities| arities.contains(&count))
             || native.is_some_and(|arities| arities.contains(&(count + usize::from(method))));
         if known {
-            return self.grant(name, position);
+            return self.grant(name, Some(count + usize::from(method)), position);
         }
         if own.is_none() && native.is_none() {
             let names = self.catalogue.names().chain(self.file.functions.keys().map(String::as_str));
@@ -226,17 +226,24 @@ impl Walker<'_> {
         };
         let name = name.as_str();
         if self.file.functions.contains_key(name) || self.catalogue.native(name).is_some() {
-            return self.grant(name, position);
+            return self.grant(name, None, position);
         }
         let near = suggest::nearest(name, self.catalogue.names()).map(str::to_owned);
         self.told("unknown_function", position, "Fn", format!("there is no function {name}")).suggestion = near;
     }
 
-    fn grant(&mut self, name: &str, position: Position) {
+    /// Whether the file lists what a function needs; forms of one name that take another number of values may need
+    /// another grant, or none.
+    fn grant(&mut self, name: &str, count: Option<usize>, position: Position) {
         if matches!(self.file.kind, FileKind::Lib | FileKind::Test) || self.file.functions.contains_key(name) {
             return;
         }
-        let wanted: Vec<Grant> = self.catalogue.forms(name).iter().filter_map(|form| form.grant.parse().ok()).collect();
+        let mut forms = self.catalogue.forms(name);
+        forms.retain(|form| count.is_none_or(|count| form.params.len() == count));
+        if forms.iter().any(|form| form.grant.is_empty()) {
+            return;
+        }
+        let wanted: Vec<Grant> = forms.iter().filter_map(|form| form.grant.parse().ok()).collect();
         let held = crate::domain::Grants { list: self.file.manifest.grants.clone(), tenants: None };
         let policy = self.file.kind == FileKind::Policy;
         // A policy reads without asking; it never acts, whatever it lists.

@@ -3,7 +3,7 @@
 use crate::domain::change::Reason;
 use crate::domain::subscription::Status;
 use crate::domain::terms::End;
-use crate::domain::{Change, Kind, Subscription};
+use crate::domain::{Change, Subscription, lifecycle};
 use crate::ops::{self, Work, quotes, tenants};
 use crate::partner_center::subscriptions_write::{RefundOption, Shown};
 
@@ -11,10 +11,8 @@ pub(super) fn shown(work: &mut Work, subscription: &Subscription) -> ops::Result
     let change = Change::Cancellation { reason: Reason::CustomerRequest };
     let terms = tenants::terms_for(work, subscription.tenant)?;
     let quote = quotes::quote(work, subscription, &change)?;
-    let profile = &subscription.profile;
-    let family = terms.family(&profile.family);
-    let opened = subscription.standing.term_start.max(profile.purchased_at);
-    let window = family.window(Kind::Cancellation, &profile.billing_cycle, opened);
+    let family = terms.family(&subscription.profile.family);
+    let window = lifecycle::window_of(&terms, subscription);
     let mut actions = Vec::new();
     if matches!(subscription.standing.status, Status::Active | Status::Suspended) && family.refuses.is_none() {
         actions.push("edit");
@@ -22,18 +20,12 @@ pub(super) fn shown(work: &mut Work, subscription: &Subscription) -> ops::Result
     if quote.allowed {
         actions.push("cancel");
     }
-    let option = |_| RefundOption {
-        is_full: window.is_some_and(|window| window.is_full(opened, work.now)),
-        expires_at: quote.allowed_until,
-    };
+    let money = quote.allowed && quote.refund.is_some_and(|refund| !refund.is_zero());
+    let options = lifecycle::refunds_until(&terms, subscription, work.now);
+    let option = |one: lifecycle::RefundUntil| RefundOption { is_full: one.is_full, expires_at: Some(one.until) };
     Ok(Shown {
         actions,
-        refund_options: quote
-            .refund
-            .filter(|refund| quote.allowed && !refund.is_zero())
-            .map(option)
-            .into_iter()
-            .collect(),
+        refund_options: options.into_iter().filter(|_| money).map(option).collect(),
         window_ends_with_day: window.is_some_and(|window| window.end == End::EndOfDayUtc),
     })
 }

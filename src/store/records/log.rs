@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Result, Tx, decode, encode};
+use crate::domain::audit::changes::FieldChange;
 use crate::domain::decision::Decision;
 use crate::domain::ledger::Line;
 use crate::domain::{Id, Instant, Principal, SubscriptionId, TenantId};
@@ -37,6 +38,9 @@ pub struct Activity {
     /// A sentence.
     #[serde(default)]
     pub note: String,
+    /// What it made of the subscription's fields.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<FieldChange>,
 }
 
 /// What one transaction left behind.
@@ -64,6 +68,13 @@ impl Record {
     /// Whether there is nothing to keep.
     pub fn is_empty(&self) -> bool {
         *self == Record::default()
+    }
+
+    /// When it was left, where anything in it says so.
+    pub fn instant(&self) -> Option<Instant> {
+        let activity = self.activity.first().map(|activity| activity.at);
+        let decision = self.decisions.first().map(|decision| decision.at);
+        activity.or(decision).or(self.lines.first().map(|line| line.at))
     }
 
     fn stamp(mut self, seq: u64) -> Self {
@@ -132,6 +143,29 @@ pub fn page(tx: &mut Tx, after: Option<u64>, reverse: bool, limit: usize) -> Res
         found.push((seq, decode::<Record>(&LOG, &key, &row.bytes)?.stamp(seq)));
     }
     Ok(found)
+}
+
+/// The first record that is later than an instant; none when none is. Instants of records never go back by more than the
+/// length of a run, so this halves the span of sequences: allow for that.
+///
+/// # Errors
+/// What the store answers; a corrupt row by name.
+pub fn first_after(tx: &mut Tx, at: Instant) -> Result<Option<u64>> {
+    let later = |record: &Record| record.instant().is_some_and(|instant| instant > at);
+    let Some((last, record)) = page(tx, None, true, 1)?.pop() else { return Ok(None) };
+    if !later(&record) {
+        return Ok(None);
+    }
+    // What is up to `low` is not later; what is from `high` on is.
+    let (mut low, mut high) = (0, last);
+    while low + 1 < high {
+        let middle = low + (high - low) / 2;
+        match page(tx, Some(middle - 1), false, 1)?.pop() {
+            Some((seq, record)) if seq < high && !later(&record) => low = seq,
+            _ => high = middle,
+        }
+    }
+    Ok(Some(high))
 }
 
 /// One decision.

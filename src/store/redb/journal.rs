@@ -1,5 +1,4 @@
-//! One commit, one write: the pages of a commit go to a journal at the front of the file, one behind the other, and to their
-//! places in the file later.
+//! One commit, one write: the pages of a commit go to a journal at the front of the file, and to their places later.
 //!
 //! A commit of the engine changes some twenty pages all over the file, and a disk takes twenty scattered writes many times
 //! slower than one long one. So what the engine writes between [`Journal::begin`] and [`Journal::end`] is gathered, and `end`
@@ -26,9 +25,6 @@ use std::thread::JoinHandle;
 
 /// What is journalled and placed: the engine's smallest page.
 pub(super) const BLOCK: usize = 4_096;
-
-/// As many records as a half holds at least, so that it does not go over after every commit.
-const RECORDS_MIN: u64 = 2;
 
 /// The engine's backend: a journal that somebody else also holds.
 #[derive(Debug)]
@@ -62,8 +58,9 @@ struct Writer {
     shorter: Option<u64>,
     /// Whether the file has been made longer and not synced since.
     has_grown: bool,
-    /// How many records the filling before has that this one builds on.
+    /// How many records of the filling before may be needed after a crash, and what the last record says of that.
     before: u32,
+    said_before: u32,
     placing: Option<JoinHandle<io::Result<()>>>,
 }
 
@@ -122,7 +119,9 @@ impl Journal {
     /// A commit of more blocks than this is written to its places at once.
     fn blocks_max(&self) -> usize {
         let half_blocks = self.ready.get().copied().unwrap_or_default() / BLOCK as u64;
-        usize::try_from(half_blocks / RECORDS_MIN).unwrap_or_default()
+        // The head of the record, that of one without blocks behind it, and what tells the places of the blocks it has no room for.
+        let told_in = 3 + half_blocks * 8 / BLOCK as u64;
+        usize::try_from(half_blocks.saturating_sub(told_in)).unwrap_or_default()
     }
 
     fn head(&self) -> io::Result<u64> {
@@ -162,15 +161,19 @@ impl Journal {
             return Ok(());
         };
         (writer.half, writer.epoch, writer.index) = (newest, last.epoch, last.index + 1);
+        (writer.before, writer.said_before) = (last.before, last.before);
         writer.at = newer.iter().map(|record| record.bytes() as u64).sum();
-        writer.before = last.before;
         let is_there = epoch(&older) == Some(last.epoch - 1) && older.len() >= last.before as usize;
         if last.before > 0 && !is_there {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a part of the journal is missing"));
         }
-        let held = older.into_iter().filter(|_| last.before > 0).chain(newer);
+        let wanted = |records: Vec<Record>| {
+            let in_place = records.iter().rposition(|record| record.head.is_all).unwrap_or(0);
+            records.into_iter().skip(in_place).flat_map(|record| record.blocks)
+        };
+        let older = if last.before > 0 { older } else { Vec::new() };
         let is_inside = |(block, _): &(u64, Bytes)| block * (BLOCK as u64) < last.length;
-        let held: Held = held.flat_map(|record| record.blocks).filter(is_inside).collect();
+        let held: Held = wanted(older).chain(wanted(newer)).filter(is_inside).collect();
         if held.is_empty() {
             return Ok(());
         }
@@ -205,14 +208,15 @@ impl Journal {
         Ok(records)
     }
 
-    /// Everything is in place: makes that durable, and then says so in the other half.
+    /// Everything is in place: makes that durable, and then says so.
     fn clear(&self, writer: &mut Writer, half_bytes: u64) -> io::Result<()> {
         self.places.disk.sync()?;
-        writer.has_grown = false;
-        self.turn_over(writer);
-        writer.before = 0;
-        let mut record = vec![0; HEAD_BYTES];
-        self.append(writer, half_bytes, &mut record, &[])?;
+        (writer.has_grown, writer.before) = (false, 0);
+        if writer.at + HEAD_BYTES as u64 > half_bytes {
+            self.turn_over(writer);
+            writer.before = 0;
+        }
+        self.append(writer, half_bytes, vec![0; HEAD_BYTES], &[], true)?;
         writer.is_needed = false;
         Ok(())
     }
@@ -224,31 +228,52 @@ impl Journal {
         (writer.index, writer.at) = (0, 0);
     }
 
-    fn append(&self, writer: &mut Writer, half_bytes: u64, record: &mut Vec<u8>, blocks: &[u64]) -> io::Result<()> {
-        let head = Head { epoch: writer.epoch, index: writer.index, before: writer.before, length: writer.length };
-        record::seal(record, head, blocks);
+    /// The half is full: its blocks go to their places, and records go to the other half, whose blocks are there.
+    fn go_over(&self, writer: &mut Writer, half_bytes: u64) -> io::Result<()> {
+        settle(writer)?;
+        if writer.said_before > 0 {
+            // The other half is about to be written over: nobody may look for it any more.
+            self.append(writer, half_bytes, vec![0; HEAD_BYTES], &[], false)?;
+        }
+        self.turn_over(writer);
+        let full = self.places.retire();
+        let places = Arc::clone(&self.places);
+        let placing = std::thread::Builder::new().name("store-placer".to_owned());
+        writer.placing = Some(placing.spawn(move || places.place(&full))?);
+        Ok(())
+    }
+
+    fn append(
+        &self,
+        writer: &mut Writer,
+        half_bytes: u64,
+        mut record: Vec<u8>,
+        blocks: &[u64],
+        is_all: bool,
+    ) -> io::Result<Bytes> {
+        let Writer { epoch, index, before, length, .. } = *writer;
+        record::seal(&mut record, Head { epoch, index, before, is_all, length }, blocks);
         let offset = BLOCK as u64 + writer.half * half_bytes + writer.at;
-        self.places.disk.write_through(offset, record)?;
+        self.places.disk.write_through(offset, &record)?;
         writer.at += record.len() as u64;
         writer.index += 1;
+        writer.said_before = before;
         writer.is_needed = true;
-        Ok(())
+        Ok(Bytes::from(record))
     }
 
     fn harden(&self, writer: &mut Writer) -> io::Result<()> {
         let half_bytes = self.ready.get().copied().unwrap_or_default();
         writer.length = writer.shorter.unwrap_or(writer.length);
-        let Some((mut record, blocks)) = self.places.gathered() else { return self.shorten(writer) };
-        if writer.at + record::bytes_with(blocks.len()) as u64 > half_bytes {
+        let Some((record, blocks)) = self.places.gathered() else { return self.shorten(writer) };
+        // Room is left for one more record without blocks.
+        if writer.at + (record::bytes_with(blocks.len()) + HEAD_BYTES) as u64 > half_bytes {
+            self.go_over(writer, half_bytes)?;
+        } else if writer.placing.as_ref().is_some_and(JoinHandle::is_finished) {
             settle(writer)?;
-            self.turn_over(writer);
-            let full = self.places.retire();
-            let places = Arc::clone(&self.places);
-            let placing = std::thread::Builder::new().name("store-placer".to_owned());
-            writer.placing = Some(placing.spawn(move || places.place(&full))?);
         }
-        self.append(writer, half_bytes, &mut record, &blocks)?;
-        self.places.hold(Bytes::from(record), blocks);
+        let record = self.append(writer, half_bytes, record, &blocks, false)?;
+        self.places.hold(&record, blocks);
         self.shorten(writer)
     }
 
@@ -297,10 +322,10 @@ impl Journal {
 
 /// Waits for the half that is being put in place.
 fn settle(writer: &mut Writer) -> io::Result<()> {
-    match writer.placing.take() {
-        Some(placing) => placing.join().unwrap_or_else(|_| Err(broken())),
-        None => Ok(()),
-    }
+    let Some(placing) = writer.placing.take() else { return Ok(()) };
+    placing.join().unwrap_or_else(|_| Err(broken()))?;
+    writer.before = 0;
+    Ok(())
 }
 
 impl StorageBackend for Journalled {

@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex};
 
 /// Blocks written to their places in one go.
 const RUN_BLOCKS_MAX: usize = 256;
+/// Blocks that may wait for the disk beside commits: a commit that comes then waits no longer than for these.
+const BEHIND_BLOCKS_MAX: usize = 256;
 
 pub(super) type Held = HashMap<u64, Bytes>;
 
@@ -143,7 +145,7 @@ impl Places {
     }
 
     /// The gathered blocks are in the journal now.
-    pub(super) fn hold(&self, record: Bytes, blocks: Vec<u64>) {
+    pub(super) fn hold(&self, record: &Bytes, blocks: Vec<u64>) {
         let mut layers = locked(&self.layers);
         for (place, block) in blocks.into_iter().enumerate() {
             layers.active.insert(block, record.slice(place_of(place)));
@@ -159,7 +161,7 @@ impl Places {
 
     /// Puts a retired half in place, durably, and forgets it.
     pub(super) fn place(&self, held: &Held) -> io::Result<()> {
-        self.put(held)?;
+        self.put_in_portions(held, BEHIND_BLOCKS_MAX, || self.disk.sync())?;
         self.disk.sync()?;
         locked(&self.layers).older = Arc::default();
         Ok(())
@@ -167,6 +169,12 @@ impl Places {
 
     /// Writes blocks to their places, neighbours together.
     pub(super) fn put(&self, held: &Held) -> io::Result<()> {
+        self.put_in_portions(held, usize::MAX, || Ok(()))
+    }
+
+    /// As `put`, with something done after every so many blocks.
+    fn put_in_portions(&self, held: &Held, blocks_max: usize, after: impl Fn() -> io::Result<()>) -> io::Result<()> {
+        let mut waiting = 0;
         let mut blocks: Vec<(&u64, &Bytes)> = held.iter().collect();
         blocks.sort_unstable_by_key(|(block, _)| **block);
         let mut run = Vec::new();
@@ -176,6 +184,11 @@ impl Places {
                 run.clear();
                 part.iter().for_each(|(_, bytes)| run.extend_from_slice(bytes));
                 self.disk.write(self.start() + **first * BLOCK as u64, &run)?;
+                waiting += part.len();
+                if waiting >= blocks_max {
+                    after()?;
+                    waiting = 0;
+                }
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 const FILE_MAGIC: &[u8; 16] = b"bursar store 1\r\n";
 const RECORD_MAGIC: u64 = 0x6c6e_726a_7273_7562;
-/// magic, checksum, epoch, length, index, blocks, records before, nothing.
+/// magic, checksum, epoch, length, index, blocks, records before, whether all is in place.
 const FIXED_BYTES: usize = 8 + 8 + 8 + 8 + 4 + 4 + 4 + 4;
 /// Bytes before the blocks of a record: what it is, and where its blocks belong.
 pub(super) const HEAD_BYTES: usize = BLOCK;
@@ -45,6 +45,8 @@ pub(super) struct Head {
     pub(super) index: u32,
     /// How many records of the filling before are needed with this one.
     pub(super) before: u32,
+    /// Whether everything before it is in place.
+    pub(super) is_all: bool,
     /// How long the pages are after it, in bytes.
     pub(super) length: u64,
 }
@@ -72,6 +74,7 @@ pub(super) fn seal(record: &mut Vec<u8>, head: Head, places: &[u64]) {
     // A record is smaller than half of a journal, which is smaller than 2^40 bytes.
     record[36..40].copy_from_slice(&(places.len() as u32).to_le_bytes());
     record[40..44].copy_from_slice(&head.before.to_le_bytes());
+    record[44] = u8::from(head.is_all);
     for (index, place) in places.iter().enumerate() {
         let at = place_of(index, places.len());
         record[at..at + 8].copy_from_slice(&place.to_le_bytes());
@@ -106,6 +109,7 @@ pub(super) fn open(bytes: &Bytes) -> Option<Record> {
         length: number(bytes, 24)?,
         index: small(bytes, 32)?,
         before: small(bytes, 40)?,
+        is_all: *bytes.get(44)? != 0,
     };
     let count = small(bytes, 36)? as usize;
     if bytes.len() != bytes_with(count) {
@@ -135,7 +139,7 @@ mod tests {
         let mut record = vec![7; HEAD_BYTES + 2 * BLOCK];
         record[..HEAD_BYTES].fill(0);
         record[HEAD_BYTES + BLOCK..].fill(9);
-        let head = Head { epoch: 3, index: 1, before: 4, length: 1 << 20 };
+        let head = Head { epoch: 3, index: 1, before: 4, is_all: true, length: 1 << 20 };
         seal(&mut record, head, &[5, 1_000]);
         assert_eq!(bytes_of(&record, Some(3), 1), Some(record.len()));
         assert!(bytes_of(&record, Some(2), 1).is_none() && bytes_of(&record, None, 0).is_none());
@@ -154,7 +158,7 @@ mod tests {
         let places: Vec<u64> = (0..PLACED_BY_HEAD as u64 + 600).map(|place| place * 3).collect();
         let mut record = vec![0; HEAD_BYTES];
         places.iter().for_each(|place| record.extend([*place as u8; BLOCK]));
-        seal(&mut record, Head { epoch: 1, index: 0, before: 0, length: 9 }, &places);
+        seal(&mut record, Head { epoch: 1, index: 0, before: 0, is_all: false, length: 9 }, &places);
         assert_eq!(bytes_of(&record, None, 0), Some(record.len()));
         let blocks = open(&Bytes::from(record)).unwrap().blocks;
         assert_eq!(blocks.iter().map(|(place, _)| *place).collect::<Vec<_>>(), places);

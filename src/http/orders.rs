@@ -1,0 +1,218 @@
+//! Orders: Partner Center's routes in Partner Center's JSON, and the list of all in our own.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use serde_json::json;
+
+use super::lists::{Listing, Pairs, selected};
+use super::problem::Problem;
+use super::reply::{Call, Reply, fresh};
+use super::requests::said_no;
+use super::{Doors, json as records};
+use crate::domain::change::Reason;
+use crate::domain::order::{LineError, Order};
+use crate::domain::request::Outcome;
+use crate::domain::selection::ORDERS;
+use crate::domain::{OrderId, Refusal, TenantId};
+use crate::json::Value;
+use crate::ops::carts::Wish;
+use crate::ops::orders::{self, Cancelled};
+use crate::ops::{Work, checkout, tenants};
+use crate::partner_center::{carts as theirs, orders_write, write};
+
+/// `GET /v1/orders`
+pub(super) async fn list_all(State(doors): State<Doors>, call: Call, pairs: Pairs) -> Result<Reply, Problem> {
+    let listing = Listing::read(&doors, &ORDERS, pairs)?;
+    let found = doors.app.look(call.rights, move |work| {
+        let all = |work: &mut Work, after: Option<&[u8]>, limit| orders::list(work, None, after, limit);
+        let page = selected(work, &listing, all, orders::key_of)?;
+        Ok(listing.reply(page, |order| records::shown(&order)))
+    });
+    Ok(found.await?)
+}
+
+/// `GET /v1/customers/{tenant}/orders`
+pub(super) async fn list(
+    State(doors): State<Doors>,
+    Path(text): Path<String>,
+    call: Call,
+    pairs: Pairs,
+) -> Result<Reply, Problem> {
+    let tenant: TenantId = text.parse()?;
+    let listing = super::customers::below(&doors, &ORDERS, tenant, pairs)?;
+    let found = doors.app.look(call.rights, move |work| {
+        let own = |work: &mut Work, after: Option<&[u8]>, limit| orders::list(work, Some(tenant), after, limit);
+        let page = selected(work, &listing, own, orders::key_of)?;
+        let country = market(work, tenant);
+        let path = format!("/customers/{tenant}/orders");
+        Ok(super::customers::collection(&listing, &path, page, |order| orders_write::order(&order, &country)))
+    });
+    Ok(found.await?)
+}
+
+/// The market that links into the catalogue name; empty for a caller who may not know it.
+fn market(work: &mut Work, tenant: TenantId) -> String {
+    tenants::get(work, tenant).map(|tenant| tenant.country).unwrap_or_default()
+}
+
+fn reply(work: &mut Work, order: &Order) -> Reply {
+    let country = market(work, order.tenant);
+    Reply::exact(orders_write::order(order, &country).to_string()).generation(order.generation)
+}
+
+/// `GET /v1/customers/{tenant}/orders/{id}`
+pub(super) async fn show(
+    State(doors): State<Doors>,
+    Path((tenant, id)): Path<(String, String)>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    let (tenant, id): (TenantId, OrderId) = (tenant.parse()?, OrderId(id));
+    let found = doors.app.look(call.rights, move |work| {
+        let order = orders::get(work, tenant, &id)?;
+        Ok(reply(work, &order))
+    });
+    Ok(found.await?)
+}
+
+/// `POST /v1/customers/{tenant}/orders`: a cart made and checked out in one go.
+pub(super) async fn create(
+    State(doors): State<Doors>,
+    Path(tenant): Path<String>,
+    call: Call,
+    body: Bytes,
+) -> Result<Reply, Problem> {
+    let tenant: TenantId = tenant.parse()?;
+    let wish = Wish { lines: theirs::read_order(&crate::json::parse(&body)?)? };
+    call.act(&doors, &body, move |work| {
+        let done = checkout::buy(work, tenant, &wish)?;
+        let Some(order) = done.orders.first() else {
+            let refusal = done.errors.first().map(|error| refusal_of(&error.error));
+            return Err(refusal.unwrap_or_else(|| Refusal::new("cart_empty", "the order has no lines")).into());
+        };
+        let is_no = |line: &checkout::Bought| matches!(line.outcome, Outcome::Denied | Outcome::Refused);
+        if let Some(error) = done.errors.first().filter(|_| done.bought.iter().all(is_no)) {
+            // Asked, and answered with a no: the order is kept with its errors, and the answer says why.
+            return Ok(Reply::problem(&Problem::from(refusal_of(&error.error)).about(order.id.to_string())));
+        }
+        let shown = reply(work, order).location(format!("/v1/customers/{tenant}/orders/{}", order.id));
+        if done.orders.len() > 1 || !done.errors.is_empty() {
+            // More than one order came of it, or not every line was bought: the whole answer of a checkout tells.
+            return Ok(Reply::ok(super::carts::checked_out(&done)).status(207));
+        }
+        let waits = done.bought.iter().any(|line| line.outcome == Outcome::Waiting);
+        Ok(shown.status(if waits { 202 } else { 201 }))
+    })
+    .await
+}
+
+fn refusal_of(error: &LineError) -> Refusal {
+    let mut refusal = Refusal::new(&error.code, error.description.clone());
+    refusal.partner_center_code = error.partner_center_code;
+    refusal.rule = Some(error.rule.clone()).filter(|rule| !rule.is_empty());
+    refusal
+}
+
+/// `GET /v1/customers/{tenant}/orders/{id}/subscriptions`
+pub(super) async fn subscriptions(
+    State(doors): State<Doors>,
+    Path((tenant, id)): Path<(String, String)>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    let (tenant, id): (TenantId, OrderId) = (tenant.parse()?, OrderId(id));
+    let found = doors.app.look(call.rights, move |work| {
+        let mut items = Vec::new();
+        for subscription in orders::subscriptions(work, tenant, &id)? {
+            items.push(super::customers::in_their_json(work, &subscription)?);
+        }
+        let path = format!("/customers/{tenant}/orders/{id}/subscriptions");
+        let count = items.len();
+        Ok(Reply::exact(write::collection(items, count, &[("self", &path)]).to_string()))
+    });
+    Ok(found.await?)
+}
+
+/// `GET /v1/customers/{tenant}/orders/{id}/provisioningstatus`
+pub(super) async fn provisioning(
+    State(doors): State<Doors>,
+    Path((tenant, id)): Path<(String, String)>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    let (tenant, id): (TenantId, OrderId) = (tenant.parse()?, OrderId(id));
+    let found = doors.app.look(call.rights, move |work| orders::provisioning(work, tenant, &id)).await?;
+    let items: Vec<serde_json::Value> = found
+        .iter()
+        .map(|line| {
+            let status = if line.fulfilled { "Fulfilled" } else { "PrefulfillmentPending" };
+            json!({
+                "lineItemNumber": line.line_item_number,
+                "status": status,
+                "quantityProvisioningInformation": [{ "quantity": line.quantity, "status": status }],
+                "attributes": { "objectType": "OrderLineItemProvisioningStatus" },
+            })
+        })
+        .collect();
+    let count = items.len();
+    Ok(Reply::ok(json!({ "totalCount": count, "items": items, "attributes": { "objectType": "Collection" } })))
+}
+
+/// What a PATCH of an order asks for: which lines to cancel, and why.
+struct Patch {
+    lines: Vec<u32>,
+    reason: Reason,
+}
+
+fn read_patch(body: &Bytes, id: &OrderId) -> Result<Patch, Problem> {
+    let body = crate::json::parse(body)?;
+    let text = |name: &str| body.get_any_case(name).and_then(Value::as_str);
+    let invalid = |message: &str| Problem::from(Refusal::new("invalid_patch", message));
+    if text("id").is_some_and(|own| !own.eq_ignore_ascii_case(&id.0)) {
+        return Err(invalid("one order is cancelled at a time: the id in the body is another's"));
+    }
+    if !text("status").is_some_and(|status| ["cancelled", "canceled"].contains(&status.to_ascii_lowercase().as_str())) {
+        return Err(invalid("an order is changed in one way only: status becomes cancelled"));
+    }
+    let reason = text("reason").map_or(Ok(Reason::CustomerRequest), str::parse)?;
+    let mut lines = Vec::new();
+    for line in body.get_any_case("lineItems").and_then(Value::as_array).unwrap_or_default() {
+        let number =
+            line.get_any_case("lineItemNumber").and_then(Value::as_i64).and_then(|one| u32::try_from(one).ok());
+        lines.push(number.ok_or_else(|| invalid("every line that is named has its lineItemNumber"))?);
+    }
+    Ok(Patch { lines, reason })
+}
+
+/// `PATCH /v1/customers/{tenant}/orders/{id}`
+pub(super) async fn patch(
+    State(doors): State<Doors>,
+    Path((tenant, id)): Path<(String, String)>,
+    call: Call,
+    body: Bytes,
+) -> Result<Reply, Problem> {
+    let (tenant, id): (TenantId, OrderId) = (tenant.parse()?, OrderId(id));
+    let patch = read_patch(&body, &id)?;
+    let seen = call.if_match;
+    call.act(&doors, &body, move |work| {
+        if seen.is_some() {
+            fresh(seen, orders::get(work, tenant, &id)?.generation)?;
+        }
+        let why = format!("order {id} cancelled in Partner Center's API");
+        let done = orders::cancel(work, tenant, &id, &patch.lines, patch.reason, &why)?;
+        Ok(cancelled(work, &done))
+    })
+    .await
+}
+
+/// 200 with the order when every line is gone, 202 when somebody has to answer first, 409 when a line stays.
+fn cancelled(work: &mut Work, done: &Cancelled) -> Reply {
+    let outcome = |wanted: &[Outcome]| done.lines.iter().find(|(_, line)| wanted.contains(&line.outcome));
+    if let Some((_, line)) = outcome(&[Outcome::Refused, Outcome::Denied]) {
+        return Reply::problem(&said_no(line.request.as_ref(), line.outcome));
+    }
+    match outcome(&[Outcome::Waiting, Outcome::Scheduled]) {
+        Some((_, line)) => match &line.request {
+            Some(request) => reply(work, &done.order).status(202).location(format!("/v1/requests/{}", request.id)),
+            None => reply(work, &done.order).status(202),
+        },
+        None => reply(work, &done.order),
+    }
+}

@@ -1,0 +1,1 @@
+//! Eligibility: both edges of every reason.

@@ -1,0 +1,1 @@
+//! The shop over HTTP, in the shapes Partner Center has.
