@@ -163,7 +163,7 @@ macro_rules! listed {
             pub fn of(text: &str) -> Self {
                 let plain = |text: &str| text.trim().to_ascii_lowercase().replace(['_', ' ', '-'], "");
                 let wanted = plain(text);
-                let by_number = wanted.parse::<usize>().ok().filter(|place| *place < $words.len());
+                let by_number = text.trim().parse::<usize>().ok().filter(|place| *place < $words.len());
                 let place = by_number.or_else(|| $words.iter().position(|word| plain(word) == wanted));
                 Self(place.and_then(|place| u8::try_from(place).ok()).unwrap_or(0))
             }

@@ -22,6 +22,7 @@ use crate::seal::Secret;
 /// Characters of an idempotency key, at most.
 const KEY_LENGTH_MAX: usize = 255;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const MS_REQUEST_ID: HeaderName = HeaderName::from_static("ms-requestid");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// An answer that can be kept: a status, a JSON body, and two headers.
@@ -155,7 +156,8 @@ fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get(&IDEMPOTENCY_KEY) else { return Ok(None) };
+    // Partner Center's clients number their calls, and repeat the number when they try one again.
+    let Some(value) = headers.get(&IDEMPOTENCY_KEY).or_else(|| headers.get(&MS_REQUEST_ID)) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
     if text.is_empty() || text.len() > KEY_LENGTH_MAX || !text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         let detail = format!("Idempotency-Key is 1 to {KEY_LENGTH_MAX} printable ASCII characters");

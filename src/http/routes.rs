@@ -104,7 +104,6 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/import", "store.admin"),
     route("GET", "/v1/upcoming", "schedules.read"),
     route("POST", "/v1/decide", "propose.KIND"),
-    route("POST", "/v1/run", "store.admin"),
     route("GET", "/v1/terms", "products.read"),
     route("GET", "/v1/terms/{family}", "products.read"),
     route("POST", "/v1/run", "scripts.run"),

@@ -12,7 +12,7 @@ use crate::store::records::subscriptions as rows;
 
 use super::requests::{self, Proposed};
 use super::work::Work;
-use super::{Result, messages, not_found, quotes, tenants};
+use super::{Result, messages, not_found, quotes, rights, tenants};
 
 /// Choices that are told, at most.
 const CHOICES_MAX: usize = 100;
@@ -99,6 +99,8 @@ pub fn ask(work: &mut Work, given: &Given) -> Result<Answer> {
     let family = terms.family(&subscription.profile.family);
     let asking = family.asking(work.now);
     let change = Change::Cancellation { reason: given.reason };
+    // Whoever may not is told at once, and asked for nothing.
+    rights::to_propose(work, &subscription, &change)?;
     let quote = quotes::quote(work, &subscription, &change)?;
     let mut answer = told(asking, &quote, &subscription, work);
     let needs = asking.map_or(&[][..], |row| &row.needs);

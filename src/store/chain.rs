@@ -189,7 +189,7 @@ pub(super) fn verify(snapshot: &Snapshot, catalog: &Catalog, store: [u8; 16]) ->
 }
 
 /// The tables that the chain tells of.
-fn tables<'a>(snapshot: &Snapshot, catalog: &'a Catalog) -> Result<Vec<&'a Table>> {
+fn tables(snapshot: &Snapshot, catalog: &Catalog) -> Result<Vec<&'static Table>> {
     let mut codes: Vec<u8> = Vec::new();
     snapshot.walk(&CHAIN, &KeyRange::all(), false, &mut |key, stored| {
         let link = stored.ok().and_then(|stored| Link::decode(key, &stored));
@@ -201,7 +201,7 @@ fn tables<'a>(snapshot: &Snapshot, catalog: &'a Catalog) -> Result<Vec<&'a Table
         Ok(true)
     })?;
     codes.sort_unstable();
-    Ok(codes.into_iter().filter_map(|code| catalog.by_code(code)).map(|table| &*table).collect())
+    Ok(codes.into_iter().filter_map(|code| catalog.by_code(code)).collect())
 }
 
 /// A walk along the chain.

@@ -57,7 +57,7 @@ fn the_log_is_listed_and_written_as_csv_by_date_customer_and_operation() {
     let guarded = format!("'{}", customer.unwrap());
     assert_eq!((first.len(), first[1]), (4, guarded.as_str()), "a name that begins as a formula is none");
     // The last month unless another time is asked for.
-    book.run(&["clock", "advance", "--by", "P40D"]).exits(0);
+    book.run(&["clock", "advance", "P40D"]).exits(0);
     let recent = book.run(&["activity", "csv", "--operation", "create_order"]).exits(0).out;
     assert_eq!(recent.lines().count(), 1, "nothing but the head: {recent}");
     let any = book.run(&["activity", "csv", "--operation", "create_order", "--from", "2020-01-01"]).exits(0).out;

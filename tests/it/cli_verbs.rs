@@ -299,9 +299,11 @@ fn users_get_roles_and_act_in_their_own_name() {
     run(&["users", "disable", "ben"]).exits(0);
     run(&["--as", "ben", "whoami"]).exits(8).says("bursar users enable");
     let log = run(&["-o", "csv", "activity", "list"]).out;
-    for row in
-        ["create_partner_user,user:operator", "update_partner_user,user:operator", "ben +helpdesk_agent -sales_agent"]
-    {
+    for row in [
+        "create_partner_user,succeeded,operator",
+        "update_partner_user,succeeded,operator",
+        "ben +helpdesk_agent -sales_agent",
+    ] {
         assert!(log.contains(row), "{row} is not in {log}");
     }
 }

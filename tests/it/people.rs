@@ -331,7 +331,7 @@ async fn a_script_run_by_hand_does_what_both_it_and_whoever_runs_it_may() {
     let (status, ending, error) = run(agent.clone(), "run", THERE).await;
     assert_eq!((status, ending.as_str()), (200, "completed"), "{error}");
     let admin = world.token("global-admin", "admin").await;
-    let (status, ending, error) = run(admin, "cancel", HERE).await;
+    let (status, ending, error) = run(admin, "call_off", HERE).await;
     assert_eq!(
         (status, ending.as_str(), error),
         (200, "failed", json!("forbidden")),

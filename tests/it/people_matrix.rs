@@ -28,11 +28,12 @@ use crate::people_world::{
 const EXPECTED: &str = "
 customers.view             Y Y V A V V - - - -
 customers.edit             Y Y - A - - - - - -
-customers.account          Y - Y - - - - - - -
+customers.account          Y Y Y - - - - - - -
 catalogue.view             Y Y Y Y - V - - - -
 prices.view                Y Y Y A - - - - - -
 prices.edit                Y - - - - - - - - -
 subscriptions.view         Y Y Y A V - - - - -
+carts.view                 Y Y Y A V V - - - -
 trials.view                Y Y Y A V V - - - -
 trials.start               Y Y Y Y Y Y - - - -
 subscriptions.create       Y Y Y Y Y - - - - -

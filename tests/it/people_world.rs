@@ -48,7 +48,7 @@ fn run(event) {
         sub.request_suspension("non_payment", "told to");
     }
 }
-fn cancel(event) {
+fn call_off(event) {
     for sub in subscriptions(#{ tenant: event.data.text("tenant"), status: "active" }) {
         sub.request_cancellation("customer_request", "told to");
     }

@@ -74,9 +74,11 @@ fn every_kind_with_a_shipped_policy_has_tests_beside_it() {
         [Kind::Renewal, Kind::Suspension, Kind::Reactivation, Kind::Cancellation, Kind::AutoRenew, Kind::Purchase]
     {
         let deciders: Vec<&str> = library.deciders(kind).map(|file| file.path.as_str()).collect();
-        assert_eq!(deciders.len(), 1, "{kind}: {deciders:?}");
-        let test = deciders[0].replace(".rhai", "_test.rhai");
-        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(&test).exists(), "{test}");
+        assert!(!deciders.is_empty(), "{kind}");
+        for decider in deciders {
+            let test = decider.replace(".rhai", "_test.rhai");
+            assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(&test).exists(), "{test}");
+        }
     }
 }
 

@@ -174,8 +174,7 @@ fn the_chain_itself_cannot_be_cut_or_rewritten_link_by_link() {
     let cut = changed("cut", &|txn| {
         let last = {
             let mut chain = txn.open_table(CHAIN).unwrap();
-            let last = chain.pop_last().unwrap().unwrap().0.value().to_vec();
-            last
+            chain.pop_last().unwrap().unwrap().0.value().to_vec()
         };
         let mut log = txn.open_table(RECORDS).unwrap();
         let before = txn.open_table(CHAIN).unwrap();

@@ -330,7 +330,7 @@ async fn notes_move_the_generation_and_a_closed_one_can_be_opened_again() {
             &support::Answer { status: Some(Status::Open), ..support::Answer::default() },
         )
     };
-    let open = act(&world, "anna", again.clone()).await.unwrap();
+    let open = act(&world, "anna", again).await.unwrap();
     assert_eq!((open.status, open.resolution), (Status::Open, None));
     assert!(act(&world, "anna", again).await.unwrap_err().contains("precondition_failed"), "an older generation");
 }

@@ -142,7 +142,7 @@ pub fn changes(before: Option<&Subscription>, after: &Subscription) -> Vec<Field
         let old = before.map_or(Value::Nothing, |before| value(before, field));
         let new = value(after, field);
         // The places are few: a byte holds them.
-        (old != new).then(|| FieldChange { field: field as u8, old, new })
+        (old != new).then_some(FieldChange { field: field as u8, old, new })
     };
     (0..FIELDS.len()).filter(|field| moves(*field)).filter_map(changed).collect()
 }

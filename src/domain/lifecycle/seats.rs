@@ -68,6 +68,11 @@ impl Asked<'_> {
         let mut cost = Money::zero(price.currency);
         for (quantity, at) in changes {
             let rest = self.days_since(at);
+            // A note without seats: the cycle was charged anew from there, and nothing before it is owed.
+            if quantity == 0 {
+                (cost, left) = (Money::zero(price.currency), rest);
+                continue;
+            }
             cost = cost.plus(part(seats, Days { billed: left.billed - rest.billed, cycle: rest.cycle })?)?;
             (seats, left) = (seats.saturating_add(quantity), rest);
         }

@@ -48,7 +48,8 @@ impl Asked<'_> {
         let since = days_of(self.sub.standing.status_since.max(cycle.0), cycle);
         let charged = amount(self.family, ChargeType::CycleCharge, price, self.sub.standing.quantity, since)?;
         let cost = self.cycle_cost(price)?;
-        let cost = if charged.amount < cost.amount { charged } else { cost };
+        let noted = self.charges_whole_cycles();
+        let cost = if !noted && charged.amount < cost.amount { charged } else { cost };
         let full = refund.full_within.after(self.sub.profile.purchased_at).is_some_and(|late| self.now < late);
         let left = days_of(self.now, cycle);
         let part = amount(self.family, ChargeType::CancelImmediate, price, self.sub.standing.quantity, left)?;
