@@ -1,10 +1,12 @@
 //! Golden cases of the rows beside windows and renewals: where a purchase is shown, who gets a key.
 
-use bursar::domain::Span;
+use std::sync::Arc;
+
 use bursar::domain::calendar::instant;
-use bursar::domain::change::{Amendments, Change};
-use bursar::domain::lifecycle::quote;
+use bursar::domain::change::{Amendments, Change, Reason};
+use bursar::domain::lifecycle::{begin, quote};
 use bursar::domain::terms::{List, Path, Reader, Sight, Tells, Terms, is_software, listed};
+use bursar::domain::{Span, Subscription};
 use serde::Deserialize;
 
 use crate::domain_terms::{profile, subscription};
@@ -122,4 +124,24 @@ fn what_is_never_exchanged_is_not_renewed_as_something_else() {
     assert_eq!(asked("linux_plan", "DZH318Z0BQ4B:0001:X").as_deref(), Some("exchange_not_possible XSUSE"));
     assert_eq!(asked("linux_plan", "cfq7ttc0lh18:0001:cfq7ttc0k971"), None, "the same one in other letters");
     assert_eq!(asked("software_subscription", "DZH318Z0BQ4B:0001:X"), None);
+}
+
+/// P8: four dollars a month, suspended on the first of March: twelve of the cycle's 28 days come back, to the nearest
+/// cent; in the first month everything does, to its last instant (L-leg).
+#[test]
+fn a_legacy_suspension_gives_back_the_rest_of_its_cycle() {
+    let terms = Terms::builtin().unwrap();
+    let bought = instant("2018-01-13T08:00:00Z").unwrap();
+    let profile = Arc::new(profile("license_legacy", bought, Some(Span::months(12)), "monthly"));
+    let suspended = |at: &str| {
+        let now = instant(at).unwrap();
+        let standing = begin(&terms, &profile, 1, bought, now);
+        let sub = Subscription { standing, ..subscription(&terms, (*profile).clone(), 1) };
+        let change = Change::Suspension { reason: Reason::NonPayment };
+        let said = quote(&terms, &sub, &change, Some("4 USD".parse().unwrap()), now);
+        said.refund.map(|refund| refund.to_string()).unwrap_or_default()
+    };
+    assert_eq!(suspended("2018-03-01T00:00:00Z"), "1.71 USD", "4 / 28 x 12 = 1.714");
+    assert_eq!(suspended("2018-02-13T07:59:59.999999Z"), "4.00 USD", "month 1");
+    assert_eq!(suspended("2018-02-14T08:00:00Z"), "3.86 USD", "month 2: 27 of 28 days");
 }
