@@ -13,8 +13,8 @@ use bursar::domain::support::{Contact, Form};
 use bursar::domain::{Change, Grant, Grants, Id, Kind, Principal, Role, TenantId, calendar};
 use bursar::ops::users::Draft;
 use bursar::ops::{
-    self, Rights, Work, activations, catalog, deliveries, export, invoices, keys, ledger, lists, messages, orders,
-    prices, requests, rights, software, subscriptions, support, tenants, tokens, users,
+    self, Rights, Work, activations, carts, catalog, deliveries, export, invoices, keys, ledger, lists, messages,
+    orders, prices, requests, rights, software, subscriptions, support, tenants, tokens, users,
 };
 use bursar::seal::Secret;
 
@@ -186,6 +186,7 @@ impl Trial {
         let tenant = self.tenant();
         match self.act.split_once('.').unwrap().0 {
             "customers" | "catalogue" | "prices" => self.of_customers(work, tenant),
+            "carts" => passed(carts::list(work, Some(tenant), None, 10)),
             "subscriptions" | "trials" => self.of_subscriptions(work, tenant),
             "software" | "keys" => self.of_software(work, tenant),
             "requests" | "decisions" | "money" => self.of_requests(work, tenant),

@@ -57,7 +57,7 @@ pub const MATRIX: &[Row] = &[
         opens: &[Grant("prices.write")], kinds: &[], only: Only::Anything,
         cells: [Y, N, N, N, N, N, N, N, N, N] },
     Row { act: "subscriptions.view", title: "Subscriptions, orders and software: look", source: "",
-        opens: &[Read("subscriptions"), Read("orders"), Read("carts"), Read("software")], kinds: &[], only: Only::Anything,
+        opens: &[Read("subscriptions"), Read("orders"), Read("software")], kinds: &[], only: Only::Anything,
         cells: [Y, Y, Y, A, V, N, N, N, N, N] },
     Row { act: "carts.view", title: "Carts: look, review", source: "",
         opens: &[Read("carts")], kinds: &[], only: Only::Anything,
