@@ -19,6 +19,7 @@ fn world(now: &str) -> World {
 }
 
 /// A subscription as a document tells it, with the given members over the usual ones.
+#[expect(clippy::needless_pass_by_value, reason = "what is different is written where it is used")]
 fn row(number: u8, more: Value) -> Value {
     let mut row = json!({ "id": sub_id(number), "offerId": "CFQ7TTC0LIFE:0001:CFQ7TTC0LF01", "offerName": "Suite",
         "friendlyName": format!("Suite {number}"), "quantity": 10, "status": "active", "autoRenewEnabled": true,

@@ -224,7 +224,7 @@ const FIELDS: [&str; 7] =
 /// A line as a script writes it.
 fn line(map: &Map) -> Api<CartLine> {
     if let Some(name) = map.keys().find(|name| !FIELDS.contains(&name.as_str())) {
-        let near = crate::suggest::nearest(name, FIELDS.into_iter());
+        let near = crate::suggest::nearest(name, FIELDS);
         let hint = near.map_or_else(|| FIELDS.join(", "), |near| format!("did you mean {near}?"));
         return Err(raise("unknown_field", format!("a line to buy has no {name}; {hint}")));
     }
