@@ -1,5 +1,5 @@
 //! Software of a customer (SW-list): everything that was bought, cancelled too, with its orders and the state of its keys;
-//! and what products come with. Never a key or a link: those are read in [`keys`](super::keys).
+//! and what products come with. Never a key or a link: those are read in [`super::keys`].
 
 use std::collections::BTreeMap;
 
