@@ -278,7 +278,8 @@ fn bought(context: &Context, done: &Value) -> Outcome {
         return Err(Failure::new(Exit::Refused, format!("{} lines were not bought", errors.len())));
     }
     if orders.iter().any(|order| cell(order, "status") == "pending") {
-        context.out.say("  somebody approves it: bursar requests list --where kind=purchase --where state=waiting");
+        context.out.say("  what is pending waits for somebody's answer: bursar requests list --where kind=purchase --where state=waiting");
+        context.out.say("  or for its publisher: bursar subscriptions activate ID");
         return Ok(Exit::Waiting);
     }
     Ok(Exit::Done)

@@ -212,7 +212,8 @@ fn one_time(id: InvoiceId, line: &Line, parties: &Parties) -> Value {
     out.text("chargeType", line.kind.as_str());
     number(&mut out, "unitPrice", line.unit_price);
     number(&mut out, "effectiveUnitPrice", effective(line));
-    out.integer("quantity", line.quantity);
+    // A credit is a negative price of so many seats.
+    out.integer("quantity", line.quantity.saturating_abs());
     number(&mut out, "subtotal", line.amount);
     number(&mut out, "taxTotal", line.tax_amount());
     number(&mut out, "totalForCustomer", line.total());
@@ -224,7 +225,7 @@ fn one_time(id: InvoiceId, line: &Line, parties: &Parties) -> Value {
     out.text("termAndBillingCycle", &term_and_cycle(item.term_duration, &item.billing_cycle));
     out.text("alternateId", item.order_id.as_ref().map_or("", |order| &order.0));
     out.text("pricingCurrency", line.currency.code());
-    out.integer("billableQuantity", line.quantity);
+    out.integer("billableQuantity", line.quantity.saturating_abs());
     out.text("billingFrequency", frequency(item.term_duration, &item.billing_cycle));
     ours(&mut out, line);
     out.text("invoiceLineItemType", "billing_line_items");
