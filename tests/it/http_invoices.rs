@@ -142,7 +142,8 @@ async fn a_line_item_has_what_partner_center_shows_of_one() {
     assert_eq!(items[1]["atCustomerPrice"]["unitPrice"], json!(150.0));
     // The third change of the same subscription takes back what the first one recreated.
     let of_twelve = |credit: bool| {
-        let is = |item: &&Value| item["quantity"] == 12 && (item["effectiveUnitPrice"].as_f64().unwrap() < 0.0) == credit;
+        let is =
+            |item: &&Value| item["quantity"] == 12 && (item["effectiveUnitPrice"].as_f64().unwrap() < 0.0) == credit;
         items.iter().find(is).unwrap()
     };
     let (recreated, wiped) = (of_twelve(false), of_twelve(true));

@@ -62,6 +62,7 @@ mod testing;
 mod tidy;
 mod triggers;
 mod world;
+mod year;
 
 #[global_allocator]
 static METER: bursar::Meter = bursar::Meter;
