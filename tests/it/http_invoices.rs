@@ -72,6 +72,13 @@ async fn an_invoice_is_shown_as_partner_center_shows_one() {
 
 const ITEMS: &str = "/v1/invoices/G202701978/lineitems?provider=onetime&invoicelineitemtype=billinglineitems";
 
+/// The line of so many seats that charges them, or gives them back.
+fn of_seats(items: &[Value], seats: i64, credit: bool) -> &Value {
+    let is =
+        |item: &&Value| item["quantity"] == seats && (item["effectiveUnitPrice"].as_f64().unwrap() < 0.0) == credit;
+    items.iter().find(is).unwrap()
+}
+
 #[tokio::test]
 async fn a_line_item_has_what_partner_center_shows_of_one() {
     let world = published().await;
@@ -141,12 +148,7 @@ async fn a_line_item_has_what_partner_center_shows_of_one() {
     );
     assert_eq!(items[1]["atCustomerPrice"]["unitPrice"], json!(150.0));
     // The third change of the same subscription takes back what the first one recreated.
-    let of_twelve = |credit: bool| {
-        let is =
-            |item: &&Value| item["quantity"] == 12 && (item["effectiveUnitPrice"].as_f64().unwrap() < 0.0) == credit;
-        items.iter().find(is).unwrap()
-    };
-    let (recreated, wiped) = (of_twelve(false), of_twelve(true));
+    let (recreated, wiped) = (of_seats(items, 12, false), of_seats(items, 12, true));
     assert_eq!(wiped["reverses"], recreated["lineId"]);
 }
 
