@@ -306,7 +306,7 @@ fn settings_of(config: &Config, ring: Ring) -> Settings {
         rows: config.limits.rows,
         invoice_day: config.invoices.day,
         ring,
-        partner_id: Some(config.invoices.mpn_id.clone()).filter(|id| !id.is_empty()),
+        mpn_id: Some(config.invoices.mpn_id.clone()).filter(|id| !id.is_empty()),
     }
 }
 

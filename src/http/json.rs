@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::domain::ledger::Line;
-use crate::domain::{Quote, Request, Subscription, calendar};
+use crate::domain::{Quote, Request, Subscription, calendar, lifecycle};
 use crate::ops::requests::{Proposed, outcome_of};
 
 /// The media type of an answer.
@@ -40,7 +40,7 @@ pub(super) fn subscription(subscription: &Subscription) -> Value {
         "cancellationAllowedUntilDate": at(standing.window_end),
         "statusSince": at(Some(standing.status_since)),
         "nextStepAt": at(standing.next_step_at),
-        "deletionDate": deletion_date(subscription),
+        "deletionDate": lifecycle::last_day_of_data(subscription).map(|day| day.to_string()),
         "renewal": standing.renewal,
         "attention": standing.attention,
         "story": format!("/v1/subscriptions/{}/story", subscription.id),
@@ -49,15 +49,6 @@ pub(super) fn subscription(subscription: &Subscription) -> Value {
         out.extend(moving);
     }
     Value::Object(out)
-}
-
-/// The last day on which the data of what is off is still there (S-show).
-fn deletion_date(subscription: &Subscription) -> Option<String> {
-    use crate::domain::subscription::Status;
-    let standing = &subscription.standing;
-    let off = matches!(standing.status, Status::Suspended | Status::Disabled);
-    let last = standing.next_step_at.filter(|_| off)?.date_naive().pred_opt()?;
-    Some(last.to_string())
 }
 
 /// A ledger line, with what the partner keeps of what the customer pays.

@@ -131,7 +131,7 @@ pub(super) fn base_of(work: &mut Work, tenant: TenantId, id: Option<Subscription
 }
 
 pub(super) fn judged(work: &Work, context: &Context, wanted: Wanted<'_>) -> Vec<Hindrance> {
-    let seller = Seller { partner_type: work.settings.partner, partner_id: work.settings.partner_id.clone() };
+    let seller = Seller { partner_type: work.settings.partner, mpn_id: work.settings.mpn_id.clone() };
     let buyer = Buyer { tenant: &context.tenant, owned: &context.owned, seller: &seller };
     eligibility::hindrances(work.terms.selling(), buyer, wanted, work.now)
 }

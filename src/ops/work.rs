@@ -135,7 +135,7 @@ pub struct Settings {
     /// The master keys that keys and links of software are sealed with.
     pub ring: Ring,
     /// The partner's id in the programme, for offers that are exclusive to some.
-    pub partner_id: Option<String>,
+    pub mpn_id: Option<String>,
 }
 
 impl Default for Settings {
@@ -148,7 +148,7 @@ impl Default for Settings {
             rows: 10_000,
             invoice_day: 6,
             ring: Ring::default(),
-            partner_id: None,
+            mpn_id: None,
         }
     }
 }

@@ -7,7 +7,7 @@ use super::field;
 use super::write::{self, Out};
 use crate::domain::change::Amendments;
 use crate::domain::subscription::Status;
-use crate::domain::{Instant, Subscription};
+use crate::domain::{Instant, Subscription, lifecycle};
 use crate::json::Value;
 
 /// What a quote adds to a subscription that is shown.
@@ -152,10 +152,8 @@ fn write_next_charge(out: &mut Out, subscription: &Subscription) {
 
 /// When the data of what is off is deleted: the last day on which it is still there (S-show).
 fn write_deletion(out: &mut Out, subscription: &Subscription) {
-    let standing = &subscription.standing;
-    let off = matches!(standing.status, Status::Suspended | Status::Disabled);
-    let last = standing.next_step_at.filter(|_| off).and_then(last_second).and_then(field::midnight);
-    out.instant("deletionDate", last);
+    let last = lifecycle::last_day_of_data(subscription);
+    out.instant("deletionDate", last.map(|day| day.and_time(chrono::NaiveTime::MIN).and_utc()));
 }
 
 /// `scheduledNextTermInstructions`: the present product with what the next term has different.

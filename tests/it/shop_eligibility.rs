@@ -199,9 +199,9 @@ fn a_publisher_sells_in_its_countries_to_its_partners_and_only_what_it_offers() 
     }
     case.item.exclusive_to = vec!["4847383".to_owned()];
     case.refused("exclusive_to_others", "O-hide", None);
-    case.seller.partner_id = Some("1".to_owned());
+    case.seller.mpn_id = Some("1".to_owned());
     case.refused("exclusive_to_others", "O-hide", None);
-    case.seller.partner_id = Some("4847383".to_owned());
+    case.seller.mpn_id = Some("4847383".to_owned());
     case.allowed();
 }
 

@@ -122,7 +122,7 @@ pub struct Seller {
     /// What it is in the programme.
     pub partner_type: PartnerType,
     /// Its id there, for offers that are exclusive to some.
-    pub partner_id: Option<String>,
+    pub mpn_id: Option<String>,
 }
 
 /// Who buys from whom.
@@ -244,7 +244,7 @@ impl Question<'_> {
         if item.is_transactable == Some(false) {
             return no("not_transactable", "it cannot be bought through the marketplace", ask);
         }
-        let own = self.buyer.seller.partner_id.as_deref();
+        let own = self.buyer.seller.mpn_id.as_deref();
         if !item.exclusive_to.is_empty() && !item.exclusive_to.iter().any(|one| Some(one.as_str()) == own) {
             return no(
                 "exclusive_to_others",

@@ -223,6 +223,19 @@ pub fn deletion_at(terms: &Terms, sub: &Subscription) -> Option<Instant> {
     }
 }
 
+/// The last day (UTC) on which the data of what is off is still there (S-show); none while deletion is not what comes next.
+pub fn last_day_of_data(sub: &Subscription) -> Option<chrono::NaiveDate> {
+    let (status, at) = next_step(sub)?;
+    let last = at.checked_sub_signed(chrono::TimeDelta::microseconds(1)).filter(|_| status == Status::Deleted);
+    last.map(|last| last.date_naive())
+}
+
+/// Whether the terms let anything about it be changed as it stands: Partner Center's action `edit`.
+pub fn is_editable(terms: &Terms, sub: &Subscription) -> bool {
+    let in_use = matches!(sub.standing.status, Status::Active | Status::Suspended);
+    in_use && takes_changes(terms.family(&sub.profile.family)).is_ok()
+}
+
 fn cycle_line(
     sub: &Subscription,
     kind: ChargeType,

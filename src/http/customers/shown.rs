@@ -1,7 +1,6 @@
 //! What the terms add to a subscription that is shown: what may be done with it now, and the refund still to be had.
 
 use crate::domain::change::Reason;
-use crate::domain::subscription::Status;
 use crate::domain::terms::End;
 use crate::domain::{Change, Subscription, lifecycle};
 use crate::ops::{self, Work, quotes, tenants};
@@ -11,10 +10,9 @@ pub(super) fn shown(work: &mut Work, subscription: &Subscription) -> ops::Result
     let change = Change::Cancellation { reason: Reason::CustomerRequest };
     let terms = tenants::terms_for(work, subscription.tenant)?;
     let quote = quotes::quote(work, subscription, &change)?;
-    let family = terms.family(&subscription.profile.family);
     let window = lifecycle::window_of(&terms, subscription);
     let mut actions = Vec::new();
-    if matches!(subscription.standing.status, Status::Active | Status::Suspended) && family.refuses.is_none() {
+    if lifecycle::is_editable(&terms, subscription) {
         actions.push("edit");
     }
     if quote.allowed {

@@ -91,15 +91,6 @@ pub fn mark_subject(tx: &mut Tx, trigger: &str, due: Instant, subject: &[u8]) ->
     tx.put(&OCCURRENCE_SUBJECTS, &subject_key(trigger, due, subject), Vec::new())
 }
 
-/// How many subjects of an occurrence are done, up to a limit.
-///
-/// # Errors
-/// What the store answers.
-pub fn subjects_done(tx: &mut Tx, trigger: &str, due: Instant, limit: usize) -> Result<usize> {
-    let prefix = occurrence_key(trigger, due);
-    Ok(tx.scan(&OCCURRENCE_SUBJECTS, keys::prefix_range(&prefix, None), limit, false)?.len())
-}
-
 fn occurrence_key(trigger: &str, due: Instant) -> Vec<u8> {
     keys::text(&[trigger], &keys::instant(due))
 }
