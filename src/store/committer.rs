@@ -2,7 +2,7 @@
 //!
 //! `commit` runs on the caller's thread: under one short lock the reads are judged against what was accepted since, a sequence
 //! is given and the writes join the recent ones. One applier thread writes whatever waits as one record of the journal and
-//! raises one watermark. It never waits for a fuller batch. `placing.rs` brings the rows into their tables later. When
+//! raises one watermark. It waits for a fuller batch only where nobody waits for it. `placing.rs` brings the rows into their tables later. When
 //! writing fails there is one path, `recover`: stop accepting, fail the waiters, reopen, go on.
 
 use super::catalog::Catalog;
@@ -22,14 +22,32 @@ use std::time::{Duration, Instant};
 
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_MAX: Duration = Duration::from_secs(2);
+/// How long transactions that nobody waits for are gathered: a record of a few costs as much as one of hundreds.
+const GATHERED_FOR: Duration = Duration::from_millis(5);
+/// As many of them are worth a record at once.
+const GATHERED_MAX: usize = 256;
 /// Recent writes are kept and forgotten in runs of about so many.
-const SEGMENT_WRITES_MAX: usize = 2_048;
+const SEGMENT_WRITES_MAX: usize = 16_384;
+/// Places of the table that says when a key was written last, 8 bytes each: several times as many as there are recent writes,
+/// so that most keys that were not written lately are known not to have been.
+const WRITTEN_BUCKETS: usize = 1 << 19;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Status {
     Running,
     Down,
     Closing,
+}
+
+/// Who waits for a transaction to become durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hurry {
+    /// Nobody in particular: others may come with it.
+    None,
+    /// Somebody.
+    Some,
+    /// Somebody on this thread, which also applies it when nobody applies now.
+    Here,
 }
 
 struct Sequencer {
@@ -40,8 +58,14 @@ struct Sequencer {
     exclusive: Option<u64>,
     places: u64,
     queue: VecDeque<Arc<Commit>>,
+    /// Since when the queue is not empty.
+    since: Option<Instant>,
+    /// Somebody waits for one of the queue.
+    is_urgent: bool,
     /// Nobody applies, and whoever finds this takes it back sees to it that somebody does.
     is_idle: bool,
+    /// The applier waits for a fuller queue; the same holds for whoever cannot wait.
+    is_gathering: bool,
     /// Another thread met a failure: the applier recovers before anything else.
     has_failed: bool,
 }
@@ -105,14 +129,17 @@ impl Shared {
             exclusive: None,
             places: 0,
             queue: VecDeque::new(),
+            since: None,
+            is_urgent: false,
             is_idle: false,
+            is_gathering: false,
             has_failed: false,
         };
         let segment_writes_max = SEGMENT_WRITES_MAX.min(options.window_writes_max / 4).max(1);
         Ok(Shared {
             catalog,
             options,
-            recent: Recent::new(1 << 16, segment_writes_max),
+            recent: Recent::new(WRITTEN_BUCKETS, segment_writes_max),
             base,
             engine,
             accepted: AtomicU64::new(seq),
@@ -169,14 +196,13 @@ impl Shared {
         Ok(Place { shared: self.clone(), token })
     }
 
-    /// Judges and accepts a transaction begun at `seq` on a base; answers its sequence. With `here`, and when nobody applies
-    /// now, it is also applied, on this thread.
+    /// Judges and accepts a transaction begun at `seq` on a base; answers its sequence.
     pub(super) fn commit(
         &self,
         mut prepared: Prepared,
         (base, generation, seq): (u64, u64, u64),
         place: Option<&Place>,
-        here: bool,
+        hurry: Hurry,
     ) -> Result<u64> {
         let mine = place.map(|place| place.token);
         let mut sequencer = locked(&self.sequencer);
@@ -209,13 +235,17 @@ impl Shared {
         sequencer.in_flight += 1;
         let Prepared { writes, bytes, reads, ranges, appended, .. } = prepared;
         let at = sequencer.at;
+        sequencer.since = sequencer.since.or_else(|| Some(clock::monotonic()));
         sequencer.queue.push_back(Arc::new(Commit { seq: given, at, writes, bytes, logged, appended }));
         self.accepted.store(given, Ordering::Release);
-        let wake = std::mem::take(&mut sequencer.is_idle);
+        sequencer.is_urgent |= hurry != Hurry::None;
+        let is_worth_it = sequencer.is_urgent || sequencer.queue.len() >= GATHERED_MAX;
+        let wake =
+            std::mem::take(&mut sequencer.is_idle) || (is_worth_it && std::mem::take(&mut sequencer.is_gathering));
         drop(sequencer);
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
         match wake {
-            true if here => self.apply_here(),
+            true if hurry == Hurry::Here => self.apply_here(),
             true => self.work.notify_one(),
             false => {}
         }
@@ -263,10 +293,8 @@ impl Shared {
             if std::mem::take(&mut locked(&self.sequencer).has_failed) {
                 self.recover();
             }
-            while let Some(work) = self.take_work() {
-                if !self.apply(work) {
-                    self.recover();
-                }
+            if self.take_work().is_some_and(|work| !self.apply(&work)) {
+                self.recover();
             }
             drop(applying);
         }
@@ -279,7 +307,7 @@ impl Shared {
     fn apply_here(&self) {
         let mut is_done = true;
         if let Ok(applying) = self.applying.try_lock() {
-            is_done = self.take_work().is_none_or(|work| self.apply(work));
+            is_done = self.take_work().is_none_or(|work| self.apply(&work));
             drop(applying);
         }
         let mut sequencer = locked(&self.sequencer);
@@ -293,8 +321,8 @@ impl Shared {
     }
 
     /// Makes a batch durable and says so; whether that succeeded.
-    fn apply(&self, batch: Vec<Arc<Commit>>) -> bool {
-        let Err(error) = self.make_durable(&batch) else { return true };
+    fn apply(&self, batch: &[Arc<Commit>]) -> bool {
+        let Err(error) = self.make_durable(batch) else { return true };
         tracing::error!(%error, source = std::error::Error::source(&error), "storage failed");
         false
     }
@@ -303,7 +331,7 @@ impl Shared {
         loop {
             match self.engine.journalled(batch, self.placing.placed())? {
                 Written::Done => {
-                    self.placing.add(batch, |count, bytes| !self.is_room(count, bytes));
+                    self.placing.add(batch, self.placed_bytes());
                     break;
                 }
                 Written::Full { up_to } => self.settle(up_to)?,
@@ -326,36 +354,58 @@ impl Shared {
     /// Waits until something is to be done; false when the store has closed and nothing is.
     fn wait_for_work(&self) -> bool {
         let mut sequencer = locked(&self.sequencer);
-        while sequencer.queue.is_empty() && !sequencer.has_failed {
-            if sequencer.status == Status::Closing {
-                return false;
+        loop {
+            let is_closing = sequencer.status == Status::Closing;
+            if sequencer.has_failed {
+                return true;
             }
-            sequencer.is_idle = true;
-            sequencer = waited(self.work.wait(sequencer));
+            let Some(since) = sequencer.since else {
+                if is_closing {
+                    return false;
+                }
+                sequencer.is_idle = true;
+                sequencer = waited(self.work.wait(sequencer));
+                sequencer.is_idle = false;
+                continue;
+            };
+            if is_closing || sequencer.is_urgent || sequencer.queue.len() >= GATHERED_MAX {
+                return true;
+            }
+            let left = GATHERED_FOR.saturating_sub(clock::monotonic().saturating_duration_since(since));
+            if left.is_zero() {
+                return true;
+            }
+            sequencer.is_gathering = true;
+            sequencer = waited(self.work.wait_timeout(sequencer, left)).0;
+            sequencer.is_gathering = false;
         }
-        sequencer.is_idle = false;
-        true
     }
 
     fn take_work(&self) -> Option<Vec<Arc<Commit>>> {
         let mut sequencer = locked(&self.sequencer);
+        let bytes_max = self.options.batch_bytes_max.min(self.options.journal_bytes / 4);
         let (mut count, mut bytes) = (0, 0);
         for commit in &sequencer.queue {
             bytes += commit.bytes;
-            if count > 0 && (!self.is_room(count + 1, bytes) || bytes > self.options.journal_bytes / 4) {
+            if count == self.options.batch_transactions_max || (count > 0 && bytes > bytes_max) {
                 break;
             }
             count += 1;
         }
-        (count > 0).then(|| sequencer.queue.drain(..count).collect())
+        let work = (count > 0).then(|| sequencer.queue.drain(..count).collect());
+        if sequencer.queue.is_empty() {
+            (sequencer.since, sequencer.is_urgent) = (None, false);
+        }
+        work
     }
 
     /// Shows the tables as they are after a sequence, and shortens the window.
     pub(super) fn show_base(&self, seq: u64) -> Result<()> {
         let base = Arc::new(self.engine.snapshot(seq)?);
         let old = self.base.swap(base);
+        let before = old.seq;
         let oldest = self.oldest_in_use(old, seq);
-        self.shorten_window(oldest, seq);
+        self.shorten_window(oldest, before.min(seq));
         Ok(())
     }
 
@@ -378,8 +428,10 @@ impl Shared {
         oldest
     }
 
-    fn shorten_window(&self, oldest: u64, placed: u64) {
-        let keep_after = if self.recent.writes() > self.options.window_writes_max { placed } else { oldest };
+    /// What begins now is judged with everything after the base it has; with too much in the window, only with that.
+    fn shorten_window(&self, oldest: u64, before: u64) {
+        let keep_after =
+            if self.recent.writes() > self.options.window_writes_max { oldest.max(before) } else { oldest };
         self.recent.raise_floor(keep_after);
         let sequencer = locked(&self.sequencer);
         let forgotten = self.recent.forget(keep_after);
@@ -437,6 +489,7 @@ impl Shared {
             sequencer.status = Status::Down;
         }
         sequencer.queue.clear();
+        (sequencer.since, sequencer.is_urgent) = (None, false);
         sequencer.in_flight = 0;
         let accepted = sequencer.accepted;
         self.recent.void(self.base.load().seq);

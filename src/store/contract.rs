@@ -137,9 +137,9 @@ pub struct Options {
     /// Room for a new file's journal, in bytes, a multiple of 8,192. What stands in it waits to be put into the tables, so it
     /// bounds how long opening takes after a crash, and the memory for what waits.
     pub journal_bytes: usize,
-    /// The most transactions in one commit, of the journal and of the tables. Larger ones were measured to be slower.
+    /// The most transactions in one record of the journal.
     pub batch_transactions_max: usize,
-    /// The most bytes in one commit, of the journal and of the tables.
+    /// The most bytes in one record of the journal; a quarter of the journal is the most whatever this says.
     pub batch_bytes_max: usize,
     /// The most transactions accepted and not yet durable; `commit` waits when there are more.
     pub in_flight_max: usize,
@@ -168,7 +168,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             cache_bytes: 96 << 20,
-            journal_bytes: 16 << 20,
+            journal_bytes: 32 << 20,
             batch_transactions_max: 1_000,
             batch_bytes_max: 4 << 20,
             in_flight_max: 4_000,

@@ -13,9 +13,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-/// How long what is durable may wait for company. Twenty commits of the tables a second cost little, however few transactions
+/// How long what is durable may wait for company. Ten commits of the tables a second cost little, however few transactions
 /// come; a fork or a copy waits no longer than one of them takes.
-const COMPANY_AWAITED: Duration = Duration::from_millis(50);
+const COMPANY_AWAITED: Duration = Duration::from_millis(100);
+/// A commit of the tables takes at most this part of the journal: the more at once, the fewer pages are written twice, but
+/// what goes into the other half must not wait for a whole one.
+const PLACED_SHARE: usize = 4;
 
 /// A request to forget history.
 pub(super) struct PruneJob {
@@ -66,7 +69,7 @@ impl Placing {
     }
 
     /// Takes over transactions that have become durable, in sequence order.
-    pub(super) fn add(&self, batch: &[Arc<Commit>], is_enough: impl Fn(usize, usize) -> bool) {
+    pub(super) fn add(&self, batch: &[Arc<Commit>], bytes_enough: usize) {
         let mut state = locked(&self.state);
         let was_empty = state.waiting.is_empty();
         state.waiting.extend(batch.iter().cloned());
@@ -74,7 +77,7 @@ impl Placing {
         if was_empty {
             state.since = Some(clock::monotonic());
         }
-        if was_empty || is_enough(state.waiting.len(), state.bytes) {
+        if was_empty || state.bytes >= bytes_enough {
             self.work.notify_one();
         }
     }
@@ -228,7 +231,7 @@ impl Shared {
         let (mut count, mut bytes) = (0, 0);
         for commit in &state.waiting {
             bytes += commit.bytes;
-            if count > 0 && !self.is_room(count, bytes) {
+            if count > 0 && bytes > self.placed_bytes() {
                 break;
             }
             count += 1;
@@ -248,15 +251,15 @@ impl Shared {
         }
         let since = state.since.filter(|_| !state.waiting.is_empty())?;
         let is_wanted = state.is_ending || state.wanted > self.placing.placed();
-        if is_wanted || !self.is_room(state.waiting.len(), state.bytes) {
+        if is_wanted || state.bytes >= self.placed_bytes() {
             return Some(Duration::ZERO);
         }
         let passed = clock::monotonic().saturating_duration_since(since);
         Some(COMPANY_AWAITED.saturating_sub(passed))
     }
 
-    /// Whether so many transactions of so many bytes are no more than go into one commit of the tables.
-    pub(super) fn is_room(&self, transactions: usize, bytes: usize) -> bool {
-        transactions <= self.options.batch_transactions_max && bytes <= self.options.batch_bytes_max
+    /// As many bytes are worth a commit of the tables at once, and are as much as goes into one.
+    pub(super) fn placed_bytes(&self) -> usize {
+        self.options.journal_bytes / PLACED_SHARE
     }
 }

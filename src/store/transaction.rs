@@ -4,7 +4,7 @@
 //! no lock. Dropping it undoes everything.
 
 use super::chain::{self, Appended};
-use super::committer::{Place, Shared};
+use super::committer::{Hurry, Place, Shared};
 use super::contract::{
     Error, KEY_BYTES_MAX, KeyRange, PAYLOAD_BYTES_MAX, READS_MAX, Result, Row, TRANSACTION_BYTES_MAX, Table,
 };
@@ -452,7 +452,15 @@ impl Tx {
     /// # Errors
     /// `Conflict` or `TooOld`: nothing happened, begin again. `Unavailable`, `Closed`: nothing happened.
     pub fn commit(self) -> Result<Ticket> {
-        self.commit_on(false)
+        self.commit_with(Hurry::Some)
+    }
+
+    /// As `commit`, for work that goes on meanwhile: it may wait some milliseconds for more to become durable with it.
+    ///
+    /// # Errors
+    /// As `commit`.
+    pub fn commit_in_passing(self) -> Result<Ticket> {
+        self.commit_with(Hurry::None)
     }
 
     /// As `commit`, and when nothing is being made durable now, this is, before it answers: for a lone change that somebody
@@ -461,10 +469,10 @@ impl Tx {
     /// # Errors
     /// As `commit`.
     pub fn commit_here(self) -> Result<Ticket> {
-        self.commit_on(true)
+        self.commit_with(Hurry::Here)
     }
 
-    fn commit_on(mut self, here: bool) -> Result<Ticket> {
+    fn commit_with(mut self, hurry: Hurry) -> Result<Ticket> {
         let is_empty = self.is_empty();
         match std::mem::replace(&mut self.view, View::Closed) {
             View::Closed => Err(Error::Closed),
@@ -473,7 +481,7 @@ impl Tx {
             View::Live { shared, base, generation, seq, place } => {
                 let prepared = self.prepare(true);
                 let snapshot = (base.seq, generation, seq);
-                let seq = shared.commit(prepared, snapshot, place.as_ref(), here)?;
+                let seq = shared.commit(prepared, snapshot, place.as_ref(), hurry)?;
                 Ok(Ticket { seq, shared: Some(shared) })
             }
             View::Fork { seq, .. } if is_empty => Ok(Ticket { seq, shared: None }),

@@ -13,6 +13,7 @@ use super::backend::Disk;
 use crate::store::locked;
 use crate::store::recent::Commit;
 use bytes::Bytes;
+use record::Record;
 use redb::{BackendError, StorageBackend};
 use std::io;
 use std::ops::Bound;
@@ -78,7 +79,9 @@ pub(super) fn parts(disk: Disk, new_half_bytes: Option<u64>) -> io::Result<(Jour
             let mut head = vec![0; BLOCK];
             disk.read(0, &mut head).map_err(|_| io::Error::from(io::ErrorKind::UnexpectedEof))?;
             let half_bytes = record::half_bytes_of(&head).ok_or_else(|| invalid("not the head of a store"))?;
-            if length < BLOCK as u64 + 2 * half_bytes || (new_half_bytes.is_none() && length == BLOCK as u64 + 2 * half_bytes) {
+            if length < BLOCK as u64 + 2 * half_bytes
+                || (new_half_bytes.is_none() && length == BLOCK as u64 + 2 * half_bytes)
+            {
                 return Err(invalid("a store without pages"));
             }
             half_bytes
@@ -92,21 +95,29 @@ pub(super) fn parts(disk: Disk, new_half_bytes: Option<u64>) -> io::Result<(Jour
 impl Journal {
     /// The transactions that are on disk and not in the tables, which hold everything up to `placed`.
     pub(super) fn unplaced(&self, placed: u64) -> io::Result<Vec<Arc<Commit>>> {
-        let mut records = self.records(0)?;
-        records.extend(self.records(1)?);
+        let mut records = self.records(0, placed)?;
+        records.extend(self.records(1, placed)?);
         record::unplaced(records, placed).ok_or_else(|| invalid("a part of the journal is missing"))
     }
 
-    /// The sound records of a half. What is not one is passed over: it may be the remains of an earlier filling, or of a write
-    /// that was cut off.
-    fn records(&self, half: u64) -> io::Result<Vec<record::Record>> {
-        let mut whole = vec![0; usize::try_from(self.half_bytes).map_err(io::Error::other)?];
-        self.disk.read(BLOCK as u64 + half * self.half_bytes, &mut whole)?;
-        let whole = Bytes::from(whole);
-        let (mut found, mut at) = (Vec::new(), 0);
-        while at < whole.len() {
-            let opened = record::open(&whole.slice(at..));
-            at += opened.as_ref().map_or(BLOCK, |record| record.bytes);
+    /// The sound records of a half that go on after `placed`. What is not one is passed over: it may be the remains of an
+    /// earlier filling, or of a write that was cut off.
+    fn records(&self, half: u64, placed: u64) -> io::Result<Vec<Record>> {
+        let start = BLOCK as u64 + half * self.half_bytes;
+        let (mut found, mut at, mut head) = (Vec::new(), 0, [0; record::HEAD_BYTES]);
+        while at < self.half_bytes {
+            self.disk.read(start + at, &mut head)?;
+            let told = record::read_head(&head).filter(|told| told.bytes <= self.half_bytes - at);
+            let is_needed = told.is_some_and(|told| told.last > placed);
+            let bytes = told.map_or(BLOCK as u64, |told| told.bytes);
+            if !is_needed {
+                at += bytes;
+                continue;
+            }
+            let mut whole = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
+            self.disk.read(start + at, &mut whole)?;
+            let opened = record::open(&Bytes::from(whole));
+            at += if opened.is_some() { bytes } else { BLOCK as u64 };
             found.extend(opened);
         }
         Ok(found)

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 const FILE_MAGIC: &[u8; 16] = b"bursar store 2\r\n";
 const RECORD_MAGIC: u64 = 0x326c_6e72_7273_7562;
 /// magic, checksum of the rest of the head, checksum of the body, sequence before, last sequence, bytes of the body.
-const HEAD_BYTES: usize = 8 + 8 + 16 + 8 + 8 + 8;
+pub(super) const HEAD_BYTES: usize = 8 + 8 + 16 + 8 + 8 + 8;
 /// sequence, instant, whether it is logged, writes, appended rows.
 const COMMIT_BYTES: usize = 8 + 8 + 1 + 4 + 4;
 /// table, length of the key, length of the payload.
@@ -45,8 +45,16 @@ pub(super) struct Record {
     pub(super) before: u64,
     pub(super) last: u64,
     pub(super) commits: Vec<Commit>,
+}
+
+/// What the head of a record says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) before: u64,
+    pub(super) last: u64,
+    body_bytes: usize,
     /// Its bytes in the journal, whole blocks.
-    pub(super) bytes: usize,
+    pub(super) bytes: u64,
 }
 
 /// The bytes that a record of these transactions takes, whole blocks.
@@ -97,23 +105,29 @@ pub(super) fn seal(out: &mut Vec<u8>, before: u64, batch: &[Arc<Commit>]) {
     out.resize(out.len().next_multiple_of(BLOCK), 0);
 }
 
-/// Reads the record that these bytes begin with; none when there is none, or anything about it is wrong.
-pub(super) fn open(bytes: &Bytes) -> Option<Record> {
+/// Reads the head that these bytes begin with; none when there is none.
+pub(super) fn read_head(bytes: &[u8]) -> Option<Told> {
     if number(bytes, 0)? != RECORD_MAGIC || number(bytes, 8)? != xxh3_64(bytes.get(16..HEAD_BYTES)?) {
         return None;
     }
-    let (before, last) = (number(bytes, 32)?, number(bytes, 40)?);
-    let end = HEAD_BYTES.checked_add(usize::try_from(number(bytes, 48)?).ok()?)?;
-    let body = bytes.get(HEAD_BYTES..end)?;
+    let body_bytes = usize::try_from(number(bytes, 48)?).ok()?;
+    let bytes_in_all = HEAD_BYTES.checked_add(body_bytes)?.checked_next_multiple_of(BLOCK)? as u64;
+    Some(Told { before: number(bytes, 32)?, last: number(bytes, 40)?, body_bytes, bytes: bytes_in_all })
+}
+
+/// Reads the record that these bytes begin with; none when there is none, or anything about it is wrong.
+pub(super) fn open(bytes: &Bytes) -> Option<Record> {
+    let Told { before, last, body_bytes, .. } = read_head(bytes)?;
+    let body = bytes.get(HEAD_BYTES..HEAD_BYTES + body_bytes)?;
     if bytes.get(16..32)? != xxh3_128(body).to_le_bytes() {
         return None;
     }
-    let mut rest = bytes.slice(HEAD_BYTES..end);
+    let mut rest = bytes.slice(HEAD_BYTES..HEAD_BYTES + body_bytes);
     let mut commits = Vec::new();
     while !rest.is_empty() {
         commits.push(commit(&mut rest)?);
     }
-    Some(Record { before, last, commits, bytes: end.next_multiple_of(BLOCK) })
+    Some(Record { before, last, commits })
 }
 
 fn commit(rest: &mut Bytes) -> Option<Commit> {
@@ -204,8 +218,9 @@ mod tests {
         assert_eq!(bytes.len(), bytes_of(&batch));
         let mut longer = bytes.clone();
         longer.extend([9; 100]);
+        assert_eq!(read_head(&longer[..HEAD_BYTES]).unwrap().bytes, bytes.len() as u64);
         let read = open(&Bytes::from(longer)).unwrap();
-        assert_eq!((read.before, read.last, read.bytes), (3, 7, bytes.len()));
+        assert_eq!((read.before, read.last), (3, 7));
         let both = read.commits.iter().zip(&batch);
         both.for_each(|(read, written)| assert_eq!(shown(read), shown(written)));
         let used = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
@@ -221,7 +236,7 @@ mod tests {
     fn what_is_done_again_begins_where_the_tables_stand_and_has_no_hole() {
         let record = |before: u64, last: u64| {
             let commits = (before + 1..=last).map(|seq| Arc::into_inner(commit(seq, 1)).unwrap()).collect();
-            Record { before, last, commits, bytes: BLOCK }
+            Record { before, last, commits }
         };
         let again = |records: &[(u64, u64)], placed: u64| {
             let records = records.iter().map(|(before, last)| record(*before, *last)).collect();
