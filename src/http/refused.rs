@@ -1,7 +1,7 @@
 //! What a refusal or a failure is on the wire: the one table from codes to statuses.
 
 use super::problem::Problem;
-use crate::domain::Refusal;
+use crate::domain::{Refusal, Span};
 use crate::{app, ops, store};
 
 /// Seconds after which trying again makes sense when the server is busy.
@@ -52,8 +52,19 @@ impl From<Refusal> for Problem {
         if let Some(code) = refusal.partner_center_code {
             problem = problem.with("partnerCenterCode", code);
         }
-        if status == 503 { problem.retry_after(BUSY_SECONDS) } else { problem }
+        match refusal.retry_after {
+            Some(span) => again(problem, span),
+            None if status == 503 => problem.retry_after(BUSY_SECONDS),
+            None => problem,
+        }
     }
+}
+
+/// The same problem, saying after how long trying again makes sense: in the header, and as a member.
+pub(super) fn again(problem: Problem, span: Span) -> Problem {
+    let seconds = span.fixed().and_then(|span| u32::try_from(span.num_seconds()).ok());
+    let problem = problem.with("retryAfter", span.to_string());
+    seconds.map_or(problem.clone(), |seconds| problem.retry_after(seconds))
 }
 
 impl From<store::Error> for Problem {

@@ -3,6 +3,7 @@
 use chrono::Datelike;
 
 use super::charges::{Days, amount, known};
+use super::extension::before_extension;
 use super::period::{end_of, first_cycle, standing, starts};
 use super::quote::{Asked, coded, yes};
 use super::term_end::beyond;
@@ -27,9 +28,11 @@ impl Asked<'_> {
         Err(coded(refusal, trial.partner_center_code))
     }
 
-    /// Length and billing cycle of the paid term that follows a trial: what is asked, else the terms', else its own.
+    /// Length and billing cycle of the paid term that follows: what is asked, else the terms' after a trial, else its own,
+    /// which is the one it had before it went on by the month.
     pub(super) fn paid_plan(&self, asked: &Amendments) -> (Option<Span>, String) {
-        let (profile, trial) = (&self.sub.profile, self.trial());
+        let before = self.sub.profile.extended.is_some().then(|| before_extension(self.sub));
+        let (profile, trial) = (&before.as_ref().unwrap_or(self.sub).profile, self.trial());
         let length = asked.term_duration.or(trial.and_then(|trial| trial.term_duration)).or(profile.term_duration);
         let cycle = asked.billing_cycle.clone().or_else(|| profile.next_billing_cycle.clone());
         let cycle = cycle.or_else(|| trial.and_then(|trial| trial.billing_cycle.clone()));
