@@ -119,3 +119,23 @@ pub(super) fn internal(error: &dyn std::error::Error) -> Problem {
     tracing::error!(error = text, "a request failed");
     Problem::new(500, "internal_error", "something went wrong; the log knows this request's id")
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::header::RETRY_AFTER;
+    use axum::response::IntoResponse;
+
+    use super::*;
+
+    #[test]
+    fn what_is_refused_for_now_says_when_to_ask_again() {
+        let span: Span = "PT2M".parse().expect("a span");
+        let refusal = Refusal::new("operation_pending", "later").partner_center(900_278).again_after(span);
+        let problem = Problem::from(refusal);
+        assert_eq!((problem.status.as_u16(), &problem.body()["retryAfter"]), (409, &"PT2M".into()));
+        assert_eq!(problem.body()["partnerCenterCode"], 900_278);
+        assert_eq!(problem.into_response().headers()[RETRY_AFTER], "120");
+        let plain = Problem::from(Refusal::new("operation_pending", "later"));
+        assert!(plain.into_response().headers().get(RETRY_AFTER).is_none());
+    }
+}

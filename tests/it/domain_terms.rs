@@ -242,7 +242,11 @@ fn lines_of(applied: &Applied) -> Vec<String> {
 fn circumstances(group: &Group, sub: &Subscription, asked: &Change) -> (Option<Money>, Around) {
     let price = group.price.as_ref().map(|price| price.parse().unwrap());
     let before = before_extension(sub);
-    let profile = if matches!(asked, Change::Renewal { .. }) { &before.profile } else { &sub.profile };
+    let profile = if matches!(asked, Change::Renewal { .. } | Change::Conversion { .. }) {
+        &before.profile
+    } else {
+        &sub.profile
+    };
     let present = profile.unit_price.or(price);
     let Change::Upgrade { offer_id, .. } = asked else { return (present, Around::default()) };
     let targets = group.upgrades.keys().map(|offer| offer.to_lowercase()).collect();

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 
 use super::Applied;
-use super::charges::{known, share_of_cycle, whole};
+use super::charges::{Days, amount, known, share_of_cycle, whole};
 use super::period::{anchor, end_of, opened_for};
+use super::quote::Asked;
 use super::term_end::{beyond, due, takes_changes};
 use crate::domain::change::Amendments;
 use crate::domain::ledger::{ChargeType, Draft};
@@ -145,4 +146,39 @@ pub fn extend(
         reverses: None,
     };
     Ok(Applied { subscription: next, lines: vec![line], topic: "subscription.extended" })
+}
+
+impl Asked<'_> {
+    /// What goes on by the month as a whole term again, from now: the rest of the month comes back, and the first cycle
+    /// of the term is charged. A term has a window.
+    pub(super) fn made_whole(&self, to: &Amendments) -> Result<(Subscription, Vec<Draft>, String), Refusal> {
+        let rule = rule_of(self.family, self.sub).map(|rule| rule.rule.clone()).unwrap_or_default();
+        self.active("be converted")?;
+        let held = self.sub.standing.quantity;
+        let quantity = to.quantity.unwrap_or(held);
+        self.in_range(quantity)?;
+        let (Some(length), cycle) = self.paid_plan(to) else {
+            return Err(Refusal::new("term_duration_invalid", "say how long the term is").by_rule(&rule));
+        };
+        self.plan(length, &cycle)?;
+        let unpriced = |refusal: Refusal| refusal.by_rule(&rule);
+        let price = known(self.price).map_err(unpriced)?;
+        let month = known(self.sub.profile.unit_price).map_err(unpriced)?;
+        let back = amount(self.family, ChargeType::Convert, month, held, Days::left(self.sub, self.now))?;
+        let charge = whole(self.family, ChargeType::Convert, price, quantity)?;
+        let (next, term) = self.begun_anew(to, length, cycle, quantity)?;
+        let given = self.draft(ChargeType::Convert, -held, month, back.negated(), &rule);
+        let charged = Draft {
+            kind: ChargeType::Convert,
+            quantity,
+            unit_price: price.amount,
+            amount: charge.amount,
+            currency: charge.currency,
+            period_start: term.0,
+            period_end: next.standing.cycle_end.unwrap_or(term.1),
+            rule: rule.clone(),
+            reverses: None,
+        };
+        Ok((next, vec![given, charged], rule))
+    }
 }
