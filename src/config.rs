@@ -136,11 +136,13 @@ pub struct Retention {
     pub occurrences: Duration,
     /// Replaced values of rows: how far back one can look. `"P30D"`
     pub history: Duration,
+    /// Carts that expired, and those that became orders, after they were changed last. `"P30D"`
+    pub carts: Duration,
 }
 
 impl Default for Retention {
     fn default() -> Retention {
-        Retention { runs: DAY * 90, deliveries: DAY * 90, occurrences: DAY * 90, history: DAY * 30 }
+        Retention { runs: DAY * 90, deliveries: DAY * 90, occurrences: DAY * 90, history: DAY * 30, carts: DAY * 30 }
     }
 }
 
@@ -444,7 +446,7 @@ fn read_invoices(section: &Section<'_>) -> Result<Invoices, Mistake> {
 }
 
 fn read_retention(section: &Section<'_>) -> Result<Retention, Mistake> {
-    section.only(&["runs", "deliveries", "occurrences", "history"])?;
+    section.only(&["runs", "deliveries", "occurrences", "history", "carts"])?;
     let base = Retention::default();
     let span = |key: &str, default: Duration| {
         // A day at least: an id forgotten sooner could take effect twice. A century at most.
@@ -455,6 +457,7 @@ fn read_retention(section: &Section<'_>) -> Result<Retention, Mistake> {
         deliveries: span("deliveries", base.deliveries)?,
         occurrences: span("occurrences", base.occurrences)?,
         history: span("history", base.history)?,
+        carts: span("carts", base.carts)?,
     })
 }
 

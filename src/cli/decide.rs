@@ -38,6 +38,9 @@ pub(crate) struct Decide {
     /// On (true) or off (false), for auto_renew
     #[arg(long, value_name = "true|false")]
     enabled: Option<bool>,
+    /// Whether everything ends with the term, for auto_renew off
+    #[arg(long)]
+    cancel_at_term_end: bool,
     /// Why, as policies see it
     #[arg(long, default_value = "")]
     why: String,
@@ -63,6 +66,9 @@ impl Decide {
         }
         if let Some(enabled) = self.enabled {
             body["enabled"] = enabled.into();
+        }
+        if self.cancel_at_term_end {
+            body["cancelAtTermEnd"] = true.into();
         }
         let answer = context.ask(Access::Change, Method::POST, "/v1/decide", Some(&body)).await?;
         if context.out.format != Format::Table {

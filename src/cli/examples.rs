@@ -31,7 +31,20 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     ("subscriptions suspend", &["bursar subscriptions suspend ID --reason non_payment --why 'invoice 17 is overdue'"]),
     ("subscriptions reactivate", &["bursar subscriptions reactivate ID --why 'they paid'"]),
-    ("subscriptions auto-renew", &["bursar subscriptions auto-renew ID off --why 'they decide in May'"]),
+    (
+        "subscriptions auto-renew",
+        &[
+            "bursar subscriptions auto-renew ID off --why 'they decide in May'",
+            "bursar subscriptions auto-renew ID off --cancel-at-term-end --why 'they leave'",
+        ],
+    ),
+    (
+        "subscriptions upgrade",
+        &[
+            "bursar subscriptions upgrade ID CFQ7TTC0LDPB:0001:CFQ7TTC0KXHK",
+            "bursar subscriptions upgrade ID CFQ7TTC0LDPB:0001:CFQ7TTC0KXHK --quantity 5",
+        ],
+    ),
     ("subscriptions quantity", &["bursar subscriptions quantity ID 40 --why 'two new teams'"]),
     ("subscriptions renew", &["bursar subscriptions renew ID --quantity 40 --term P1Y"]),
     ("subscriptions activate", &["bursar subscriptions activate ID --why 'the publisher has confirmed'"]),

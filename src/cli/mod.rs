@@ -5,6 +5,7 @@
 
 mod activations;
 mod activity;
+mod amounts;
 mod approvals;
 mod cancel;
 mod check;

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use comfy_table::{Table, presets};
 use serde_json::Value;
 
+use super::amounts::written_out;
 use super::exit::{Exit, Failure};
 
 /// How data is written.
@@ -49,10 +50,11 @@ impl Out {
     /// One record: fields under each other for people.
     pub(crate) fn record(&self, record: &Value) -> Result<(), Failure> {
         match self.format {
-            Format::Table => write_out(detail(record).as_bytes()),
+            Format::Table => write_out(detail(&written_out(record)).as_bytes()),
             Format::Json => write_out(format!("{record:#}\n").as_bytes()),
             Format::Jsonl => write_out(format!("{record}\n").as_bytes()),
             Format::Csv => {
+                let record = written_out(record);
                 let flat: Vec<(String, String)> =
                     record.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), text(value))).collect();
                 let heads: Vec<&str> = flat.iter().map(|(name, _)| name.as_str()).collect();
@@ -75,7 +77,8 @@ impl Out {
                     out.push_str(&csv_line(columns.iter().map(|column| column.0)));
                 }
                 for item in items {
-                    let cells: Vec<String> = columns.iter().map(|column| cell(item, column.1)).collect();
+                    let item = written_out(item);
+                    let cells: Vec<String> = columns.iter().map(|column| cell(&item, column.1)).collect();
                     out.push_str(&csv_line(cells.iter().map(String::as_str)));
                 }
             }
@@ -91,7 +94,8 @@ fn table(items: &[Value], columns: &[Column]) -> String {
     table.load_style(presets::NOTHING);
     table.set_header(columns.iter().map(|column| column.0));
     for item in items {
-        table.add_row(columns.iter().map(|column| plain(cell(item, column.1))));
+        let item = written_out(item);
+        table.add_row(columns.iter().map(|column| plain(cell(&item, column.1))));
     }
     let mut out: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
     if out.is_empty() {

@@ -33,6 +33,9 @@ pub(crate) struct Which {
     /// Only where it is billed so: monthly, annual, ...
     #[arg(long)]
     billing: Option<String>,
+    /// From this day on (UTC): billing cycles that begin then or later
+    #[arg(long, value_name = "DATE")]
+    from: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -48,6 +51,7 @@ const COLUMNS: &[Column] = &[
     Column("PRODUCT", "product"),
     Column("TERM", "termDuration"),
     Column("CYCLE", "billingCycle"),
+    Column("FROM", "validFrom"),
     Column("UNIT PRICE", "unitPrice"),
 ];
 
@@ -83,7 +87,8 @@ async fn list(context: &Context, tenant: &str) -> Outcome {
 impl Which {
     async fn put(&self, context: &Context, unit_price: Value) -> Outcome {
         let mut body = json!({ "product": self.product, "unitPrice": unit_price });
-        for (name, value) in [("termDuration", &self.term), ("billingCycle", &self.billing)] {
+        for (name, value) in [("termDuration", &self.term), ("billingCycle", &self.billing), ("validFrom", &self.from)]
+        {
             if let Some(value) = value {
                 body[name] = value.as_str().into();
             }

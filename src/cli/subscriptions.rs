@@ -29,6 +29,8 @@ pub(crate) enum Verb {
     Activate(Plain),
     /// Propose to make a trial a paid subscription
     Convert(Planned),
+    /// Propose to become another offer now: every seat, or so many in a subscription of their own
+    Upgrade(Upgrade),
     /// Propose what the next term has different; nothing takes it back
     Schedule(Planned),
     /// Propose another billing plan from the next billing cycle
@@ -74,9 +76,22 @@ pub(crate) struct AutoRenew {
     id: String,
     /// On or off
     switch: Switch,
+    /// Off: everything ends with the term, and does not go on by the month
+    #[arg(long)]
+    cancel_at_term_end: bool,
     /// Why, in your words
     #[arg(long, default_value = "")]
     why: String,
+}
+
+impl AutoRenew {
+    fn body(self) -> (String, Value) {
+        let mut body = json!({ "kind": "auto_renew", "enabled": self.switch == Switch::On, "why": self.why });
+        if self.cancel_at_term_end {
+            body["cancelAtTermEnd"] = true.into();
+        }
+        (self.id, body)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -134,6 +149,20 @@ impl Planned {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Upgrade {
+    /// The subscription
+    id: String,
+    /// The offer: product:sku:availability
+    offer: String,
+    /// So many seats; all of them where it is left out
+    #[arg(long)]
+    quantity: Option<i64>,
+    /// Why, in your words
+    #[arg(long, default_value = "")]
+    why: String,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct BillingPlan {
     /// The subscription
     id: String,
@@ -176,9 +205,7 @@ impl Verb {
                 (id, json!({ "kind": "suspension", "reason": reason, "why": why }))
             }
             Verb::Reactivate(Plain { id, why }) => (id, json!({ "kind": "reactivation", "why": why })),
-            Verb::AutoRenew(AutoRenew { id, switch, why }) => {
-                (id, json!({ "kind": "auto_renew", "enabled": switch == Switch::On, "why": why }))
-            }
+            Verb::AutoRenew(asked) => asked.body(),
             Verb::Quantity(Quantity { id, quantity, why }) => {
                 (id, json!({ "kind": "quantity", "quantity": quantity, "why": why }))
             }
@@ -186,6 +213,13 @@ impl Verb {
             Verb::Activate(Plain { id, why }) => (id, json!({ "kind": "activation", "why": why })),
             Verb::Convert(planned) => planned.body("conversion"),
             Verb::Schedule(planned) => planned.body("schedule"),
+            Verb::Upgrade(Upgrade { id, offer, quantity, why }) => {
+                let mut body = json!({ "kind": "upgrade", "offerId": offer, "why": why });
+                if let Some(quantity) = quantity {
+                    body["quantity"] = quantity.into();
+                }
+                (id, body)
+            }
             Verb::BillingPlan(BillingPlan { id, billing, why }) => {
                 (id, json!({ "kind": "billing_plan", "billingCycle": billing, "why": why }))
             }

@@ -56,6 +56,7 @@ runs = "P2W"
 deliveries = "P1DT12H"
 occurrences = "P365D"
 history = "P7D"
+carts = "P3D"
 "#;
 
 #[test]
@@ -82,6 +83,7 @@ fn every_key_is_read() {
     assert_eq!(config.retention.runs, DAY * 14);
     assert_eq!(config.retention.deliveries, DAY + DAY / 2);
     assert_eq!((config.retention.occurrences, config.retention.history), (DAY * 365, DAY * 7));
+    assert_eq!(config.retention.carts, DAY * 3);
 }
 
 #[test]

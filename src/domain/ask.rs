@@ -11,6 +11,8 @@ pub enum Member {
     Reason,
     /// On or off.
     Enabled,
+    /// Whether it is said that everything ends at the term's end.
+    CancelAtTermEnd,
     /// Seats.
     Quantity,
     /// Length of a term.
@@ -25,9 +27,10 @@ pub enum Member {
 
 impl Member {
     /// Every member.
-    pub const ALL: [Member; 7] = [
+    pub const ALL: [Member; 8] = [
         Member::Reason,
         Member::Enabled,
+        Member::CancelAtTermEnd,
         Member::Quantity,
         Member::TermDuration,
         Member::BillingCycle,
@@ -40,6 +43,7 @@ impl Member {
         match self {
             Member::Reason => "reason",
             Member::Enabled => "enabled",
+            Member::CancelAtTermEnd => "cancelAtTermEnd",
             Member::Quantity => "quantity",
             Member::TermDuration => "termDuration",
             Member::BillingCycle => "billingCycle",
@@ -51,6 +55,7 @@ impl Member {
     /// Its word in scripts.
     pub fn snake(self) -> &'static str {
         match self {
+            Member::CancelAtTermEnd => "cancel_at_term_end",
             Member::TermDuration => "term_duration",
             Member::BillingCycle => "billing_cycle",
             Member::OfferId => "offer_id",
@@ -68,10 +73,11 @@ impl Kind {
     pub fn members(self) -> (&'static [Member], &'static [Member]) {
         match self {
             Kind::Suspension | Kind::Cancellation => (&[Member::Reason], &[]),
-            Kind::AutoRenew => (&[Member::Enabled], &[]),
+            Kind::AutoRenew => (&[Member::Enabled], &[Member::CancelAtTermEnd]),
             Kind::Quantity => (&[Member::Quantity], &[]),
             Kind::BillingPlan => (&[Member::BillingCycle], &[]),
             Kind::Renewal | Kind::Schedule => (&[], &PLAN),
+            Kind::Upgrade => (&[Member::OfferId], &[Member::Quantity]),
             Kind::Conversion => (&[], &[Member::Quantity, Member::TermDuration, Member::BillingCycle, Member::OfferId]),
             Kind::Reactivation | Kind::Purchase | Kind::Activation | Kind::Deprovision => (&[], &[]),
         }
@@ -85,15 +91,29 @@ pub struct Ask {
     pub reason: Option<Reason>,
     /// On or off.
     pub enabled: Option<bool>,
+    /// Whether everything ends at the term's end, where auto-renew is off.
+    pub cancel_at_term_end: Option<bool>,
     /// Seats, term, billing cycle, offer, aligned end.
     pub plan: Amendments,
 }
 
 impl Ask {
+    /// This where it says something, else what is usual.
+    #[must_use]
+    pub fn over(self, usual: &Ask) -> Ask {
+        Ask {
+            reason: self.reason.or(usual.reason),
+            enabled: self.enabled.or(usual.enabled),
+            cancel_at_term_end: self.cancel_at_term_end.or(usual.cancel_at_term_end),
+            plan: self.plan.over(&usual.plan),
+        }
+    }
+
     fn says(&self, member: Member) -> bool {
         match member {
             Member::Reason => self.reason.is_some(),
             Member::Enabled => self.enabled.is_some(),
+            Member::CancelAtTermEnd => self.cancel_at_term_end.is_some(),
             Member::Quantity => self.plan.quantity.is_some(),
             Member::TermDuration => self.plan.term_duration.is_some(),
             Member::BillingCycle => self.plan.billing_cycle.is_some(),
@@ -135,7 +155,10 @@ impl Ask {
             Kind::Suspension => Change::Suspension { reason: reason()? },
             Kind::Reactivation => Change::Reactivation {},
             Kind::Cancellation => Change::Cancellation { reason: reason()? },
-            Kind::AutoRenew => Change::AutoRenew { enabled: self.enabled.ok_or_else(|| missing(Member::Enabled))? },
+            Kind::AutoRenew => Change::AutoRenew {
+                enabled: self.enabled.ok_or_else(|| missing(Member::Enabled))?,
+                cancel_at_term_end: self.cancel_at_term_end,
+            },
             Kind::Quantity => {
                 Change::Quantity { quantity: self.plan.quantity.ok_or_else(|| missing(Member::Quantity))? }
             }
@@ -148,6 +171,10 @@ impl Ask {
                 Change::BillingPlan { billing_cycle: cycle.ok_or_else(|| missing(Member::BillingCycle))? }
             }
             Kind::Deprovision => Change::Deprovision {},
+            Kind::Upgrade => {
+                let offer_id = self.plan.offer_id.clone().ok_or_else(|| missing(Member::OfferId))?;
+                Change::Upgrade { offer_id, quantity: self.plan.quantity }
+            }
         })
     }
 
@@ -159,7 +186,7 @@ impl Ask {
             Kind::Suspension => ask.reason = Some(Reason::NonPayment),
             Kind::Cancellation => ask.reason = Some(Reason::CustomerRequest),
             Kind::AutoRenew => ask.enabled = Some(!subscription.standing.auto_renew_enabled),
-            Kind::Quantity | Kind::Schedule | Kind::BillingPlan => return None,
+            Kind::Quantity | Kind::Schedule | Kind::BillingPlan | Kind::Upgrade => return None,
             Kind::Renewal
             | Kind::Reactivation
             | Kind::Purchase

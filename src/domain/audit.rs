@@ -217,6 +217,7 @@ pub struct Meaning {
 const MEANINGS: &[(&str, &str, &str)] = &[
     ("subscription.converted", "convert_trial_subscription", "subscription"),
     ("subscription.upgraded", "upgrade_subscription", "subscription"),
+    ("subscription.created_by_upgrade", "upgrade_subscription", "subscription"),
     ("subscription.purchased", "create_order", "order"),
     ("subscription.", "update_subscription", "subscription"),
     ("request.", "update_subscription", "subscription"),

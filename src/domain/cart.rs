@@ -117,6 +117,14 @@ impl Cart {
         self.expiration_timestamp.is_some_and(|at| at <= now)
     }
 
+    /// Whether nothing can come of it any more and that is so since before an instant: it expired, or became orders.
+    pub fn is_over(&self, before: Instant) -> bool {
+        match self.status {
+            CartStatus::Ordered => self.last_modified_timestamp < before,
+            CartStatus::Active => self.expiration_timestamp.is_some_and(|at| at < before),
+        }
+    }
+
     /// Numbers the lines, add-ons counted.
     pub fn number(&mut self) {
         let mut next = 0;

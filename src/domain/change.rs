@@ -33,11 +33,13 @@ pub enum Kind {
     BillingPlan,
     /// The end of what is paid by use.
     Deprovision,
+    /// Another offer inside the term, for every seat or for some.
+    Upgrade,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 13] = [
         Kind::Renewal,
         Kind::Suspension,
         Kind::Reactivation,
@@ -50,6 +52,7 @@ impl Kind {
         Kind::Schedule,
         Kind::BillingPlan,
         Kind::Deprovision,
+        Kind::Upgrade,
     ];
 
     /// Its word.
@@ -67,6 +70,7 @@ impl Kind {
             Kind::Schedule => "schedule",
             Kind::BillingPlan => "billing_plan",
             Kind::Deprovision => "deprovision",
+            Kind::Upgrade => "upgrade",
         }
     }
 }
@@ -209,6 +213,10 @@ pub enum Change {
     AutoRenew {
         /// On or off.
         enabled: bool,
+        /// Off: whether it is said that everything ends at the term's end, and does not go on by the month (EST). Not
+        /// said: as it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cancel_at_term_end: Option<bool>,
     },
     /// Set the number of seats.
     Quantity {
@@ -238,6 +246,14 @@ pub enum Change {
     },
     /// End what is paid by use.
     Deprovision {},
+    /// Become another offer at once.
+    Upgrade {
+        /// The offer: a legacy GUID or `product:sku:availability`.
+        offer_id: String,
+        /// How many seats go over, into a subscription of their own where they are not all; none: all of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        quantity: Option<i64>,
+    },
 }
 
 impl Change {
@@ -256,6 +272,7 @@ impl Change {
             Change::Schedule { .. } => Kind::Schedule,
             Change::BillingPlan { .. } => Kind::BillingPlan,
             Change::Deprovision {} => Kind::Deprovision,
+            Change::Upgrade { .. } => Kind::Upgrade,
         }
     }
 }

@@ -27,6 +27,8 @@ pub enum ChargeType {
     ChangeBillingPlan,
     /// A credit for other reasons.
     CustomerCredit,
+    /// A month after the term (EST).
+    ExtendTerm,
 }
 
 impl ChargeType {
@@ -42,6 +44,7 @@ impl ChargeType {
             ChargeType::Convert => "convert",
             ChargeType::ChangeBillingPlan => "changeBillingPlan",
             ChargeType::CustomerCredit => "customerCredit",
+            ChargeType::ExtendTerm => "extendTerm",
         }
     }
 }

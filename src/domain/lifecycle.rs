@@ -15,7 +15,9 @@ mod around;
 mod charges;
 mod coterm;
 mod dues;
+mod extension;
 mod period;
+mod processing;
 mod purchase;
 mod quote;
 mod refunds;
@@ -24,18 +26,22 @@ mod seats;
 mod suspension;
 mod term_end;
 mod trial;
+mod upgrade;
 
 pub use around::Around;
 pub use charges::at_price;
 pub use charges::price_of_cycle;
 pub use dues::{Due, dues};
+pub use extension::{before_extension, ends_otherwise, extend, extended_plan, goes_on};
 pub use period::{Plan, begin, open_window, plan_after};
+pub use processing::may_be_named;
 pub use purchase::{activation_link, lapse, pending};
 pub use quote::{quote, quote_among, refundable_quantity, terms_quote};
 pub use refunds::{RefundUntil, refunds_until, window_of};
 pub use term_end::{
     charge_cycle, deletion_at, deny_renewal, end_term, is_editable, last_day_of_data, renew, renew_among, step,
 };
+pub use upgrade::{Upgrading, upgraded_child};
 
 use quote::Asked;
 
@@ -62,7 +68,11 @@ pub fn is_unchanged(sub: &Subscription, change: &Change) -> bool {
         Change::Suspension { .. } => standing.status == Status::Suspended,
         Change::Reactivation {} => standing.status == Status::Active,
         Change::Cancellation { .. } => standing.status == Status::Deleted,
-        Change::AutoRenew { enabled } => standing.status == Status::Active && standing.auto_renew_enabled == *enabled,
+        Change::AutoRenew { enabled, cancel_at_term_end } => {
+            standing.status == Status::Active
+                && standing.auto_renew_enabled == *enabled
+                && cancel_at_term_end.is_none_or(|cancel| cancel == standing.cancel_at_term_end)
+        }
         Change::Quantity { quantity } => standing.status == Status::Active && standing.quantity == *quantity,
         Change::Purchase {} | Change::Activation {} => standing.status == Status::Active,
         Change::Conversion { .. } => false,
@@ -71,6 +81,7 @@ pub fn is_unchanged(sub: &Subscription, change: &Change) -> bool {
             sub.profile.next_billing_cycle.as_ref().unwrap_or(&sub.profile.billing_cycle) == billing_cycle
         }
         Change::Deprovision {} => standing.status == Status::Deleted,
+        Change::Upgrade { offer_id, .. } => sub.profile.offer_id.eq_ignore_ascii_case(offer_id),
     }
 }
 
@@ -107,6 +118,9 @@ pub fn apply_among(
     now: Instant,
 ) -> Result<Applied, Refusal> {
     let family = terms.family(&sub.profile.family);
+    if let Some(refusal) = processing::refused_now(terms, sub, change.kind(), now) {
+        return Err(refusal);
+    }
     let asked = Asked { family, sub, price, around, now };
     let said = asked.quote(change, amendments);
     if let Some(refusal) = said.refusal.clone().filter(|_| !said.stops_renewal()) {
@@ -119,6 +133,7 @@ pub fn apply_among(
         Change::Schedule { instructions } => asked.instruct(&amendments.over(instructions)),
         Change::BillingPlan { billing_cycle } => asked.replan(billing_cycle),
         Change::Deprovision {} => asked.deprovisioned()?,
+        Change::Upgrade { offer_id, quantity } => asked.upgrade_now(offer_id, *quantity)?,
         Change::Renewal { .. }
         | Change::Suspension { .. }
         | Change::Reactivation {}
@@ -144,12 +159,15 @@ impl Asked<'_> {
                 schedule_renewal(&mut next, amendments.over(own).over(&self.sub.profile.next_term));
                 "subscription.renewal_scheduled"
             }
-            Change::AutoRenew { enabled } => {
+            Change::AutoRenew { enabled, cancel_at_term_end } => {
+                let cancel = cancel_at_term_end.unwrap_or(next.standing.cancel_at_term_end);
                 switch_auto_renew(&mut next, *enabled);
+                next.standing.cancel_at_term_end = cancel && !enabled;
                 "subscription.auto_renew_changed"
             }
             Change::Cancellation { .. } if said.stops_renewal() => {
                 switch_auto_renew(&mut next, false);
+                next.standing.cancel_at_term_end = true;
                 "subscription.auto_renew_changed"
             }
             Change::Cancellation { .. } => {
@@ -189,7 +207,8 @@ impl Asked<'_> {
             | Change::Conversion { .. }
             | Change::Schedule { .. }
             | Change::BillingPlan { .. }
-            | Change::Deprovision {} => "subscription.changed",
+            | Change::Deprovision {}
+            | Change::Upgrade { .. } => "subscription.changed",
         };
         Ok(Applied { subscription: next, lines, topic })
     }
@@ -199,6 +218,7 @@ impl Asked<'_> {
 fn schedule_renewal(next: &mut Subscription, over: Amendments) {
     next.standing.renewal = Renewal::Scheduled;
     next.standing.auto_renew_enabled = true;
+    next.standing.cancel_at_term_end = false;
     next.standing.attention = next.standing.attention.filter(|one| *one != Attention::TermsMissed);
     next.standing.late_terms = 0;
     if next.profile.next_term != over {
@@ -229,6 +249,7 @@ fn edit(sub: &mut Subscription, change: impl FnOnce(&mut super::subscription::Pr
 /// What was settled about the term's end is open again: a scheduled next term needs auto-renew.
 fn switch_auto_renew(sub: &mut Subscription, enabled: bool) {
     sub.standing.auto_renew_enabled = enabled;
+    sub.standing.cancel_at_term_end &= !enabled;
     sub.standing.renewal = Renewal::Open;
     forget_next_term(sub);
 }
@@ -243,7 +264,7 @@ fn forget_next_term(sub: &mut Subscription) {
 fn change_seats(sub: &mut Subscription, family: &Family, quantity: i64, now: Instant) {
     let difference = quantity.saturating_sub(sub.standing.quantity);
     let window_end = family
-        .window(Kind::Quantity, &sub.profile.billing_cycle, now)
+        .window(Kind::Quantity, &sub.profile, now)
         .and_then(|window| window.closes(now))
         .filter(|_| difference > 0);
     if seats::whole_cycle(family) {

@@ -150,6 +150,9 @@ pub struct Product {
     /// What a trial converts to, in lower case.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conversion_targets: Vec<String>,
+    /// What it may be upgraded to inside a term: offers, SKUs as `product:sku`, or products, in lower case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub upgrade_targets: Vec<String>,
     /// How often a customer may have it; none: as often as it likes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Limit>,
@@ -234,6 +237,7 @@ impl Product {
         text(&mut self.unit_type, &above.unit_type);
         list(&mut self.prerequisites, &above.prerequisites);
         list(&mut self.conversion_targets, &above.conversion_targets);
+        list(&mut self.upgrade_targets, &above.upgrade_targets);
         list(&mut self.segments, &above.segments);
         list(&mut self.countries, &above.countries);
         list(&mut self.supported_billing_cycles, &above.supported_billing_cycles);
@@ -308,11 +312,19 @@ pub struct CustomerPrice {
     /// Billing cycle it is for; none for any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub billing_cycle: Option<String>,
+    /// The first day (UTC) it holds for; none: always, until one that is dated holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_from: Option<chrono::NaiveDate>,
     /// The price; with the tax where prices contain it.
     pub unit_price: Money,
 }
 
 impl CustomerPrice {
+    /// Whether it holds on a day.
+    pub fn holds(&self, day: chrono::NaiveDate) -> bool {
+        self.valid_from.is_none_or(|from| from <= day)
+    }
+
     /// How closely it fits a term and a cycle: three for both, two for the term, one for the cycle, zero for any; none
     /// where it is for others.
     pub fn fits(&self, term: Option<Span>, cycle: &str) -> Option<u8> {

@@ -29,6 +29,10 @@ pub struct Quote {
     pub charge: Option<Money>,
     /// What would be credited (positive); none when nothing is.
     pub refund: Option<Money>,
+    /// What the partner owes until the term's end beyond what was charged, whatever becomes of the customer; none where
+    /// the change is none that leaves it owing, or nothing is left (INS).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outstanding: Option<Money>,
     /// The rule id that answered (`W7s`, `N7`, `S-who`).
     pub rule: String,
     /// A sentence for people.

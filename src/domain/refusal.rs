@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Span;
+
 /// A refusal: the business says no. The code is stable and equal to the last part of the problem `type`; the message
 /// is safe to show to whoever asked. A machine that fails is never a refusal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,12 +19,21 @@ pub struct Refusal {
     /// Partner Center's own error code, where one fits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partner_center_code: Option<u32>,
+    /// After how long asking again makes sense, where it is refused for now only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<Span>,
 }
 
 impl Refusal {
     /// A refusal with its stable code and its sentence.
     pub fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), rule: None, partner_center_code: None }
+        Self {
+            code: code.to_owned(),
+            message: message.into(),
+            rule: None,
+            partner_center_code: None,
+            retry_after: None,
+        }
     }
 
     /// Names the rule that refuses.
@@ -36,6 +47,13 @@ impl Refusal {
     #[must_use]
     pub fn partner_center(mut self, code: u32) -> Self {
         self.partner_center_code = Some(code);
+        self
+    }
+
+    /// Says that it is refused for now, and after how long asking again makes sense.
+    #[must_use]
+    pub fn again_after(mut self, retry_after: Span) -> Self {
+        self.retry_after = Some(retry_after);
         self
     }
 }

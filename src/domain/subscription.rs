@@ -56,7 +56,7 @@ impl Status {
         use Status::{Active, Deleted, Disabled, Expired, Pending, Suspended, Unknown};
         match self {
             Pending => &[Active, Deleted],
-            Active => &[Suspended, Expired, Deleted],
+            Active => &[Suspended, Expired, Disabled, Deleted],
             Suspended => &[Active, Disabled, Deleted],
             Expired => &[Disabled],
             Disabled => &[Deleted],
@@ -130,6 +130,8 @@ pub struct Standing {
     pub quantity: i64,
     /// Whether it renews by itself.
     pub auto_renew_enabled: bool,
+    /// Whether somebody said that everything ends at the term's end: auto-renew alone being off says less (EST).
+    pub cancel_at_term_end: bool,
     /// First instant of the present term.
     pub term_start: Instant,
     /// First instant after the present term (the inclusive `commitmentEndDate` plus a day); none without an end.
@@ -166,6 +168,24 @@ pub enum Renewal {
     Denied,
     /// The terms refuse it.
     Refused,
+}
+
+/// The plan that a subscription had before it went on by the month (EST): what a renewal goes back to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Extended {
+    /// The end of its last whole term, where the first extended month began.
+    #[serde(with = "crate::domain::calendar::wire")]
+    pub since: Instant,
+    /// The length of that term.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term_duration: Option<Span>,
+    /// How it was billed.
+    #[serde(default)]
+    pub billing_cycle: String,
+    /// Price of one seat for one of its cycles, where it had one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit_price: Option<Money>,
 }
 
 /// The part that describes it.
@@ -227,6 +247,9 @@ pub struct Profile {
     /// The billing cycle from the next charge on (`nextChargeInstructions`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_billing_cycle: Option<String>,
+    /// The plan it had, while it goes on by the month after its term (EST).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extended: Option<Extended>,
     /// Why it is suspended, while it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspension_reason: Option<super::change::Reason>,

@@ -11,14 +11,18 @@ use super::Instant;
 use super::catalog::selling::Selling;
 use super::change::Kind;
 use super::ledger::{BillingProvider, ChargeType};
+use super::subscription::Profile;
 use super::tax::Tax;
 
 pub mod begin;
 mod billing;
 mod cancellation;
 pub mod change;
+mod extension;
 mod keys;
 mod law;
+mod liability;
+mod processing;
 mod read;
 mod row;
 mod rules;
@@ -27,8 +31,11 @@ mod windows;
 
 pub use billing::{Cut, RoundingRules};
 pub use cancellation::{Asking, CancellationRule, Need, Path, Tells, credited_in};
+pub use extension::ExtensionRule;
 pub use keys::{Delivery, KeyRule, Reader, Sight};
 pub use law::Law;
+pub use liability::LiabilityRule;
+pub use processing::{ProcessingRule, UpdatesRule};
 pub use row::{DatedBy, Told};
 pub use rules::{AfterTerm, QuantityRule, RenewalRule, SeatCharge, SuspensionRefund, SuspensionRule, TermEnd, When};
 pub use visibility::{List, Visibility, is_software, listed};
@@ -83,6 +90,14 @@ pub struct Family {
     pub quantity: Option<QuantityRule>,
     /// What follows a term; none: nothing by itself.
     pub after_term: Option<AfterTerm>,
+    /// Terms that go on by the month where nobody asked for their end, by date of purchase or renewal.
+    pub extensions: Vec<ExtensionRule>,
+    /// What waits while the end of a term or billing cycle is processed, by the date of the act.
+    pub processing: Vec<ProcessingRule>,
+    /// The most changes of one subscription; none: any number.
+    pub updates: Option<UpdatesRule>,
+    /// Who owes the rest of a term, by date of purchase or renewal.
+    pub liabilities: Vec<LiabilityRule>,
     /// Rounding.
     pub rounding: RoundingRules,
     /// Which invoice its lines stand on.
@@ -107,14 +122,19 @@ pub struct Family {
     pub schedule: Option<change::ScheduleRule>,
     /// Changes of the billing plan inside a term.
     pub billing_plans: Vec<change::BillingPlanRule>,
+    /// Upgrades inside a term; none: never.
+    pub upgrade: Option<change::UpgradeRule>,
     /// The end of what is paid by use; none: it is cancelled instead.
     pub deprovision: Option<change::DeprovisionRule>,
 }
 
 impl Family {
-    /// The window of a kind of change for a term (or batch of seats) bought or renewed then.
-    pub fn window(&self, kind: Kind, billing: &str, at: Instant) -> Option<&Window> {
-        self.windows.iter().find(|window| window.holds(kind, billing, at))
+    /// The window of a kind of change for a term (or batch of seats) of this plan bought or renewed then: the one that
+    /// names its offer, else the one that names none.
+    pub fn window(&self, kind: Kind, profile: &Profile, at: Instant) -> Option<&Window> {
+        let mut holding = self.windows.iter().filter(|window| window.holds(kind, &profile.billing_cycle, at));
+        let named = holding.clone().find(|window| window.is_for(&profile.offer_name));
+        named.or_else(|| holding.find(|window| window.names.is_empty()))
     }
 
     /// The renewal rule for a purchase of then.
@@ -134,12 +154,17 @@ impl Family {
         told.extend(self.suspension.iter().map(Told::of));
         told.extend(self.quantity.iter().map(Told::of));
         told.extend(self.after_term.iter().map(Told::of));
+        told.extend(self.extensions.iter().map(Told::of));
+        told.extend(self.processing.iter().map(Told::of));
+        told.extend(self.updates.iter().map(Told::of));
+        told.extend(self.liabilities.iter().map(Told::of));
         told.extend(self.activation.iter().map(Told::of));
         told.extend(self.trial.iter().map(Told::of));
         told.extend(self.add_on.iter().map(Told::of));
         told.extend(self.coterm.iter().map(Told::of));
         told.extend(self.schedule.iter().map(Told::of));
         told.extend(self.billing_plans.iter().map(Told::of));
+        told.extend(self.upgrade.iter().map(Told::of));
         told.extend(self.deprovision.iter().map(Told::of));
         told
     }

@@ -48,6 +48,7 @@ impl Judge for Policies {
         }
         let merged = answers::merge(&answers);
         Ok(Judgement {
+            by_default: false,
             answers,
             verdict: merged.verdict,
             reasons: merged.reasons,

@@ -127,6 +127,27 @@ pub enum Source {
     },
     /// After an applied change of this kind.
     Applied(Kind),
+    /// After something of this kind was published.
+    Published(Published),
+}
+
+/// What is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Published {
+    /// A monthly invoice.
+    Invoice,
+}
+
+impl Published {
+    /// Everything that is, with its word.
+    pub const ALL: [(&'static str, Published); 1] = [("invoice", Published::Invoice)];
+
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Published::Invoice => "invoice",
+        }
+    }
 }
 
 /// One entry of `on`.

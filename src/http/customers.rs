@@ -135,7 +135,7 @@ struct Patch {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Wish {
     Status(String),
-    AutoRenew(bool),
+    AutoRenew { enabled: Option<bool>, cancel_at_term_end: Option<bool> },
     Quantity(i64),
     NextTerm(Value),
     NextCharge(Value),
@@ -146,6 +146,7 @@ fn read_patch(body: &Bytes) -> Result<Patch, Problem> {
         return Err(wrong("", "schema", "the body is an object"));
     };
     let mut patch = Patch::default();
+    let (mut enabled, mut cancel_at_term_end) = (None, None);
     for (name, value) in members {
         let expected = |what: &str| super::body::mismatch(&name, what, &value);
         match name.to_ascii_lowercase().as_str() {
@@ -153,9 +154,8 @@ fn read_patch(body: &Bytes) -> Result<Patch, Problem> {
                 let word = value.as_str().ok_or_else(|| expected("a text"))?;
                 patch.changes.push(Wish::Status(word.to_ascii_lowercase()));
             }
-            "autorenewenabled" => {
-                patch.changes.push(Wish::AutoRenew(value.as_bool().ok_or_else(|| expected("true or false"))?));
-            }
+            "autorenewenabled" => enabled = Some(value.as_bool().ok_or_else(|| expected("true or false"))?),
+            "cancelattermend" => cancel_at_term_end = Some(value.as_bool().ok_or_else(|| expected("true or false"))?),
             "schedulednextterminstructions" => patch.changes.push(Wish::NextTerm(value)),
             "nextchargeinstructions" => patch.changes.push(Wish::NextCharge(value)),
             "quantity" => patch.changes.push(Wish::Quantity(integer(&value, &name)?)),
@@ -164,6 +164,9 @@ fn read_patch(body: &Bytes) -> Result<Patch, Problem> {
             }
             _ => patch.others.push((name, value)),
         }
+    }
+    if enabled.is_some() || cancel_at_term_end.is_some() {
+        patch.changes.push(Wish::AutoRenew { enabled, cancel_at_term_end });
     }
     Ok(patch)
 }
@@ -223,8 +226,11 @@ impl Wish {
     fn change(&self, before: &Subscription, shown: &Value) -> ops::Result<Option<Change>> {
         let standing = &before.standing;
         Ok(match self {
-            Wish::AutoRenew(enabled) => {
-                (*enabled != standing.auto_renew_enabled).then_some(Change::AutoRenew { enabled: *enabled })
+            Wish::AutoRenew { enabled, cancel_at_term_end } => {
+                let enabled = enabled.unwrap_or(standing.auto_renew_enabled);
+                let other = cancel_at_term_end.is_some_and(|cancel| cancel != standing.cancel_at_term_end);
+                let change = Change::AutoRenew { enabled, cancel_at_term_end: *cancel_at_term_end };
+                (enabled != standing.auto_renew_enabled || other).then_some(change)
             }
             Wish::Quantity(quantity) => {
                 (*quantity != standing.quantity).then_some(Change::Quantity { quantity: *quantity })

@@ -34,6 +34,7 @@ pub(super) fn subscription(subscription: &Subscription) -> Value {
         "status": standing.status,
         "quantity": standing.quantity,
         "autoRenewEnabled": standing.auto_renew_enabled,
+        "cancelAtTermEnd": standing.cancel_at_term_end,
         "effectiveStartDate": at(Some(standing.term_start)),
         "commitmentEndDate": at(standing.term_end),
         "billingCycleEndDate": at(standing.cycle_end),

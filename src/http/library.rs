@@ -115,6 +115,10 @@ fn told(id: &str, trigger: &Trigger) -> Value {
             (format!("hook {hook} {}", types.join(", ")), json!({ "kind": "hook", "hook": hook, "types": types }))
         }
         Source::Applied(kind) => (format!("applied {kind}"), json!({ "kind": "applied", "applied": kind })),
+        Source::Published(what) => {
+            let word = what.as_str();
+            (format!("published {word}"), json!({ "kind": "published", "published": word }))
+        }
     };
     parts["id"] = id.into();
     parts["trigger"] = id.into();
@@ -158,7 +162,7 @@ fn scheduled(app: &App, work: &mut ops::Work, set: &Set) -> ops::Result<Value> {
             out["nextDue"] = json!(next.map(crate::domain::calendar::show));
         }
         Source::Hook { hook, .. } => armed = app.config().hooks.contains_key(hook),
-        Source::Before { .. } | Source::Applied(_) => {}
+        Source::Before { .. } | Source::Applied(_) | Source::Published(_) => {}
     }
     out["lastDue"] = json!(place.filter(|place| last.is_some_and(|last| last > place.since)).and(last));
     out["armed"] = armed.into();

@@ -103,6 +103,7 @@ fn commerce() -> Router<Doors> {
         .route("/v1/customers/{tenant}/subscriptions/{id}", get(customers::show_subscription).patch(customers::patch))
         .route("/v1/customers/{tenant}/subscriptions/{id}/addons", get(customers::below::add_ons))
         .route("/v1/customers/{tenant}/subscriptions/{id}/conversions", post(customers::below::convert))
+        .route("/v1/customers/{tenant}/subscriptions/{id}/transitions", post(customers::below::transition))
         .route("/v1/customers/{tenant}/subscriptions/{id}/provisioningstatus", get(customers::below::provisioning))
         .route("/v1/customers/{tenant}/subscriptions/{id}/activationlinks", get(customers::below::activation_links))
         .route(

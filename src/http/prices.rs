@@ -9,9 +9,8 @@ use super::problem::Problem;
 use super::reply::{Call, Reply};
 use super::{Doors, json};
 use crate::domain::TenantId;
-use crate::domain::product::CustomerPrice;
 use crate::domain::selection::Schema;
-use crate::ops::prices;
+use crate::ops::prices::{self, Which};
 
 /// Prices are walked and not selected from.
 static PRICES: Schema = Schema { noun: "prices", fields: &[], aliases: &[], labels: false };
@@ -32,7 +31,8 @@ pub(super) async fn list(
     Ok(found.await?)
 }
 
-/// `PUT /v1/tenants/{id}/prices`: sets a price; `"unitPrice": null` takes it away.
+/// `PUT /v1/tenants/{id}/prices`: sets a price, from the date `validFrom` on where it says one; `"unitPrice": null`
+/// takes it away.
 pub(super) async fn set(
     State(doors): State<Doors>,
     Path(text): Path<String>,
@@ -40,20 +40,20 @@ pub(super) async fn set(
     body: Bytes,
 ) -> Result<Reply, Problem> {
     let tenant: TenantId = text.parse()?;
-    let told = Object::read(&body, &["product", "termDuration", "billingCycle", "unitPrice"])?;
+    let told = Object::read(&body, &["product", "termDuration", "billingCycle", "validFrom", "unitPrice"])?;
     // Taking a price away is said, so that leaving it out takes nothing away.
     let goes = told.value("unitPrice").ok_or_else(|| missing("unitPrice"))?.is_null();
     let unit_price = if goes { None } else { told.money("unitPrice")? };
-    let product = told.needed_text("product")?.to_owned();
-    let term_duration = told.span("termDuration")?;
-    let billing_cycle = told.text("billingCycle")?.map(str::to_owned);
+    let which = Which {
+        product: told.needed_text("product")?.to_owned(),
+        term_duration: told.span("termDuration")?,
+        billing_cycle: told.text("billingCycle")?.map(str::to_owned),
+        valid_from: told.day("validFrom")?,
+    };
     call.act(&doors, &body, move |work| {
-        let (product, billing_cycle) = (product.clone(), billing_cycle.clone());
         let shown = match unit_price {
-            None => prices::remove(work, tenant, &product, term_duration, billing_cycle.as_deref())?,
-            Some(unit_price) => {
-                prices::set(work, CustomerPrice { tenant, product, term_duration, billing_cycle, unit_price })?
-            }
+            None => prices::remove(work, tenant, &which)?,
+            Some(unit_price) => prices::set(work, which.clone().at(tenant, unit_price))?,
         };
         Ok(Reply::ok(json::shown(&shown)))
     })

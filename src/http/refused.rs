@@ -1,7 +1,7 @@
 //! What a refusal or a failure is on the wire: the one table from codes to statuses.
 
 use super::problem::Problem;
-use crate::domain::Refusal;
+use crate::domain::{Refusal, Span};
 use crate::{app, ops, store};
 
 /// Seconds after which trying again makes sense when the server is busy.
@@ -52,8 +52,19 @@ impl From<Refusal> for Problem {
         if let Some(code) = refusal.partner_center_code {
             problem = problem.with("partnerCenterCode", code);
         }
-        if status == 503 { problem.retry_after(BUSY_SECONDS) } else { problem }
+        match refusal.retry_after {
+            Some(span) => again(problem, span),
+            None if status == 503 => problem.retry_after(BUSY_SECONDS),
+            None => problem,
+        }
     }
+}
+
+/// The same problem, saying after how long trying again makes sense: in the header, and as a member.
+pub(super) fn again(problem: Problem, span: Span) -> Problem {
+    let seconds = span.fixed().and_then(|span| u32::try_from(span.num_seconds()).ok());
+    let problem = problem.with("retryAfter", span.to_string());
+    seconds.map_or(problem.clone(), |seconds| problem.retry_after(seconds))
 }
 
 impl From<store::Error> for Problem {
@@ -107,4 +118,24 @@ pub(super) fn internal(error: &dyn std::error::Error) -> Problem {
     }
     tracing::error!(error = text, "a request failed");
     Problem::new(500, "internal_error", "something went wrong; the log knows this request's id")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::header::RETRY_AFTER;
+    use axum::response::IntoResponse;
+
+    use super::*;
+
+    #[test]
+    fn what_is_refused_for_now_says_when_to_ask_again() {
+        let span: Span = "PT2M".parse().expect("a span");
+        let refusal = Refusal::new("operation_pending", "later").partner_center(900_278).again_after(span);
+        let problem = Problem::from(refusal);
+        assert_eq!((problem.status.as_u16(), &problem.body()["retryAfter"]), (409, &"PT2M".into()));
+        assert_eq!(problem.body()["partnerCenterCode"], 900_278);
+        assert_eq!(problem.into_response().headers()[RETRY_AFTER], "120");
+        let plain = Problem::from(Refusal::new("operation_pending", "later"));
+        assert!(plain.into_response().headers().get(RETRY_AFTER).is_none());
+    }
 }

@@ -6,6 +6,7 @@ use axum::extract::{Path, State};
 use super::body::{Object, refused, wrong};
 use super::lists::{Listing, Pairs, selected};
 use super::problem::Problem;
+use super::refused::again;
 use super::reply::{Call, Reply, fresh};
 use super::{Doors, id, json};
 use crate::domain::ask::Ask;
@@ -18,8 +19,18 @@ use crate::ops::requests::{self, Answered, Proposed};
 use crate::ops::{self, Work, lists, subscriptions};
 
 /// The members of a change as it is asked for.
-pub(super) const CHANGE_FIELDS: [&str; 9] =
-    ["kind", "reason", "enabled", "quantity", "termDuration", "billingCycle", "offerId", "customTermEndDate", "why"];
+pub(super) const CHANGE_FIELDS: [&str; 10] = [
+    "kind",
+    "reason",
+    "enabled",
+    "cancelAtTermEnd",
+    "quantity",
+    "termDuration",
+    "billingCycle",
+    "offerId",
+    "customTermEndDate",
+    "why",
+];
 
 /// A change as it is asked for; the subscription says the rest.
 #[derive(Debug, Clone)]
@@ -41,7 +52,8 @@ impl Asked {
             custom_term_end_date: body.day("customTermEndDate")?,
         };
         let reason = reason.map_err(|refusal| refused("reason", &refusal))?;
-        let ask = Ask { reason, enabled: body.flag("enabled")?, plan };
+        let cancel_at_term_end = body.flag("cancelAtTermEnd")?;
+        let ask = Ask { reason, enabled: body.flag("enabled")?, cancel_at_term_end, plan };
         ask.fits(kind).map_err(|(member, refusal)| wrong(member.as_str(), &refusal.code, &refusal.message))?;
         Ok(Asked { kind, ask, why: body.text("why")?.unwrap_or_default().to_owned() })
     }
@@ -106,7 +118,10 @@ pub(super) fn said_no(request: Option<&Request>, outcome: Outcome) -> Problem {
     if let Some(code) = refusal.and_then(|refusal| refusal.partner_center_code) {
         problem = problem.with("partnerCenterCode", code);
     }
-    problem
+    match refusal.and_then(|refusal| refusal.retry_after) {
+        Some(span) => again(problem, span),
+        None => problem,
+    }
 }
 
 /// The open state that alone is asked for, if one is: those are kept in a list of their own.

@@ -118,6 +118,7 @@ pub const ROUTES: &[Route] = &[
     route("PATCH", "/v1/customers/{tenant}/subscriptions/{id}", "propose.KIND"),
     route("GET", "/v1/customers/{tenant}/subscriptions/{id}/addons", "subscriptions.read"),
     route("POST", "/v1/customers/{tenant}/subscriptions/{id}/conversions", "propose.KIND"),
+    route("POST", "/v1/customers/{tenant}/subscriptions/{id}/transitions", "propose.KIND"),
     route("GET", "/v1/customers/{tenant}/subscriptions/{id}/provisioningstatus", "subscriptions.read"),
     route("GET", "/v1/customers/{tenant}/subscriptions/{id}/activationlinks", "subscriptions.read"),
     route("GET", "/v1/customers/{tenant}/orders/{id}/lineitems/{line}/activationlinks", "orders.read"),

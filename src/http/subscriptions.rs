@@ -71,7 +71,7 @@ pub(super) async fn quote(
 fn from_query(pairs: &Pairs) -> Result<Object, Problem> {
     let value = |name: &str, text: &str| match (name, text.parse::<i64>(), text.parse::<bool>()) {
         ("quantity", Ok(number), _) => Value::Number(Number::from(number)),
-        ("enabled", _, Ok(yes)) => Value::Bool(yes),
+        ("enabled" | "cancelAtTermEnd", _, Ok(yes)) => Value::Bool(yes),
         _ => Value::String(text.to_owned()),
     };
     let members = pairs.0.iter().map(|(name, text)| (name.clone(), value(name, text))).collect();

@@ -42,7 +42,14 @@ fn as_told(line: &Line) -> Decimal {
 
 /// Whether a line begins what is charged for a cycle.
 fn begins_cycle(line: &Line) -> bool {
-    let begins = [ChargeType::New, ChargeType::Renew, ChargeType::CycleCharge, ChargeType::Convert];
+    let begins = [
+        ChargeType::New,
+        ChargeType::Renew,
+        ChargeType::CycleCharge,
+        ChargeType::ChangeBillingPlan,
+        ChargeType::Convert,
+        ChargeType::ExtendTerm,
+    ];
     begins.contains(&line.kind) && line.quantity > 0 && !line.amount.is_sign_negative()
 }
 
@@ -90,6 +97,8 @@ fn line(work: &mut Work, subscription: &Subscription, request: Option<Id>, item:
     let takes_back = draft.amount.is_sign_negative() && !draft.amount.is_zero();
     let charged = if takes_back { charged(work, subscription)? } else { Charged::default() };
     let draft = capped(draft, &charged);
+    // A credit is about what it takes back, which an upgrade has made something else by now.
+    let item = charged.latest().map(|line| &line.item).filter(|was| was.offer_id != item.offer_id).unwrap_or(item);
     let mut line = Line {
         id: String::new(),
         at: work.now,
@@ -162,7 +171,7 @@ fn at_customer_price(
 ) -> Result<Option<CustomerCharge>> {
     let price = match charged.latest() {
         Some(latest) => latest.at_customer_price.as_ref().map(|price| price.unit_price),
-        None => prices::of(work, subscription)?,
+        None => prices::of(work, subscription, draft.period_start)?,
     };
     let Some(unit_price) = price else { return Ok(None) };
     let told = lifecycle::at_price(&work.terms, subscription, draft, unit_price)?;

@@ -20,6 +20,7 @@ pub(super) fn judge(work: &mut Work, request: &mut Request, stored: &Stored<Subs
     let by_default = (judgement.verdict == Verdict::Abstain).then(|| default_of(request, &stored.value));
     if let Some((verdict, reason)) = &by_default {
         judgement.verdict = *verdict;
+        judgement.by_default = true;
         judgement.reasons.push((*reason).to_owned());
     }
     let id = work.id(Noun::Decision);

@@ -2,11 +2,11 @@
 
 use crate::domain::change::Amendments;
 use crate::domain::lifecycle::{self, Applied, Around};
-use crate::domain::{Change, Kind, Money, Quote, Refusal, Subscription};
+use crate::domain::{Change, Instant, Kind, Money, Quote, Refusal, Subscription, SubscriptionId};
 use crate::store::records::{catalog, subscriptions as rows, tenants};
 
 use super::work::Work;
-use super::{Result, price_list};
+use super::{Result, offers, price_list};
 
 /// Holdings of one customer looked at for an end to align to.
 const OTHERS_MAX: usize = 1_000;
@@ -35,6 +35,20 @@ pub(super) fn apply(
     Ok(lifecycle::apply_among(&terms, subscription, change, amendments, price, &around, work.now))
 }
 
+/// The child of an upgrade that takes some of the seats, as it is before the source has changed; none for any other
+/// change. Its id is the caller's.
+pub(super) fn child(
+    work: &mut Work,
+    subscription: &Subscription,
+    change: &Change,
+    id: SubscriptionId,
+) -> Result<std::result::Result<Option<Applied>, Refusal>> {
+    let price = price_for(work, subscription, change, &Amendments::default())?;
+    let around = around(work, subscription, change, &Amendments::default())?;
+    let terms = super::tenants::terms_for(work, subscription.tenant)?;
+    Ok(lifecycle::upgraded_child(&terms, subscription, change, price, &around, (id, work.now)))
+}
+
 /// The next term begun, or the terms' refusal.
 pub(super) fn renew(
     work: &mut Work,
@@ -49,6 +63,34 @@ pub(super) fn renew(
     };
     let terms = super::tenants::terms_for(work, subscription.tenant)?;
     Ok(lifecycle::renew_among(&terms, subscription, amendments, price, &around, work.now))
+}
+
+/// The term gone on by the month, or the terms' refusal (EST).
+pub(super) fn extend(work: &mut Work, subscription: &Subscription) -> Result<std::result::Result<Applied, Refusal>> {
+    let listed = extended_price(work, subscription)?;
+    let present = price_of(work, &lifecycle::before_extension(subscription))?;
+    let terms = super::tenants::terms_for(work, subscription.tenant)?;
+    Ok(lifecycle::extend(&terms, subscription, listed, present, work.now))
+}
+
+/// What it becomes if it goes on by the month at `due`, its term's end; none where it does not (EST).
+///
+/// # Errors
+/// What the store answers.
+pub fn extended(work: &mut Work, subscription: &Subscription, due: Instant) -> Result<Option<Applied>> {
+    let listed = extended_price(work, subscription)?;
+    let present = price_of(work, &lifecycle::before_extension(subscription))?;
+    let terms = super::tenants::terms_for(work, subscription.tenant)?;
+    Ok(lifecycle::extend(&terms, subscription, listed, present, due).ok())
+}
+
+/// What the price list has for a term of the length that extended ones of it have; none where it has none.
+fn extended_price(work: &mut Work, subscription: &Subscription) -> Result<Option<Money>> {
+    let terms = super::tenants::terms_for(work, subscription.tenant)?;
+    let Some(plan) = lifecycle::extended_plan(&terms, subscription) else { return Ok(None) };
+    let profile = &subscription.profile;
+    let currency = profile.unit_price.map(|price| price.currency);
+    price_list::own_plan(work, subscription.tenant, &profile.offer_id, plan, currency)
 }
 
 /// The price of a seat: from the order line, else from the price list, else none.
@@ -79,6 +121,10 @@ fn price_for(
         Change::Conversion { to } => price_after(work, subscription, &amendments.over(to)),
         Change::Schedule { instructions } => price_after(work, subscription, &amendments.over(instructions)),
         Change::BillingPlan { billing_cycle } => price_of_cycle(work, subscription, billing_cycle),
+        Change::Upgrade { offer_id, .. } => {
+            let profile = &subscription.profile;
+            price_list::cost_for(work, subscription.tenant, offer_id, profile.term_duration, &profile.billing_cycle)
+        }
         _ => price_of(work, subscription),
     }
 }
@@ -88,6 +134,9 @@ fn price_for(
 /// # Errors
 /// What the store answers.
 pub fn price_after(work: &mut Work, subscription: &Subscription, next: &Amendments) -> Result<Option<Money>> {
+    if subscription.profile.extended.is_some() {
+        return price_after(work, &lifecycle::before_extension(subscription), next);
+    }
     let profile = &subscription.profile;
     let plan = lifecycle::plan_after(&work.terms, subscription, next);
     if !profile.is_trial && plan.is_present(profile) {
@@ -151,6 +200,14 @@ fn around(work: &mut Work, subscription: &Subscription, change: &Change, amendme
         && let Some(product) = catalog::product(&mut work.tx, &profile.offer_id)?
     {
         around.seats = (product.value.minimum_quantity, product.value.maximum_quantity);
+    }
+    if let Change::Upgrade { offer_id, .. } = change {
+        let targets = offers::item(work, &profile.offer_id)?.map(|item| item.upgrade_targets).unwrap_or_default();
+        let name = offers::item(work, offer_id)?.map(|item| item.name).filter(|name| !name.is_empty());
+        around.upgrading = lifecycle::Upgrading { targets, name, present: price_of(work, subscription)? };
+    }
+    if change.kind() == Kind::AutoRenew {
+        around.extended_price = extended_price(work, subscription)?;
     }
     let keeps_data = work.terms.family(&profile.family).suspension.as_ref().and_then(|rule| rule.delete_after_max);
     if change.kind() == Kind::Suspension && keeps_data.is_some() {

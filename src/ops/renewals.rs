@@ -124,9 +124,18 @@ fn renew(work: &mut Work, stored: &Stored<Subscription>, request: &Request) -> R
     messages::tell_of(work, topic, &subscription, &after, Some(&call))
 }
 
-/// The term ends without another: expired, or disabled when it was suspended. What is open on it is closed.
+/// The term ends without another: it goes on by the month where nobody asked for the end and the terms say so, else it
+/// is expired, or disabled when it was suspended. What is open on it is closed.
 fn end(work: &mut Work, stored: &Stored<Subscription>, denied: Option<Request>) -> Result<()> {
-    let ended = lifecycle::end_term(&work.terms, &stored.value, work.now);
+    // Somebody's no is more than auto-renew being off: nothing goes on after it.
+    let subject = match &denied {
+        Some(_) => lifecycle::deny_renewal(&stored.value, true).subscription,
+        None => stored.value.clone(),
+    };
+    if lifecycle::goes_on(&work.terms, &subject) {
+        return extend(work, stored);
+    }
+    let ended = lifecycle::end_term(&work.terms, &subject, work.now);
     let Ok(Applied { subscription, lines, topic }) = ended else {
         return park(work, stored, Attention::TermEndPassed, None);
     };
@@ -148,6 +157,24 @@ fn end(work: &mut Work, stored: &Stored<Subscription>, denied: Option<Request>) 
     work.owe(&subscription, None, lines)?;
     work.note(topic, Some(&subscription), denied.map(|request| request.id), "the term ended");
     add_ons::suspended_with(work, &subscription, Reason::CustomerRequest, None)?;
+    messages::tell(work, topic, &subscription)
+}
+
+/// The term goes on by the month (EST): charged, and nothing but its renewal is closed. Without a price a person looks.
+fn extend(work: &mut Work, stored: &Stored<Subscription>) -> Result<()> {
+    let Applied { subscription, lines, topic } = match quotes::extend(work, &stored.value)? {
+        Ok(applied) => applied,
+        Err(refusal) if refusal.code == "price_unknown" => return park(work, stored, Attention::PriceUnknown, None),
+        Err(refusal) => return Err(refusal.into()),
+    };
+    if let Some(open) = rows::open(&mut work.tx, subscription.tenant, subscription.id, Kind::Renewal)? {
+        let mut after = open.clone();
+        after.reasons.insert(0, "the term ended and goes on by the month".to_owned());
+        requests::close(work, Some(&open), &mut after, State::Denied)?;
+    }
+    work.save_subscription(Some(stored), &subscription)?;
+    work.owe(&subscription, None, lines)?;
+    work.note(topic, Some(&subscription), None, "the term ended: auto-renew is off and nobody asked for the end");
     messages::tell(work, topic, &subscription)
 }
 

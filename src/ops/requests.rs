@@ -1,5 +1,6 @@
 //! The life of a request: proposed, quoted and asked about. Answering, carrying out and keeping have files of their own.
 
+use crate::domain::change::Amendments;
 use crate::domain::decision::Verdict;
 use crate::domain::ids::Noun;
 use crate::domain::lifecycle;
@@ -8,6 +9,7 @@ use crate::domain::request::{Otherwise, Outcome, State};
 use crate::domain::subscription::Renewal;
 use crate::domain::support::Form;
 use crate::domain::{Change, Grant, Instant, Kind, Refusal, Request, Subscription, SubscriptionId};
+use crate::partner_center::upstream;
 use crate::store::records::{Stored, requests as rows, subscriptions as subscription_rows};
 
 use super::work::{Judgement, Work};
@@ -76,7 +78,7 @@ fn propose_with(
     form: Option<Form>,
 ) -> Result<Proposed> {
     let asks_only = rights::to_propose(work, &stored.value, &change)?;
-    if matches!(change.kind(), Kind::Purchase | Kind::Conversion) {
+    if matches!(change.kind(), Kind::Purchase | Kind::Conversion | Kind::Upgrade) {
         work.settings.partner.may_buy()?;
     }
     let id = stored.value.id;
@@ -171,7 +173,7 @@ fn settle(
     request.amendments = judgement.amendments;
     request.roles = judgement.roles;
     match judgement.verdict {
-        Verdict::Deny => deny_now(work, before, request, stored),
+        Verdict::Deny => deny_now(work, before, request, stored, !judgement.by_default),
         Verdict::Review | Verdict::Abstain => {
             if let Some(form) = judgement.support {
                 support::ask(work, request, &stored.value, form)?;
@@ -196,19 +198,29 @@ fn refuse(work: &mut Work, request: &mut Request, stored: &Stored<Subscription>)
     Ok(())
 }
 
+/// The request comes to nothing. A renewal that somebody `said` no to (and that auto-renew does not merely leave out)
+/// ends everything with its term, which is told: Partner Center has to know of it as well.
 fn deny_now(
     work: &mut Work,
     before: Option<&Request>,
     request: &mut Request,
     stored: &Stored<Subscription>,
+    said: bool,
 ) -> Result<()> {
     close(work, before, request, State::Denied)?;
     let mut after = purchases::after_no(work, stored, request)?;
+    let mut tells = false;
     if request.kind == Kind::Renewal {
-        after = lifecycle::deny_renewal(&after, work.now).subscription;
+        after = lifecycle::deny_renewal(&after, said).subscription;
+        tells = said && lifecycle::ends_otherwise(&work.terms, &stored.value, &after);
     }
     work.save_subscription(Some(stored), &after)?;
     work.note("request.denied", Some(&after), Some(request.id), &request.reasons.join("; "));
+    if tells {
+        let ends = Change::AutoRenew { enabled: false, cancel_at_term_end: Some(true) };
+        let call = upstream::call(&ends, &Amendments::default(), Effect::Now, &after, request.id);
+        messages::tell_of(work, "subscription.renewal_denied", &after, request, Some(&call))?;
+    }
     Ok(())
 }
 

@@ -1,10 +1,11 @@
 //! Retention: records that are kept for a time go when it is over. Requests, decisions, ledger and activity never do.
 
+use crate::domain::cart::Cart;
 use crate::domain::ids::Noun;
 use crate::domain::trigger::{Delivery, DeliveryState};
 use crate::domain::{Grant, Id, Instant};
 use crate::store::records::{decode, deliveries, keys};
-use crate::store::tables::{DELIVERIES, DELIVERY_KEYS, OCCURRENCE_SUBJECTS, OCCURRENCES, RUNS};
+use crate::store::tables::{CARTS, DELIVERIES, DELIVERY_KEYS, OCCURRENCE_SUBJECTS, OCCURRENCES, RUNS};
 use crate::store::{KeyRange, Table};
 
 use super::work::Work;
@@ -19,6 +20,8 @@ pub struct Horizon {
     pub deliveries: Instant,
     /// Occurrences due before.
     pub occurrences: Instant,
+    /// Carts that expired before, and those that became orders and were changed last before.
+    pub carts: Instant,
 }
 
 /// Takes up to `limit` records of each kind away; how many went.
@@ -31,8 +34,30 @@ pub fn prune(work: &mut Work, horizon: Horizon, limit: usize) -> Result<usize> {
     gone += prune_deliveries(work, horizon.deliveries, limit)?;
     gone += prune_due(work, &OCCURRENCES, horizon.occurrences, limit)?;
     gone += prune_due(work, &OCCURRENCE_SUBJECTS, horizon.occurrences, limit)?;
+    gone += prune_carts(work, horizon.carts, limit)?;
     gone += idempotency::prune(work, limit)?;
     Ok(gone)
+}
+
+/// A cart that can still be checked out stays, however old; what a cart became is in its orders.
+fn prune_carts(work: &mut Work, before: Instant, limit: usize) -> Result<usize> {
+    let (mut gone, mut cursor) = (0, None::<Vec<u8>>);
+    loop {
+        let range = cursor.as_deref().map_or_else(KeyRange::all, |key| KeyRange::all().after(key));
+        let rows = work.tx.peek_scan(&CARTS, range, 1_000, false)?;
+        let full = rows.len() == 1_000;
+        for (key, row) in &rows {
+            let cart: Cart = decode(&CARTS, key, &row.bytes)?;
+            if gone < limit && cart.is_over(before) {
+                work.tx.delete(&CARTS, key)?;
+                gone += 1;
+            }
+        }
+        cursor = rows.last().map(|(key, _)| key.to_vec());
+        if !full || gone >= limit {
+            return Ok(gone);
+        }
+    }
 }
 
 /// The first key of an identifier made at an instant or later.

@@ -14,10 +14,13 @@ use super::work::Work;
 use super::{Result, users};
 
 /// Operations that charge or credit, in the activity log.
-const MONEY_OPERATIONS: [&str; 10] = [
+const MONEY_OPERATIONS: [&str; 13] = [
     "subscription.purchased",
     "subscription.activated",
     "subscription.converted",
+    "subscription.upgraded",
+    "subscription.created_by_upgrade",
+    "subscription.extended",
     "subscription.renewed",
     "subscription.cycle_charged",
     "subscription.quantity_changed",

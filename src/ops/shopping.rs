@@ -284,7 +284,7 @@ pub(super) fn reviewed(work: &mut Work, tenant: TenantId, one: &Judged) -> Resul
         let profile = &draft.profile;
         let terms = super::tenants::terms_for(work, tenant)?;
         let family = terms.family(&profile.family);
-        let window = family.window(Kind::Cancellation, &profile.billing_cycle, work.now);
+        let window = family.window(Kind::Cancellation, profile, work.now);
         window_rule = window.map(|window| window.rule.clone());
         until = window.and_then(|window| window.closes(work.now));
         let country = super::tenants::reached(work, tenant)?.country;

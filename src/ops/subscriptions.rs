@@ -278,7 +278,7 @@ pub(super) fn set_label(
 /// Gives a subscription the partner's own name.
 ///
 /// # Errors
-/// `forbidden`, `not_found`, `invalid_text`.
+/// `forbidden`, `not_found`, `invalid_text`; `operation_pending` while the end of its term is processed.
 pub fn rename(work: &mut Work, id: SubscriptionId, friendly_name: &str) -> Result<Subscription> {
     work.require(&Grant::LabelsWrite)?;
     let stored = load(work, id)?;
@@ -292,6 +292,7 @@ pub fn rename(work: &mut Work, id: SubscriptionId, friendly_name: &str) -> Resul
     if profile.friendly_name == friendly_name {
         return Ok(stored.value);
     }
+    lifecycle::may_be_named(&work.terms, &after, work.now)?;
     friendly_name.clone_into(&mut profile.friendly_name);
     after.profile = std::sync::Arc::new(profile);
     after.standing.generation += 1;

@@ -73,6 +73,8 @@ pub struct Judgement {
     pub answers: Vec<Answer>,
     /// The strictest counted one; abstain when none counted.
     pub verdict: Verdict,
+    /// Whether every file abstained, and the verdict is what stands for the kind then.
+    pub by_default: bool,
     /// Reasons of the counted answers, strictest first.
     pub reasons: Vec<String>,
     /// What approvals amend.

@@ -48,6 +48,25 @@ pub fn conversion(body: &Value, offer: &str) -> Option<Amendments> {
     })
 }
 
+/// The offer and the seats that the body of a transition asks for; none where it names no offer.
+pub fn transition(body: &Value) -> Option<(String, Option<i64>)> {
+    body.members()?;
+    let mut fields = Fields::of(body);
+    Some((fields.filled("toCatalogItemId")?, fields.count("quantity")))
+}
+
+/// What a transition answers.
+pub fn transition_result(id: SubscriptionId, before: &str, after: &str, quantity: i64) -> Value {
+    let mut out = Out::new();
+    out.text("fromSubscriptionId", &id.to_string());
+    out.text("fromCatalogItemId", before);
+    out.text("toCatalogItemId", after);
+    out.integer("quantity", quantity);
+    out.text("transitionType", "transition_only");
+    out.value("attributes", write::attributes("Transition", None));
+    out.finish()
+}
+
 /// What a conversion answers.
 pub fn conversion_result(id: SubscriptionId, before: &str, after: &str) -> Value {
     let mut out = Out::new();

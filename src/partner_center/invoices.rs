@@ -277,6 +277,7 @@ fn legacy_charge_type(kind: ChargeType) -> &'static str {
         ChargeType::CancelImmediate => "Cancel instance prorate",
         ChargeType::Convert => "Prorate fees when convert",
         ChargeType::CustomerCredit => "Offset a line item",
+        ChargeType::ExtendTerm => "Cycle fee",
     }
 }
 

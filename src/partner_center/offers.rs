@@ -48,6 +48,8 @@ pub struct OfferFact {
     pub prerequisites: Option<Vec<String>>,
     /// What a trial converts to.
     pub conversion_targets: Option<Vec<String>>,
+    /// What it may be upgraded to inside a term.
+    pub upgrade_targets: Option<Vec<String>>,
     /// How often a customer may have it; none inside: as often as it likes.
     pub limit: Option<Option<Limit>>,
     /// Whom it is sold to.
@@ -161,6 +163,9 @@ fn peeked(row: &Value, fact: &mut OfferFact) {
         fact.is_add_on = fact.is_add_on.or_else(|| flag("isAddon"));
         fact.prerequisites = fact.prerequisites.take().or_else(|| skus(dynamic.get_any_case("prerequisiteSkus")?));
     }
+    let dynamic = peek("dynamicAttributes").and_then(|dynamic| dynamic.get_any_case("upgradeTargetOffers"));
+    let targets = peek("upgradeTargetOffers").or(dynamic).and_then(skus);
+    fact.upgrade_targets = targets.map(|targets| targets.iter().map(|target| target.to_lowercase()).collect());
     fact.needs_attestation = peek("attestationProperties")
         .and_then(|properties| properties.get_any_case("enforceAttestation"))
         .and_then(Value::as_bool);
@@ -296,6 +301,7 @@ pub fn merge(existing: Option<&Product>, fact: &OfferFact, import: &Import) -> M
     diff.set("hasAddOns", &mut product.has_add_ons, fact.has_add_ons);
     diff.set("prerequisiteOffers", &mut product.prerequisites, fact.prerequisites.clone());
     diff.set("conversionTargetOffers", &mut product.conversion_targets, fact.conversion_targets.clone());
+    diff.set("upgradeTargetOffers", &mut product.upgrade_targets, fact.upgrade_targets.clone());
     diff.set("limit", &mut product.limit, fact.limit);
     diff.set("segments", &mut product.segments, fact.segments.clone());
     diff.set("supportedBillingCycles", &mut product.supported_billing_cycles, fact.supported_billing_cycles.clone());

@@ -59,6 +59,8 @@ pub struct SubscriptionFact {
     pub quantity: Option<i64>,
     /// Whether it renews by itself.
     pub auto_renew_enabled: Option<bool>,
+    /// Whether everything ends at the term's end, as somebody said.
+    pub cancel_at_term_end: Option<bool>,
     /// When it was bought.
     pub creation_date: Option<Instant>,
     /// When its first (or aligned) term began.
@@ -205,6 +207,7 @@ fn read_standing(fields: &mut Fields<'_>, fact: &mut SubscriptionFact) {
     }
     fact.quantity = fields.count("quantity");
     fact.auto_renew_enabled = fields.flag("autoRenewEnabled");
+    fact.cancel_at_term_end = fields.flag("cancelAtTermEnd");
     fact.attention_needed = fields.take("attentionNeeded").map(|value| value.as_bool() == Some(true));
     let reasons = fields.take("suspensionReasons");
     let known = reasons.and_then(Value::as_array).unwrap_or_default().iter();

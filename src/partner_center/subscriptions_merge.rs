@@ -87,6 +87,7 @@ fn fresh_profile(fact: &SubscriptionFact, now: Instant) -> Profile {
         next_term: Amendments::default(),
         custom_term_end_date: None,
         next_billing_cycle: None,
+        extended: None,
         suspension_reason: None,
         labels: fact.labels.clone(),
         extra: BTreeMap::new(),
@@ -160,8 +161,7 @@ fn begin(
     }
     // A term after the first has the window of its own renewal, not the purchase's.
     if told_start.is_some_and(|told| told < start) {
-        standing.window_end =
-            lifecycle::open_window(terms, &profile.family, &profile.billing_cycle, standing.term_start);
+        standing.window_end = lifecycle::open_window(terms, profile, standing.term_start);
     }
     standing
 }
@@ -202,6 +202,8 @@ fn take_standing(diff: &mut Diff, standing: &mut Standing, fact: &SubscriptionFa
     diff.set("status", &mut standing.status, fact.status);
     diff.set("quantity", &mut standing.quantity, fact.quantity);
     diff.set("autoRenewEnabled", &mut standing.auto_renew_enabled, fact.auto_renew_enabled);
+    diff.set("cancelAtTermEnd", &mut standing.cancel_at_term_end, fact.cancel_at_term_end);
+    standing.cancel_at_term_end &= !standing.auto_renew_enabled;
     if standing.status != before {
         standing.status_since = now;
         standing.next_step_at = None;
@@ -217,8 +219,7 @@ fn new_term(terms: &Terms, profile: &Profile, standing: &mut Standing, fact: &Su
         end_at(&mut counted, end);
     }
     if counted.term_start != standing.term_start {
-        standing.window_end =
-            lifecycle::open_window(terms, &profile.family, &profile.billing_cycle, counted.term_start);
+        standing.window_end = lifecycle::open_window(terms, profile, counted.term_start);
     }
     standing.term_start = counted.term_start;
     standing.cycle_start = counted.cycle_start;

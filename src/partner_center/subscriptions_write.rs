@@ -60,6 +60,12 @@ pub fn subscription(subscription: &Subscription, shown: &Shown) -> Value {
     let status = field::kept(&profile.extra, "status").filter(|_| standing.status == Status::Unknown);
     out.value("status", status.unwrap_or_else(|| Value::String(standing.status.as_str().to_owned())));
     out.flag("autoRenewEnabled", standing.auto_renew_enabled);
+    if standing.cancel_at_term_end {
+        out.flag("cancelAtTermEnd", true);
+    }
+    if let Some(extended) = &profile.extended {
+        out.instant("extendedSince", Some(extended.since));
+    }
     write_next_term(&mut out, subscription);
     write_next_charge(&mut out, subscription);
     if let Some(last) = profile.custom_term_end_date {

@@ -65,6 +65,7 @@ pub fn call(
     match change {
         Change::Purchase {} => return buy(subscription, request),
         Change::Conversion { to } => return convert(subscription, &amendments.over(to), &id, request),
+        Change::Upgrade { offer_id, quantity } => return transition(subscription, offer_id, *quantity, &id, request),
         Change::Activation {} => body.text("status", "active"),
         Change::Deprovision {} => body.text("status", "deleted"),
         Change::Schedule { .. } if subscription.profile.next_term.is_empty() => {
@@ -82,7 +83,13 @@ pub fn call(
         Change::Reactivation {} => body.text("status", "active"),
         Change::Cancellation { .. } if effect == Effect::Now => body.text("status", "deleted"),
         Change::Cancellation { .. } => body.flag("autoRenewEnabled", false),
-        Change::AutoRenew { enabled } => body.flag("autoRenewEnabled", *enabled),
+        Change::AutoRenew { enabled, cancel_at_term_end } => {
+            body.flag("autoRenewEnabled", *enabled);
+            // Said apart since May 2026: auto-renew alone being off is not the end any more (EST).
+            if let Some(cancel) = cancel_at_term_end {
+                body.flag("cancelAtTermEnd", *cancel);
+            }
+        }
         Change::Quantity { quantity } => body.integer("quantity", *quantity),
         Change::Renewal { amendments: own, .. } => {
             body.flag("autoRenewEnabled", true);
@@ -115,6 +122,11 @@ pub fn shown(
         Change::Activation {} => status_is(Status::Active),
         Change::Deprovision {} => status_is(Status::Deleted),
         Change::Conversion { .. } => fact.is_trial.map(|is_trial| !is_trial),
+        // Of a part the seats that stayed are shown.
+        Change::Upgrade { offer_id, .. } if !subscription.profile.offer_id.eq_ignore_ascii_case(offer_id) => {
+            fact.quantity.map(|shown| shown == subscription.standing.quantity)
+        }
+        Change::Upgrade { offer_id, .. } => fact.offer_id.as_ref().map(|shown| shown.eq_ignore_ascii_case(offer_id)),
         Change::Schedule { instructions } => {
             let next = amendments.over(instructions);
             Some(match &fact.next_term {
@@ -127,7 +139,11 @@ pub fn shown(
         Change::Reactivation {} => status_is(Status::Active),
         Change::Cancellation { .. } if effect == Effect::Now => status_is(Status::Deleted),
         Change::Cancellation { .. } => fact.auto_renew_enabled.map(|enabled| !enabled),
-        Change::AutoRenew { enabled } => fact.auto_renew_enabled.map(|shown| shown == *enabled),
+        Change::AutoRenew { enabled, cancel_at_term_end } => {
+            let told = fact.cancel_at_term_end;
+            let cancels = cancel_at_term_end.is_none_or(|cancel| told.is_none_or(|told| told == cancel));
+            fact.auto_renew_enabled.map(|shown| shown == *enabled && cancels)
+        }
         Change::Quantity { quantity } => fact.quantity.map(|shown| shown == *quantity),
         Change::Renewal { term_end, amendments: own } => {
             let shown_end = fact.term_end?.first_after(&subscription.profile.family);
@@ -200,6 +216,27 @@ fn convert(subscription: &Subscription, to: &Amendments, id: &str, request: Id) 
     UpstreamCall {
         method: "POST",
         path: format!("/v1/customers/{}/subscriptions/{id}/conversions", subscription.tenant),
+        body: body.finish(),
+        ms_request_id: ms_request_id(request),
+    }
+}
+
+/// An upgrade inside the term, of every seat or of some.
+fn transition(
+    subscription: &Subscription,
+    offer_id: &str,
+    quantity: Option<i64>,
+    id: &str,
+    request: Id,
+) -> UpstreamCall {
+    let mut body = Out::new();
+    body.text("toCatalogItemId", offer_id);
+    body.integer("quantity", quantity.unwrap_or(subscription.standing.quantity));
+    body.text("transitionType", "transition_only");
+    body.value("attributes", write::attributes("Transition", None));
+    UpstreamCall {
+        method: "POST",
+        path: format!("/v1/customers/{}/subscriptions/{id}/transitions", subscription.tenant),
         body: body.finish(),
         ms_request_id: ms_request_id(request),
     }

@@ -130,16 +130,17 @@ impl Bench for Desk {
         let known: Vec<&str> = needed.iter().chain(possible).map(|member| member.snake()).chain(["why"]).collect();
         let facts = Facts::of(options, "decide", &known)?;
         let why = facts.text("why")?.unwrap_or_else(|| "a test asks".to_owned());
-        let said = Ask { reason: facts.word("reason")?, enabled: facts.truth("enabled")?, plan: facts.plan()? };
+        let said = Ask {
+            reason: facts.word("reason")?,
+            enabled: facts.truth("enabled")?,
+            cancel_at_term_end: facts.truth("cancel_at_term_end")?,
+            plan: facts.plan()?,
+        };
         self.act(move |work| {
             let now = subscriptions::get(work, id)?.value;
             let usual = Ask::usual(kind, &now).unwrap_or_default();
             let reason = usual.reason.map(|_| Reason::CustomerRequest);
-            let ask = Ask {
-                reason: said.reason.or(reason),
-                enabled: said.enabled.or(usual.enabled),
-                plan: said.plan.clone(),
-            };
+            let ask = said.clone().over(&Ask { reason, ..usual });
             let change = ask.change(kind, now.standing.term_end)?;
             requests::propose(work, id, change, &why)
         })

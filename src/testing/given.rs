@@ -18,7 +18,7 @@ use crate::partner_center::prices::PriceFact;
 use crate::partner_center::subscriptions::{Ending, SubscriptionFact};
 use crate::suggest;
 
-const SUBSCRIPTION: [&str; 25] = [
+const SUBSCRIPTION: [&str; 26] = [
     "family",
     "term_duration",
     "billing_cycle",
@@ -30,6 +30,7 @@ const SUBSCRIPTION: [&str; 25] = [
     "term_end",
     "window_end",
     "auto_renew_enabled",
+    "cancel_at_term_end",
     "is_trial",
     "suspension_reason",
     "labels",
@@ -287,6 +288,7 @@ pub(super) fn subscription(
         status: Some(status(&facts)?),
         quantity: Some(facts.int("quantity")?.unwrap_or(1)),
         auto_renew_enabled: facts.truth("auto_renew_enabled")?,
+        cancel_at_term_end: facts.truth("cancel_at_term_end")?,
         creation_date: Some(purchased),
         effective_start_date: Some(purchased),
         term_end: term_end.map(Ending::Exact),

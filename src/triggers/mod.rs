@@ -10,6 +10,7 @@ pub mod deliveries;
 pub mod handlers;
 pub mod invoices;
 pub mod outbox;
+pub mod published;
 pub mod retention;
 pub mod schedules;
 pub mod timers;
@@ -41,6 +42,8 @@ pub struct Ticked {
     pub subjects: usize,
     /// Applied changes told to files.
     pub applied: usize,
+    /// Published invoices told to files.
+    pub published: usize,
     /// Deliveries taken by files.
     pub deliveries: usize,
     /// Invoices published.
@@ -49,7 +52,7 @@ pub struct Ticked {
 
 impl Ticked {
     fn total(self) -> usize {
-        self.timers + self.occurrences + self.subjects + self.applied + self.deliveries + self.invoices
+        self.timers + self.occurrences + self.subjects + self.applied + self.published + self.deliveries + self.invoices
     }
 
     fn add(&mut self, other: Ticked) {
@@ -57,6 +60,7 @@ impl Ticked {
         self.occurrences += other.occurrences;
         self.subjects += other.subjects;
         self.applied += other.applied;
+        self.published += other.published;
         self.deliveries += other.deliveries;
         self.invoices += other.invoices;
     }
@@ -84,6 +88,7 @@ async fn tick_at(app: &App, now: Instant) -> Result<Ticked> {
         round.occurrences = occurrences;
         round.subjects = subjects + before::run(app, now).await?;
         round.applied = applied::run(app, now).await?;
+        round.published = published::run(app, now).await?;
         round.deliveries = deliveries::run(app, now).await?;
         all.add(round);
         if round.total() == 0 {

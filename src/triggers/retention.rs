@@ -45,6 +45,7 @@ pub async fn run(app: &App) -> Result<usize> {
         runs: horizon(now, kept.runs),
         deliveries: horizon(now, kept.deliveries),
         occurrences: horizon(now, kept.occurrences),
+        carts: horizon(now, kept.carts),
     };
     let mut gone = 0;
     for _ in 0..ROUNDS_MAX {

@@ -143,7 +143,11 @@ fn coming(work: &mut Work, timer: &Timer, event: &'static str) -> ops::Result<Op
     match timer.kind {
         TimerKind::TermEnd => {
             let renews = standing.status == Status::Active && standing.renewal == Renewal::Scheduled;
+            let goes_on = quotes::extended(work, &stored.value, timer.due)?;
+            let ends = standing.status == Status::Active && standing.cancel_at_term_end;
             coming.outcome = match (standing.status, standing.renewal) {
+                _ if ends => "ends",
+                (Status::Active, Renewal::Open | Renewal::Denied) if goes_on.is_some() => "goes on by the month",
                 (Status::Active, Renewal::Scheduled) => "renews",
                 (Status::Active, Renewal::Waiting) => "waits for an answer",
                 (Status::Active, Renewal::Open) => "policies are asked",
@@ -152,23 +156,21 @@ fn coming(work: &mut Work, timer: &Timer, event: &'static str) -> ops::Result<Op
                 _ => "is disabled",
             }
             .to_owned();
-            let asks = standing.status == Status::Active && standing.renewal == Renewal::Open;
-            if renews || asks {
+            let asks = standing.status == Status::Active && standing.renewal == Renewal::Open && !ends;
+            if let Some(extended) = goes_on {
+                coming.charge = first_charge(&extended);
+            } else if renews || asks {
                 let amendments = stored.value.profile.next_term.clone();
                 let price = quotes::price_after(work, &stored.value, &amendments)?;
                 let renewed = lifecycle::renew(&work.terms, &stored.value, &amendments, price, timer.due);
-                coming.charge = renewed
-                    .ok()
-                    .and_then(|applied| applied.lines.first().map(|line| Money::new(line.amount, line.currency)));
+                coming.charge = renewed.ok().and_then(|applied| first_charge(&applied));
             }
         }
         TimerKind::CycleEnd => {
             coming.outcome = "is charged".to_owned();
             let price = quotes::price_of_next_cycle(work, &stored.value)?;
             let charged = lifecycle::charge_cycle(&work.terms, &stored.value, price, timer.due);
-            coming.charge = charged
-                .ok()
-                .and_then(|applied| applied.lines.first().map(|line| Money::new(line.amount, line.currency)));
+            coming.charge = charged.ok().and_then(|applied| first_charge(&applied));
         }
         TimerKind::NextStep => {
             let next = lifecycle::step(&work.terms, &stored.value, timer.due);
@@ -181,4 +183,8 @@ fn coming(work: &mut Work, timer: &Timer, event: &'static str) -> ops::Result<Op
         _ => {}
     }
     Ok(Some(coming))
+}
+
+fn first_charge(applied: &lifecycle::Applied) -> Option<Money> {
+    applied.lines.first().map(|line| Money::new(line.amount, line.currency))
 }

@@ -239,6 +239,7 @@ async fn retention_takes_nothing_from_the_log_and_a_change_of_it_is_named() {
         runs: world::at("2027-05-31T00:00:00Z"),
         deliveries: world::at("2027-05-31T00:00:00Z"),
         occurrences: world::at("2027-05-31T00:00:00Z"),
+        carts: world::at("2027-05-31T00:00:00Z"),
     };
     let prune = move |work: &mut Work| retention::prune(work, horizon, 1_000);
     world.app.act(Rights::system(), world.app.next_cause("test"), prune).await.unwrap();

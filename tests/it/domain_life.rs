@@ -229,7 +229,7 @@ fn a_trial_becomes_paid_at_its_end_or_runs_out_and_keeps_its_id() {
     let off = apply(
         &terms,
         &bought.subscription,
-        &Change::AutoRenew { enabled: false },
+        &Change::AutoRenew { enabled: false, cancel_at_term_end: None },
         &none(),
         price,
         at("2021-06-01T00:00:00Z"),
@@ -292,7 +292,7 @@ fn instructions_for_the_next_term_are_wiped_by_any_change_inside_this_one() {
     let set = set.subscription;
     assert_eq!(set.profile.next_term, instructions);
     for change in [
-        Change::AutoRenew { enabled: false },
+        Change::AutoRenew { enabled: false, cancel_at_term_end: None },
         Change::Quantity { quantity: 6 },
         Change::Suspension { reason: Reason::Fraud },
         Change::Cancellation { reason: Reason::Fraud },
@@ -324,6 +324,7 @@ fn each_batch_of_seats_goes_inside_its_own_window() {
     let more = |sub: &Subscription, quantity, now: &str| {
         apply(&terms, sub, &Change::Quantity { quantity }, &none(), price, at(now)).map(|made| made.subscription)
     };
+    sub = charge_cycle(&terms, &sub, price, at("2023-02-01T00:00:00Z")).unwrap().subscription;
     sub = more(&sub, 110, "2023-02-01T09:00:00Z").unwrap();
     sub = more(&sub, 115, "2023-02-03T09:00:00Z").unwrap();
     let open = |now: &str| refundable_quantity(&terms, &sub, at(now));

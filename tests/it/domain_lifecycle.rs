@@ -170,7 +170,7 @@ fn a_renewal_is_approved_first_and_happens_at_the_terms_end_with_what_was_amende
 fn a_denied_renewal_runs_out_then_is_disabled_then_deleted_on_the_documented_days() {
     let terms = Terms::builtin().unwrap();
     let sub = licence(&terms, "2021-04-01T09:00:00Z", Span::months(12), "annual", 1);
-    let denied = deny_renewal(&sub, at("2022-03-01T00:00:00Z")).subscription;
+    let denied = deny_renewal(&sub, true).subscription;
     assert_eq!((denied.standing.renewal, denied.standing.auto_renew_enabled), (Renewal::Denied, false));
     let end = at("2022-04-01T00:00:00Z");
     assert_eq!(end_term(&terms, &denied, end - TimeDelta::microseconds(1)).unwrap_err().code, "not_due");
@@ -189,11 +189,20 @@ fn a_denied_renewal_runs_out_then_is_disabled_then_deleted_on_the_documented_day
     assert_eq!(step(&terms, &deleted.subscription, at("2030-01-01T00:00:00Z")).unwrap_err().code, "not_due");
 }
 
+/// Its billing cycles charged up to an instant, as the domain's timers do.
+fn charged(terms: &Terms, mut sub: Subscription, price: Option<Money>, now: Instant) -> Subscription {
+    while let Ok(applied) = charge_cycle(terms, &sub, price, now) {
+        sub = applied.subscription;
+    }
+    sub
+}
+
 #[test]
 fn suspended_at_the_terms_end_is_disabled_for_thirty_days_more() {
     let terms = Terms::builtin().unwrap();
     let sub = licence(&terms, "2021-04-01T09:00:00Z", Span::months(12), "monthly", 1);
     let change = Change::Suspension { reason: Reason::NonPayment };
+    let sub = charged(&terms, sub, Some(money("10.08 EUR")), at("2021-06-15T00:00:00Z"));
     let sub = apply(&terms, &sub, &change, &none(), None, at("2021-06-15T00:00:00Z")).unwrap().subscription;
     assert!(dues(&terms, &sub).iter().any(|(due, _)| *due == Due::CycleEnd), "billing continues");
     assert_eq!((sub.standing.auto_renew_enabled, sub.profile.suspension_reason), (false, Some(Reason::NonPayment)));
@@ -282,13 +291,13 @@ fn act(
         0 => Change::Suspension { reason },
         1 => Change::Reactivation {},
         2 => Change::Cancellation { reason },
-        3 => Change::AutoRenew { enabled: number % 2 == 0 },
+        3 => Change::AutoRenew { enabled: number % 2 == 0, cancel_at_term_end: None },
         4..=6 => Change::Quantity { quantity: number },
         7 => Change::Renewal { term_end: sub.standing.term_end.unwrap_or(now), amendments: amendments.clone() },
         8 => return end_term(terms, sub, now).ok(),
         9 => return step(terms, sub, now).ok(),
         10 => return charge_cycle(terms, sub, price, now).ok(),
-        11 => return Some(deny_renewal(sub, now)),
+        11 => return Some(deny_renewal(sub, number % 2 == 0)),
         12 => Change::Purchase {},
         13 => Change::Activation {},
         14 | 15 => Change::Conversion { to: amendments.clone() },
@@ -415,8 +424,11 @@ fn the_last_instant_of_a_window_and_the_first_late_one_differ() {
             let price = Some(money("10.08 EUR"));
             let until = quote(&terms, &sub, &change, price, bought).allowed_until.unwrap();
             prop_assert_eq!(Some(until), sub.standing.window_end);
-            let last = quote(&terms, &sub, &change, price, until - TimeDelta::microseconds(1));
-            let late = quote(&terms, &sub, &change, price, until);
+            // Behind the term's end there is nothing to cancel.
+            prop_assume!(sub.standing.term_end.is_some_and(|end| until < end));
+            let last = until - TimeDelta::microseconds(1);
+            let last = quote(&terms, &charged(&terms, sub.clone(), price, last), &change, price, last);
+            let late = quote(&terms, &charged(&terms, sub, price, until), &change, price, until);
             prop_assert!(last.allowed && !late.allowed);
             prop_assert_eq!((last.allowed_until, late.allowed_until), (Some(until), Some(until)));
             prop_assert_eq!(&last.rule, &late.rule);

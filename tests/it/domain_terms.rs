@@ -6,11 +6,15 @@ use std::sync::Arc;
 
 use bursar::domain::calendar::{instant, show};
 use bursar::domain::change::{Amendments, Change, Reason};
-use bursar::domain::lifecycle::{apply, begin, pending, quote, renew, terms_quote};
+use bursar::domain::ledger::Draft;
+use bursar::domain::lifecycle::{
+    Applied, Around, Upgrading, apply_among, before_extension, begin, charge_cycle, end_term, extend, goes_on, pending,
+    quote_among, renew, terms_quote, upgraded_child,
+};
 use bursar::domain::quote::Effect;
 use bursar::domain::subscription::{Profile, Status};
 use bursar::domain::terms::Terms;
-use bursar::domain::{Instant, Money, Quote, Span, Subscription, SubscriptionId, TenantId};
+use bursar::domain::{Instant, Money, Quote, Refusal, Span, Subscription, SubscriptionId, TenantId};
 use serde::Deserialize;
 
 use crate::terms_rows;
@@ -48,6 +52,15 @@ struct Group {
     /// Whether its purchase is still to be carried out.
     #[serde(default)]
     ordered: bool,
+    /// The offer's name, where a rule goes by it.
+    #[serde(default)]
+    offer: Option<String>,
+    /// What its offer may be upgraded to, and what a seat of that costs.
+    #[serde(default)]
+    upgrades: BTreeMap<String, String>,
+    /// How often it was changed already.
+    #[serde(default)]
+    updates: u64,
     /// The last day its first term is aligned to.
     #[serde(default)]
     aligned: Option<chrono::NaiveDate>,
@@ -74,6 +87,9 @@ struct Case {
     /// The sentence for people, where a case is about it.
     #[serde(default)]
     reason: Option<String>,
+    /// Whether the end of a billing cycle before it is still to be processed.
+    #[serde(default)]
+    unprocessed: bool,
 }
 
 fn one() -> i64 {
@@ -105,6 +121,7 @@ pub(crate) fn profile(family: &str, bought: Instant, term: Option<Span>, billing
         next_term: Amendments::default(),
         custom_term_end_date: None,
         next_billing_cycle: None,
+        extended: None,
         suspension_reason: None,
         labels: BTreeMap::new(),
         extra: BTreeMap::new(),
@@ -120,9 +137,13 @@ pub(crate) fn subscription(terms: &Terms, profile: Profile, quantity: i64) -> Su
 fn change(words: &str, sub: &Subscription) -> Change {
     match words.split_once(' ').unwrap_or((words, "")) {
         ("cancellation", "") => Change::Cancellation { reason: Reason::CustomerRequest },
+        ("cancellation", word) => Change::Cancellation { reason: word.parse().unwrap() },
         ("suspension", "") => Change::Suspension { reason: Reason::NonPayment },
         ("reactivation", "") => Change::Reactivation {},
-        ("auto_renew", word) => Change::AutoRenew { enabled: word == "on" },
+        ("auto_renew", words) => Change::AutoRenew {
+            enabled: words.starts_with("on"),
+            cancel_at_term_end: words.ends_with(" cancel").then_some(true),
+        },
         ("quantity", seats) => Change::Quantity { quantity: seats.parse().unwrap() },
         ("renewal", rest) => {
             let mut words = rest.split_whitespace();
@@ -140,6 +161,10 @@ fn change(words: &str, sub: &Subscription) -> Change {
         ("billing_plan", cycle) => Change::BillingPlan { billing_cycle: cycle.to_owned() },
         ("conversion", plan) => Change::Conversion { to: planned(plan) },
         ("schedule", plan) => Change::Schedule { instructions: planned(plan) },
+        ("upgrade", words) => {
+            let plan = planned(words);
+            Change::Upgrade { offer_id: plan.offer_id.unwrap(), quantity: plan.quantity }
+        }
         other => panic!("no change is written {other:?}"),
     }
 }
@@ -172,6 +197,7 @@ fn said(quote: &Quote) -> String {
     words.extend(quote.allowed_until.map(|until| format!("until {}", show(until))));
     words.extend(quote.charge.map(|charge| format!("charge {charge}")));
     words.extend(quote.refund.map(|refund| format!("refund {refund}")));
+    words.extend(quote.outstanding.map(|owed| format!("owed {owed}")));
     words.extend(quote.effective_at.map(|at| format!("at {}", show(at))));
     if quote.effect == Effect::StopRenewal {
         words.push("stops renewal".to_owned());
@@ -179,10 +205,83 @@ fn said(quote: &Quote) -> String {
     words.join(" ")
 }
 
+/// What the end of a term that nobody renews brings: `expired until INSTANT`, or the extended term. `at` is what the
+/// price list has for a month.
+fn ended(
+    terms: &Terms,
+    sub: &Subscription,
+    price: Option<Money>,
+    words: &str,
+    now: Instant,
+) -> Result<Applied, Refusal> {
+    let listed = words.strip_prefix("term_end at ").map(|price| price.parse().unwrap());
+    if goes_on(terms, sub) { extend(terms, sub, listed, price, now) } else { end_term(terms, sub, now) }
+}
+
+fn became(ended: &Result<Applied, Refusal>) -> String {
+    let sub = match ended {
+        Ok(applied) => &applied.subscription,
+        Err(refusal) => return format!("refused {}", refusal.code),
+    };
+    let (standing, profile) = (&sub.standing, &sub.profile);
+    let end = standing.term_end.filter(|_| standing.status == Status::Active);
+    let term = end.map(|end| {
+        let length = profile.term_duration.unwrap();
+        format!(" {length} {} to {}", profile.billing_cycle, show(end))
+    });
+    let until = standing.next_step_at.map(|at| format!(" until {}", show(at)));
+    format!("{}{}{}", standing.status.as_str(), term.unwrap_or_default(), until.unwrap_or_default())
+}
+
+fn lines_of(applied: &Applied) -> Vec<String> {
+    let line = |line: &Draft| format!("{} {} {} {}", line.kind.as_str(), line.quantity, line.amount, line.currency);
+    applied.lines.iter().map(line).collect()
+}
+
+/// What a change is asked with: the price of a seat and, for an upgrade, what the catalogue would tell.
+fn circumstances(group: &Group, sub: &Subscription, asked: &Change) -> (Option<Money>, Around) {
+    let price = group.price.as_ref().map(|price| price.parse().unwrap());
+    let before = before_extension(sub);
+    let profile = if matches!(asked, Change::Renewal { .. } | Change::Conversion { .. }) {
+        &before.profile
+    } else {
+        &sub.profile
+    };
+    let present = profile.unit_price.or(price);
+    let Change::Upgrade { offer_id, .. } = asked else { return (present, Around::default()) };
+    let targets = group.upgrades.keys().map(|offer| offer.to_lowercase()).collect();
+    let upgrading = Upgrading { targets, name: None, present };
+    let price = group.upgrades.get(offer_id).map(|price| price.parse().unwrap());
+    (price, Around { upgrading, ..Around::default() })
+}
+
+/// The change made, with the lines of the child that an upgrade may make behind its own.
+fn made(terms: &Terms, group: &Group, sub: &Subscription, asked: &Change, now: Instant) -> Result<Applied, Refusal> {
+    let (price, around) = circumstances(group, sub, asked);
+    let mut made = apply_among(terms, sub, asked, &Amendments::default(), price, &around, now)?;
+    if let Some(child) = upgraded_child(terms, sub, asked, price, &around, (SubscriptionId::default(), now))? {
+        assert_eq!(child.subscription.standing.window_end, sub.standing.window_end, "no window opens anew");
+        assert_eq!(child.subscription.standing.term_end, sub.standing.term_end);
+        made.lines.extend(child.lines);
+    }
+    Ok(made)
+}
+
+/// It with its billing cycles charged up to an instant, as the domain's timers do.
+fn processed(terms: &Terms, mut sub: Subscription, price: Option<Money>, now: Instant) -> Subscription {
+    while let Ok(charged) = charge_cycle(terms, &sub, price, now) {
+        sub = charged.subscription;
+    }
+    sub
+}
+
 fn prepare(terms: &Terms, group: &Group) -> Subscription {
     let bought = instant(&group.bought).unwrap();
     let mut profile = profile(&group.family, bought, group.term, &group.billing);
     profile.is_trial = group.trial;
+    if let Some(offer) = &group.offer {
+        profile.offer_name.clone_from(offer);
+    }
     profile.custom_term_end_date = group.aligned;
     let price = group.price.as_ref().map(|price| price.parse().unwrap());
     let mut sub = subscription(terms, profile, group.quantity);
@@ -194,13 +293,19 @@ fn prepare(terms: &Terms, group: &Group) -> Subscription {
     }
     for step in &group.after {
         let (at, words) = step.split_once(' ').unwrap();
+        sub = processed(terms, sub, price, instant(at).unwrap());
+        if words.starts_with("term_end") {
+            sub = ended(terms, &sub, price, words, instant(at).unwrap()).unwrap().subscription;
+            continue;
+        }
         let asked = change(words, &sub);
-        let made = apply(terms, &sub, &asked, &Amendments::default(), price, instant(at).unwrap());
+        let made = made(terms, group, &sub, &asked, instant(at).unwrap());
         sub = made.unwrap_or_else(|refusal| panic!("{}: {step}: {refusal}", group.what)).subscription;
     }
     if let Some(status) = group.status {
         sub.standing.status = status;
     }
+    sub.standing.generation += group.updates;
     sub
 }
 
@@ -212,8 +317,23 @@ fn check(name: &str, text: &str) {
         let sub = prepare(&terms, group);
         let price: Option<Money> = group.price.as_ref().map(|price| price.parse().unwrap());
         for case in &group.case {
-            let (asked, now) = (change(&case.change, &sub), instant(&case.asked).unwrap());
-            let answer = quote(&terms, &sub, &asked, price, now);
+            let now = instant(&case.asked).unwrap();
+            let sub = if case.unprocessed { sub.clone() } else { processed(&terms, sub.clone(), price, now) };
+            if case.change.starts_with("term_end") {
+                let ended = ended(&terms, &sub, price, &case.change, now);
+                let lines = ended.as_ref().map(lines_of).unwrap_or_default();
+                if became(&ended) != case.want || case.lines.as_ref().is_some_and(|wanted| *wanted != lines) {
+                    let said = became(&ended);
+                    wrong.push(format!(
+                        "{}: at {}\n  want {}\n  said {said} {lines:?}",
+                        group.what, case.asked, case.want
+                    ));
+                }
+                continue;
+            }
+            let asked = change(&case.change, &sub);
+            let (price, around) = circumstances(group, &sub, &asked);
+            let answer = quote_among(&terms, &sub, &asked, price, &around, now);
             if said(&answer) != case.want {
                 wrong.push(format!(
                     "{}: {} at {}\n  want {}\n  said {}",
@@ -227,7 +347,7 @@ fn check(name: &str, text: &str) {
             if case.reason.as_ref().is_some_and(|reason| *reason != answer.reason) {
                 wrong.push(format!("{}: at {} it says {}", group.what, case.asked, answer.reason));
             }
-            let made = apply(&terms, &sub, &asked, &Amendments::default(), price, now);
+            let made = made(&terms, group, &sub, &asked, now);
             let may = answer.allowed || answer.effect == Effect::StopRenewal;
             assert_eq!(
                 made.is_ok(),
@@ -238,11 +358,7 @@ fn check(name: &str, text: &str) {
                 case.asked
             );
             if let Some(lines) = &case.lines {
-                let drafts = made.unwrap().lines;
-                let drafts: Vec<String> = drafts
-                    .iter()
-                    .map(|line| format!("{} {} {} {}", line.kind.as_str(), line.quantity, line.amount, line.currency))
-                    .collect();
+                let drafts = made.as_ref().map(lines_of).unwrap_or_default();
                 if drafts != *lines {
                     wrong.push(format!("{}: lines\n  want {lines:?}\n  made {drafts:?}", group.what));
                 }
@@ -293,6 +409,25 @@ fn every_window_and_renewal_rule_has_golden_cases_on_both_sides() {
             assert!(golden.contains(&format!(" {}", rule.rule)), "{}: no case names {}", family.name, rule.rule);
         }
     }
+}
+
+/// Rules whose cases need more than one subscription or a window that was told otherwise: the tests of whole lives have
+/// them. This list may only become shorter.
+const ELSEWHERE: [&str; 4] = ["A-base", "A-align", "A-susp", "W-none"];
+
+#[test]
+fn every_row_of_the_terms_is_named_by_a_golden_case_of_its_family() {
+    let golden = files("tests/terms");
+    let mut unnamed = Vec::new();
+    for family in Terms::builtin().unwrap().families() {
+        let golden = &golden[&format!("{}.toml", family.name)];
+        for told in family.told().iter().filter(|told| !ELSEWHERE.contains(&told.rule.as_str())) {
+            if !golden.contains(&told.rule) {
+                unnamed.push(format!("{}: {} {}", family.name, told.table, told.rule));
+            }
+        }
+    }
+    assert!(unnamed.is_empty(), "no golden case names {unnamed:#?}");
 }
 
 /// Code that knew a family by name would be a rule nobody can read or change in the terms.

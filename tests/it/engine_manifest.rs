@@ -114,11 +114,13 @@ fn every_mistake_is_told_at_its_place() {
 //!       { hok = "billing" },
 //!       { cron = "0 6 * * *", hook = "billing" },
 //!       { applied = "suspend" },
-//!       { cron = "0 6 * * *", catch_up = "none", each = "active" }]
+//!       { cron = "0 6 * * *", catch_up = "none", each = "active" },
+//!       { published = "invoices" },
+//!       { published = "invoice", types = ["a"] }]
 //! ---
 "#,
         &expect![[r#"
-            scripts/a.rhai:2:15: error[unknown_kind]: renewals is no kind of request; expected one of renewal, suspension, reactivation, cancellation, auto_renew, quantity, purchase, activation, conversion, schedule, billing_plan, deprovision; did you mean renewal?
+            scripts/a.rhai:2:15: error[unknown_kind]: renewals is no kind of request; expected one of renewal, suspension, reactivation, cancellation, auto_renew, quantity, purchase, activation, conversion, schedule, billing_plan, deprovision, upgrade; did you mean renewal?
              2 | //! decides = "renewals"
                |               ^^^^^^^^^^
             scripts/a.rhai:3:56: error[unknown_key]: a cron trigger has no key catchup; did you mean catch_up?
@@ -136,21 +138,27 @@ fn every_mistake_is_told_at_its_place() {
             scripts/a.rhai:6:39: error[bad_duration]: '60 days' is no ISO-8601 duration such as P1M, P30D or PT12H
              6 | //!       { before = "term_end", by = "60 days" },
                |                                       ^^^^^^^^^
-            scripts/a.rhai:7:11: error[trigger_source]: a trigger has exactly one source; expected cron, before, hook or applied; did you mean hook?
+            scripts/a.rhai:7:11: error[trigger_source]: a trigger has exactly one source; expected cron, before, hook, applied or published; did you mean hook?
              7 | //!       { hok = "billing" },
                |           ^^^^^^^^^^^^^^^^^^^
-            scripts/a.rhai:8:11: error[trigger_source]: a trigger has exactly one source; expected cron, before, hook or applied
+            scripts/a.rhai:8:11: error[trigger_source]: a trigger has exactly one source; expected cron, before, hook, applied or published
              8 | //!       { cron = "0 6 * * *", hook = "billing" },
                |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-            scripts/a.rhai:9:23: error[unknown_kind]: suspend is no kind of request; expected one of renewal, suspension, reactivation, cancellation, auto_renew, quantity, purchase, activation, conversion, schedule, billing_plan, deprovision
+            scripts/a.rhai:9:23: error[unknown_kind]: suspend is no kind of request; expected one of renewal, suspension, reactivation, cancellation, auto_renew, quantity, purchase, activation, conversion, schedule, billing_plan, deprovision, upgrade
              9 | //!       { applied = "suspend" },
                |                       ^^^^^^^^^
             scripts/a.rhai:10:59: error[manifest_type]: this is of type string; expected a selection, such as { status = "active" }
-             10 | //!       { cron = "0 6 * * *", catch_up = "none", each = "active" }]
+             10 | //!       { cron = "0 6 * * *", catch_up = "none", each = "active" },
                 |                                                           ^^^^^^^^
             scripts/a.rhai:10:44: error[unknown_catch_up]: none is no way to catch up; expected one, all or skip; did you mean one?
-             10 | //!       { cron = "0 6 * * *", catch_up = "none", each = "active" }]
+             10 | //!       { cron = "0 6 * * *", catch_up = "none", each = "active" },
                 |                                            ^^^^^^
+            scripts/a.rhai:11:25: error[unknown_publication]: invoices is nothing that is published; expected invoice; did you mean invoice?
+             11 | //!       { published = "invoices" },
+                |                         ^^^^^^^^^^
+            scripts/a.rhai:12:36: error[unknown_key]: a published trigger has no key types
+             12 | //!       { published = "invoice", types = ["a"] }]
+                |                                    ^^^^^
             scripts/a.rhai:2:5: error[misplaced_key]: decides means nothing in a script
              2 | //! decides = "renewals"
                |     ^^^^^^^"#]],

@@ -35,6 +35,27 @@ async fn a_conversion_of_what_is_no_trial_is_refused() {
 }
 
 #[tokio::test]
+async fn a_transition_names_an_offer_that_the_catalogue_lets_it_become() {
+    let world = World::new().await;
+    let body = json!({ "toCatalogItemId": "CFQ7TTC0LIFE:0009:CFQ7TTC0LF09", "quantity": 2 });
+    world.post("anna", &theirs(1, "/transitions"), body).await.is(409, "no_upgrade_target");
+    world.post("anna", &theirs(1, "/transitions"), json!({ "quantity": 2 })).await.is(422, "schema");
+}
+
+#[tokio::test]
+async fn auto_renew_off_and_the_end_of_everything_are_one_change_of_a_patch() {
+    let world = World::new().await;
+    let patch = async |body: Value| world.call(Who::User("anna"), "PATCH", &theirs(1, ""), &[], body.to_string()).await;
+    patch(json!({ "autoRenewEnabled": true, "cancelAtTermEnd": true })).await.is(409, "schema");
+    let said = patch(json!({ "autoRenewEnabled": false, "cancelAtTermEnd": true })).await;
+    assert_eq!(said.status, 200, "{}", said.text);
+    let shown = world.get(&theirs(1, "")).await.json();
+    assert_eq!((&shown["autoRenewEnabled"], &shown["cancelAtTermEnd"]), (&json!(false), &json!(true)));
+    let again = patch(json!({ "cancelAtTermEnd": true })).await;
+    assert_eq!(again.status, 200, "what is so already asks nobody");
+}
+
+#[tokio::test]
 async fn instructions_for_the_next_term_are_proposed_shown_and_taken_back_by_patch() {
     let world = World::new().await;
     let patch = async |body: Value| world.call(Who::User("anna"), "PATCH", &theirs(1, ""), &[], body.to_string()).await;

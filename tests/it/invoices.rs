@@ -354,7 +354,7 @@ async fn step(world: &World, dice: &mut Dice, count: u8) {
         0 => Change::Cancellation { reason },
         1 => Change::Suspension { reason },
         2 => Change::Reactivation {},
-        3 => Change::AutoRenew { enabled: dice.roll(3) > 0 },
+        3 => Change::AutoRenew { enabled: dice.roll(3) > 0, cancel_at_term_end: None },
         4..=7 => Change::Quantity { quantity: i64::try_from(dice.roll(30)).unwrap() + 1 },
         8 => {
             let amount = Decimal::new(i64::try_from(dice.roll(9_000)).unwrap(), 2);
@@ -364,6 +364,7 @@ async fn step(world: &World, dice: &mut Dice, count: u8) {
                 product: "CFQ7TTC0LIFE:0001:CFQ7TTC0LF01".to_owned(),
                 term_duration: None,
                 billing_cycle: None,
+                valid_from: None,
                 unit_price: bursar::domain::Money::new(amount, currency.parse().unwrap()),
             };
             let cause = world.app.next_cause("test");

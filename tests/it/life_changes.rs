@@ -6,13 +6,14 @@ use bursar::domain::ledger::ChargeType;
 use bursar::domain::request::{Outcome, State};
 use bursar::domain::subscription::{Attention, Status};
 use bursar::domain::{Change, Kind};
-use bursar::ops::{Rights, add_ons, lists};
+use bursar::ops::{Rights, add_ons, lists, requests};
+use bursar::store::records::subscriptions as rows;
 use bursar::triggers;
 use serde_json::{Value, json};
 
-use crate::world::{TENANT, World, at, customer, monthly, sub_id};
+use crate::world::{TENANT, World, at, customer, monthly, person, sub_id};
 
-const APPROVES: &str = "//! Everything.\n//! ---\n//! decides = [\"purchase\", \"activation\", \"conversion\", \"schedule\", \"billing_plan\", \"deprovision\", \"suspension\", \"reactivation\", \"auto_renew\", \"quantity\"]\n//! ---\nfn decide(request) { approve(); }\n";
+const APPROVES: &str = "//! Everything.\n//! ---\n//! decides = [\"purchase\", \"activation\", \"conversion\", \"schedule\", \"billing_plan\", \"deprovision\", \"upgrade\", \"suspension\", \"reactivation\", \"auto_renew\", \"quantity\"]\n//! ---\nfn decide(request) { approve(); }\n";
 
 fn world(now: &str) -> World {
     World::new(now, &[("policies/all.rhai", APPROVES)])
@@ -76,7 +77,7 @@ async fn a_trial_of_new_commerce_converts_by_itself_or_by_request_and_runs_out_w
     for number in 1..=3 {
         applied(&world, number, Change::Purchase {}).await;
     }
-    applied(&world, 2, Change::AutoRenew { enabled: false }).await;
+    applied(&world, 2, Change::AutoRenew { enabled: false, cancel_at_term_end: None }).await;
     let seats = world.propose("anna", sub_id(1), Change::Quantity { quantity: 30 }).await;
     assert_eq!(seats.outcome, Outcome::Refused);
     until(&world, "2021-06-25T09:00:00Z").await;
@@ -206,4 +207,189 @@ async fn what_is_paid_by_use_is_deprovisioned_and_never_refunded() {
     world.import(json!([licence])).await;
     let no = world.propose("anna", sub_id(2), Change::Deprovision {}).await.request.unwrap();
     assert_eq!(no.refusal.unwrap().code, "deprovision_not_possible");
+}
+
+/// A year of ten licences whose last day is 4 May 2026.
+fn until_may_2026(number: u8) -> Value {
+    row(
+        number,
+        json!({ "productType": { "id": "OnlineServicesNCE" }, "termDuration": "P1Y", "billingCycle": "annual",
+        "creationDate": "2025-05-05T09:00:00Z", "effectiveStartDate": "2025-05-05T00:00:00Z",
+        "commitmentEndDateTime": "2026-05-04T23:59:59Z", "unitPrice": "365.00 EUR" }),
+    )
+}
+
+/// The calls of Partner Center that messages of a topic carry.
+fn calls(world: &World, topic: &str) -> Vec<Value> {
+    let all = |work: &mut bursar::ops::Work| bursar::ops::messages::list(work, None, 1_000);
+    let mut sent = world.app.read(Rights::system(), all).unwrap().items;
+    sent.retain(|message| message.topic == topic);
+    sent.iter().rev().map(|message| serde_json::from_str::<Value>(&message.data).unwrap()["upstream"].clone()).collect()
+}
+
+fn off(cancel_at_term_end: Option<bool>) -> Change {
+    Change::AutoRenew { enabled: false, cancel_at_term_end }
+}
+
+#[tokio::test]
+async fn without_auto_renew_a_licence_goes_on_by_the_month_until_its_end_is_asked_for() {
+    let world = world("2026-04-01T00:00:00Z");
+    world.import(json!([customer(), until_may_2026(1)])).await;
+    let asked = world.propose("anna", sub_id(1), off(None)).await.request.unwrap();
+    assert_eq!((asked.state, asked.quote.rule.as_str()), (State::Applied, "EST"));
+    assert_eq!(calls(&world, "subscription.auto_renew_changed")[0]["body"].get("cancelAtTermEnd"), None);
+    let coming = triggers::upcoming::upcoming(&world.app, Rights::system(), "P60D".parse().unwrap()).await.unwrap();
+    let end = coming.iter().find(|coming| coming.event == "term_end").unwrap();
+    let charge = end.charge.map(|charge| charge.to_string());
+    assert_eq!((end.outcome.as_str(), charge.as_deref()), ("goes on by the month", Some("374.10 EUR")));
+    until(&world, "2026-05-04T23:59:59Z").await;
+    assert!(world.lines().is_empty());
+    until(&world, "2026-05-05T00:00:00Z").await;
+    let extended = world.sub(sub_id(1));
+    assert_eq!((extended.standing.status, extended.standing.auto_renew_enabled), (Status::Active, false));
+    assert_eq!(extended.standing.term_end, Some(at("2026-06-05T00:00:00Z")));
+    assert_eq!(extended.profile.extended.as_ref().unwrap().billing_cycle, "annual");
+    assert_eq!(calls(&world, "subscription.extended").len(), 1);
+    until(&world, "2026-06-05T00:00:00Z").await;
+    assert_eq!(kinds(&world), vec![(ChargeType::ExtendTerm, "374.10".to_owned()); 2]);
+    applied(&world, 1, off(Some(true))).await;
+    let told = calls(&world, "subscription.auto_renew_changed");
+    assert_eq!((&told[1]["method"], &told[1]["body"]["cancelAtTermEnd"]), (&json!("PATCH"), &json!(true)));
+    until(&world, "2026-07-04T23:59:59Z").await;
+    assert_eq!(world.sub(sub_id(1)).standing.status, Status::Active);
+    until(&world, "2026-07-05T00:00:00Z").await;
+    assert_eq!(world.sub(sub_id(1)).standing.status, Status::Disabled, "access ends with the term");
+    assert_eq!(kinds(&world).len(), 2);
+    until(&world, "2026-10-03T00:00:00Z").await;
+    assert_eq!(world.sub(sub_id(1)).standing.status, Status::Deleted);
+}
+
+#[tokio::test]
+async fn an_extended_licence_renews_for_the_term_it_had_at_the_price_it_had() {
+    let world = world("2026-04-01T00:00:00Z");
+    world.import(json!([customer(), until_may_2026(1)])).await;
+    applied(&world, 1, off(None)).await;
+    until(&world, "2026-05-20T00:00:00Z").await;
+    applied(&world, 1, Change::AutoRenew { enabled: true, cancel_at_term_end: None }).await;
+    until(&world, "2026-06-05T00:00:00Z").await;
+    let renewed = world.sub(sub_id(1));
+    assert_eq!(renewed.profile.extended, None);
+    assert_eq!(renewed.profile.unit_price, "365.00 EUR".parse().ok());
+    assert_eq!(renewed.standing.term_end, Some(at("2027-06-05T00:00:00Z")));
+    assert_eq!(kinds(&world)[1..], [(ChargeType::Renew, "3650.00".to_owned())]);
+}
+
+const DENIES: &str = "//! No.\n//! ---\n//! decides = \"renewal\"\n//! on = [{ before = \"term_end\", by = \"P14D\" }]\n//! ---\nfn decide(request) { deny(\"enough\"); }\n";
+
+#[tokio::test]
+async fn a_denied_renewal_ends_everything_with_the_term_and_partner_center_is_told_so() {
+    let world = World::new("2026-04-01T00:00:00Z", &[("policies/no.rhai", DENIES)]);
+    triggers::tick(&world.app).await.unwrap();
+    world.import(json!([customer(), until_may_2026(1)])).await;
+    until(&world, "2026-04-21T00:00:00Z").await;
+    let standing = world.sub(sub_id(1)).standing;
+    assert!(!standing.auto_renew_enabled && standing.cancel_at_term_end);
+    let told = calls(&world, "subscription.renewal_denied");
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0]["body"]["autoRenewEnabled"], json!(false));
+    assert_eq!(told[0]["body"]["cancelAtTermEnd"], json!(true));
+    until(&world, "2026-05-05T00:00:00Z").await;
+    assert_eq!(world.sub(sub_id(1)).standing.status, Status::Disabled);
+    assert!(world.lines().is_empty());
+}
+
+#[tokio::test]
+async fn while_the_end_of_a_term_is_processed_changes_are_refused_for_now_and_what_waits_goes_on_waiting() {
+    let world = World::new("2026-04-30T00:00:00Z", &[]);
+    world.import(json!([customer(), until_may_2026(1)])).await;
+    let waiting = world.propose("anna", sub_id(1), Change::Suspension { reason: Reason::NonPayment }).await;
+    let request = waiting.request.unwrap().id;
+    // Nobody has processed it yet: the clock stands behind the term's end for this work alone.
+    let due = at("2026-05-05T00:00:00Z");
+    let late = |change: Change| {
+        let cause = world.app.next_cause("test");
+        let body = |work: &mut bursar::ops::Work| requests::propose(work, sub_id(1), change.clone(), "");
+        world.app.transact(due, &person("anna"), &cause, body).unwrap().value
+    };
+    for (change, code, again) in [
+        (off(None), "operation_pending", "PT24H"),
+        (Change::Quantity { quantity: 11 }, "operation_pending", "PT2M"),
+        (Change::Cancellation { reason: Reason::Fraud }, "operation_pending", "PT2M"),
+    ] {
+        let refusal = late(change).request.unwrap().refusal.unwrap();
+        let said =
+            (refusal.code.as_str(), refusal.partner_center_code, refusal.retry_after.map(|span| span.to_string()));
+        assert_eq!(said, (code, Some(900_278), Some(again.to_owned())));
+    }
+    let cause = world.app.next_cause("test");
+    let approve = |work: &mut bursar::ops::Work| requests::approve(work, request, None, "");
+    let refused = world.app.transact(due, &person("bert"), &cause, approve);
+    assert!(matches!(refused, Err(bursar::ops::Error::Refused(refusal)) if refusal.code == "operation_pending"));
+    let name = |work: &mut bursar::ops::Work| bursar::ops::subscriptions::rename(work, sub_id(1), "Another");
+    let refused = world.app.transact(due, &person("bert"), &cause, name);
+    assert!(matches!(refused, Err(bursar::ops::Error::Refused(refusal)) if refusal.code == "operation_pending"));
+    let kept = world.app.read(Rights::system(), |work| requests::get(work, request)).unwrap();
+    assert_eq!(kept.state, State::Waiting);
+    // It is renewed, and everything goes again.
+    until(&world, "2026-05-05T00:00:00Z").await;
+    assert_eq!(world.sub(sub_id(1)).standing.term_end, Some(at("2027-05-05T00:00:00Z")));
+    let after = world.propose("anna", sub_id(1), Change::Quantity { quantity: 11 }).await;
+    assert_eq!(after.outcome, Outcome::Waiting);
+}
+
+const LARGER: &str = "CFQ7TTC0LIFE:0002:CFQ7TTC0LF02";
+
+/// Two offers of which the first may become the second, and what that costs.
+fn offers() -> Value {
+    let item = |sku: &str, own: &str, title: &str, more: Value| {
+        let mut row = json!({ "id": own, "productId": "CFQ7TTC0LIFE", "skuId": sku, "title": title, "isPurchasable": true,
+            "catalogItemId": format!("CFQ7TTC0LIFE:{sku}:{own}"), "attributes": { "objectType": "Availability" } });
+        row.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        row
+    };
+    let targets = json!({ "dynamicAttributes": { "upgradeTargetOffers": ["CFQ7TTC0LIFE:0002"] } });
+    json!([
+        item("0001", "CFQ7TTC0LF01", "Suite", targets),
+        item("0002", "CFQ7TTC0LF02", "Suite, larger", json!({})),
+        { "product": LARGER, "termDuration": "P1Y", "billingCycle": "annual", "currency": "EUR", "unitPrice": "730.00",
+            "attributes": { "objectType": "Price" } },
+    ])
+}
+
+#[tokio::test]
+async fn an_upgrade_of_some_seats_makes_a_child_with_its_sources_window_and_one_of_all_keeps_the_id() {
+    let world = world("2026-03-05T12:00:00Z");
+    let year = json!({ "productType": { "id": "OnlineServicesNCE" }, "termDuration": "P1Y", "billingCycle": "annual",
+        "creationDate": "2026-03-01T09:00:00Z", "unitPrice": "365.00 EUR" });
+    world.import(json!([customer(), row(1, year)])).await;
+    world.import(offers()).await;
+    let upgrade = |offer: &str, quantity| Change::Upgrade { offer_id: offer.to_owned(), quantity };
+    let refused = world.propose("anna", sub_id(1), upgrade("CFQ7TTC0LIFE:0003:CFQ7TTC0LF03", None)).await;
+    assert_eq!(refused.request.unwrap().refusal.unwrap().code, "no_upgrade_target");
+    applied(&world, 1, upgrade(LARGER, Some(4))).await;
+    let all = |work: &mut bursar::ops::Work| Ok(rows::page(&mut work.tx, None, None, 10)?.items);
+    let all: Vec<_> = world.app.read(Rights::system(), all).unwrap().into_iter().map(|stored| stored.value).collect();
+    let (source, child) = (world.sub(sub_id(1)), all.iter().find(|sub| sub.id != sub_id(1)).unwrap());
+    assert_eq!((all.len(), source.standing.quantity, child.standing.quantity), (2, 6, 4));
+    assert_eq!((child.profile.offer_id.as_str(), child.profile.offer_name.as_str()), (LARGER, "Suite, larger"));
+    assert_eq!(child.profile.extra["upgradedFromSubscriptionId"], format!("\"{}\"", sub_id(1)));
+    let inherited = [child.standing.window_end, source.standing.window_end];
+    assert_eq!(inherited, [Some(at("2026-03-08T09:00:00Z")); 2]);
+    assert_eq!(child.standing.term_end, source.standing.term_end);
+    // 361 of 365 days are left: the price of a seat is cut, then times four.
+    let lines = [(ChargeType::Convert, "-1444.00".to_owned()), (ChargeType::Convert, "2888.00".to_owned())];
+    assert_eq!(kinds(&world), lines);
+    let told = &calls(&world, "subscription.upgraded")[0];
+    assert!(told["path"].as_str().unwrap().ends_with("/transitions"), "{told}");
+    assert_eq!((&told["body"]["toCatalogItemId"], &told["body"]["quantity"]), (&json!(LARGER), &json!(4)));
+    applied(&world, 1, upgrade(LARGER, None)).await;
+    let whole = world.sub(sub_id(1));
+    assert_eq!((whole.profile.offer_id.as_str(), whole.standing.quantity), (LARGER, 6));
+    assert_eq!(whole.standing.window_end, Some(at("2026-03-08T09:00:00Z")));
+    // Both renew as what they are by now.
+    until(&world, "2027-03-01T00:00:00Z").await;
+    let renewed: Vec<_> = kinds(&world).into_iter().filter(|(kind, _)| *kind == ChargeType::Renew).collect();
+    let mut amounts: Vec<_> = renewed.into_iter().map(|(_, amount)| amount).collect();
+    amounts.sort();
+    assert_eq!(amounts, ["2920.00", "4380.00"]);
 }

@@ -194,8 +194,14 @@ fn price(product: &str, term: Option<Span>, cycle: Option<&str>, unit_price: &st
         product: product.to_owned(),
         term_duration: term,
         billing_cycle: cycle.map(str::to_owned),
+        valid_from: None,
         unit_price: unit_price.parse().unwrap(),
     }
+}
+
+fn which(valid_from: Option<&str>) -> prices::Which {
+    let valid_from = valid_from.map(|day| day.parse().unwrap());
+    prices::Which { product: OFFER.to_owned(), valid_from, ..prices::Which::default() }
 }
 
 async fn set(world: &World, price: CustomerPrice) {
@@ -237,13 +243,43 @@ async fn a_customers_price_may_be_in_another_currency_and_then_there_is_no_margi
     assert_eq!(line.at_customer_price.unwrap().amount, Decimal::new(15000, 2));
     let tenant: TenantId = TENANT.parse().unwrap();
     let cause = world.app.next_cause("test");
-    world.app.act(person("anna"), cause, move |work| prices::remove(work, tenant, OFFER, None, None)).await.unwrap();
+    world.app.act(person("anna"), cause, move |work| prices::remove(work, tenant, &which(None))).await.unwrap();
     let cause = world.app.next_cause("test");
-    let again = move |work: &mut ops::Work| prices::remove(work, tenant, OFFER, None, None);
+    let again = move |work: &mut ops::Work| prices::remove(work, tenant, &which(None));
     let refused = world.app.act(person("anna"), cause, again).await;
     assert!(matches!(refused, Err(ops::Error::Refused(refusal)) if refusal.code == "not_found"));
     triggers::advance(&world.app, at("2027-03-31T00:00:00Z")).await.unwrap();
     assert_eq!(world.lines()[1].at_customer_price, None);
+}
+
+#[tokio::test]
+async fn a_dated_price_is_charged_from_the_first_cycle_that_begins_on_its_day_and_taken_away_the_one_before_stands() {
+    let world = world("NL", false).await;
+    let tenant: TenantId = TENANT.parse().unwrap();
+    set(&world, price(OFFER, None, None, "12.00 EUR")).await;
+    for (day, amount) in [("2027-03-31", "13.00 EUR"), ("2027-05-01", "14.00 EUR"), ("2027-06-30", "15.00 EUR")] {
+        let dated = price(OFFER, None, None, amount);
+        set(&world, CustomerPrice { valid_from: Some(day.parse().unwrap()), ..dated }).await;
+    }
+    let charged = |world: &World| -> Vec<String> {
+        let price = |line: &Line| line.at_customer_price.as_ref().unwrap().unit_price.to_string();
+        world.lines().iter().map(price).collect()
+    };
+    // Cycles begin on 28 February, 31 March, 30 April, 31 May and 30 June.
+    triggers::advance(&world.app, at("2027-04-10T00:00:00Z")).await.unwrap();
+    assert_eq!(charged(&world), ["12.00 EUR", "13.00 EUR"], "the day itself is the first");
+    triggers::advance(&world.app, at("2027-05-02T00:00:00Z")).await.unwrap();
+    assert_eq!(charged(&world)[2], "13.00 EUR", "the cycle had begun a day before the next price");
+    // Seats that are added inside the cycle have its price, though a later one holds by now.
+    world.propose("anna", sub_id(1), Change::Quantity { quantity: 11 }).await;
+    assert_eq!(charged(&world)[3..], ["13.00 EUR", "13.00 EUR"]);
+    triggers::advance(&world.app, at("2027-06-01T00:00:00Z")).await.unwrap();
+    assert_eq!(charged(&world)[5], "14.00 EUR");
+    let cause = world.app.next_cause("test");
+    let gone = move |work: &mut ops::Work| prices::remove(work, tenant, &which(Some("2027-06-30")));
+    world.app.act(person("anna"), cause, gone).await.unwrap();
+    triggers::advance(&world.app, at("2027-07-01T00:00:00Z")).await.unwrap();
+    assert_eq!(charged(&world)[6], "14.00 EUR");
 }
 
 #[tokio::test]

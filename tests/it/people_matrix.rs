@@ -174,7 +174,7 @@ impl Trial {
     }
 
     fn renews_not(&self, work: &mut Work, number: u8) -> Came {
-        self.propose(work, number, Change::AutoRenew { enabled: false })
+        self.propose(work, number, Change::AutoRenew { enabled: false, cancel_at_term_end: None })
     }
 
     fn seats(&self, work: &mut Work, quantity: i64) -> Came {
@@ -215,6 +215,7 @@ impl Trial {
                     product: "cfq7ttc0onli:0001".to_owned(),
                     term_duration: None,
                     billing_cycle: None,
+                    valid_from: None,
                     unit_price: "99.00 EUR".parse().unwrap(),
                 },
             )),

@@ -145,7 +145,7 @@ async fn the_shipped_policies_answer_the_demo_as_its_table_says() {
     };
     let suspension = |reason| Change::Suspension { reason };
     let cancellation = |reason| Change::Cancellation { reason };
-    let auto_renew = |enabled| Change::AutoRenew { enabled };
+    let auto_renew = |enabled| Change::AutoRenew { enabled, cancel_at_term_end: None };
     use Reason::{CustomerRequest, Fraud, NonPayment};
     for (name, change, outcome, why) in [
         ("Brauhaus am Markt: Front desk", None, "scheduled", ""),

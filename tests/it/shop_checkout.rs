@@ -129,6 +129,30 @@ async fn a_cart_is_submitted_once_and_not_after_it_expired() {
 }
 
 #[tokio::test]
+async fn carts_that_are_over_go_after_their_time_and_one_that_can_be_checked_out_stays() {
+    let world = shop().await;
+    let wanted = || vec![line(SUITE, 1, "P1Y", "monthly")];
+    let (ordered, expired) = (cart_of(&world, wanted()).await, cart_of(&world, wanted()).await);
+    check_out(&world, ordered.id).await.unwrap();
+    let gone = |world: &World, id: CartId| {
+        let found = world.app.read(Rights::system(), |work| carts::get(work, tenant(), id));
+        matches!(found, Err(ops::Error::Refused(refusal)) if refusal.code == "not_found")
+    };
+    // Thirty days after the order, and after the expiry a quarter of an hour later.
+    triggers::advance(&world.app, at("2027-02-09T12:00:00Z")).await.unwrap();
+    triggers::retention::run(&world.app).await.unwrap();
+    assert!(!gone(&world, ordered.id) && !gone(&world, expired.id));
+    triggers::advance(&world.app, at("2027-02-09T12:00:00.000001Z")).await.unwrap();
+    triggers::retention::run(&world.app).await.unwrap();
+    assert!(gone(&world, ordered.id) && !gone(&world, expired.id));
+    let open = cart_of(&world, wanted()).await;
+    triggers::advance(&world.app, at("2027-02-09T12:15:00.000001Z")).await.unwrap();
+    triggers::retention::run(&world.app).await.unwrap();
+    assert!(gone(&world, expired.id) && !gone(&world, open.id));
+    assert_eq!(code(check_out(&world, expired.id).await).0, "not_found");
+}
+
+#[tokio::test]
 async fn a_cart_of_which_nothing_can_be_bought_stays_to_be_mended() {
     let world = shop().await;
     let cart = cart_of(&world, vec![line(SUITE, 0, "P1Y", "monthly")]).await;

@@ -192,6 +192,34 @@ async fn files_are_told_once_of_each_applied_change_of_their_kind() {
 }
 
 #[tokio::test]
+async fn files_are_told_once_of_each_invoice_that_is_published_after_they_began() {
+    let text = script(
+        "{ published = \"invoice\" }",
+        "fn run(event) { send_message(\"told\", #{ kind: event.kind, invoice: event.invoice.id, total: event.invoice.total, due: event.due }); }",
+    );
+    let world = World::new("2027-01-31T12:00:00Z", &[("scripts/told.rhai", &text)]);
+    world.import(book("2027-01-31T00:00:00Z", "2027-02-27T23:59:59Z")).await;
+    triggers::tick(&world.app).await.unwrap();
+    let told = |world: &World| -> Vec<serde_json::Value> {
+        let sent = world.app.read(Rights::system(), |work| ops::messages::list(work, None, 200)).unwrap().items;
+        let mine = sent.iter().rev().filter(|message| message.topic == "told");
+        mine.map(|message| serde_json::from_str(&message.data).unwrap()).collect()
+    };
+    triggers::advance(&world.app, at("2027-03-05T23:59:59Z")).await.unwrap();
+    assert!(told(&world).is_empty());
+    let ticked = triggers::advance(&world.app, at("2027-03-06T00:00:00Z")).await.unwrap().ticked;
+    assert_eq!((ticked.invoices, ticked.published), (1, 1));
+    let first = told(&world).remove(0);
+    assert_eq!((&first["kind"], &first["invoice"]), (&"published".into(), &"G202702978".into()));
+    assert_eq!(first["due"], "2027-03-06T00:00:00Z");
+    triggers::tick(&world.app).await.unwrap();
+    assert_eq!(told(&world).len(), 1);
+    triggers::advance(&world.app, at("2027-05-06T00:00:00Z")).await.unwrap();
+    let invoices: Vec<_> = told(&world).iter().map(|told| told["invoice"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(invoices, ["G202702978", "G202703978", "G202704978"]);
+}
+
+#[tokio::test]
 async fn a_relative_trigger_fires_once_an_offset_and_again_for_the_next_term() {
     let text = script(
         "{ before = \"term_end\", by = [\"P7D\", \"PT12H\"] }",

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::domain::{Instant, Subscription, calendar};
 
 /// The fields that are told, each at the place of its stored number: append only.
-const FIELDS: [(&str, Kind); 14] = [
+const FIELDS: [(&str, Kind); 15] = [
     ("status", Kind::Text),
     ("quantity", Kind::Number),
     ("autoRenewEnabled", Kind::YesNo),
@@ -20,6 +20,7 @@ const FIELDS: [(&str, Kind); 14] = [
     ("unitPrice", Kind::Text),
     ("suspensionReason", Kind::Text),
     ("attention", Kind::Text),
+    ("cancelAtTermEnd", Kind::YesNo),
 ];
 
 /// How the value of a field is shown.
@@ -128,6 +129,13 @@ fn value(subscription: &Subscription, field: usize) -> Value {
         11 => shown(profile.unit_price.as_ref()),
         12 => profile.suspension_reason.map_or(Value::Nothing, |reason| text(reason.as_str())),
         13 => standing.attention.map_or(Value::Nothing, |attention| text(attention.as_str())),
+        14 => {
+            if standing.cancel_at_term_end {
+                Value::Number(1)
+            } else {
+                Value::Nothing
+            }
+        }
         _ => Value::Nothing,
     }
 }
@@ -160,6 +168,7 @@ fn is_other(before: &Subscription, after: &Subscription, field: usize) -> bool {
         5 => was.cycle_end != is.cycle_end,
         6 => was.window_end != is.window_end,
         13 => was.attention != is.attention,
+        14 => was.cancel_at_term_end != is.cancel_at_term_end,
         _ if std::sync::Arc::ptr_eq(had, has) => false,
         7 => had.friendly_name != has.friendly_name,
         8 => had.term_duration != has.term_duration,

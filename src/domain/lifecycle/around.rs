@@ -1,7 +1,8 @@
 //! What stands around a subscription: a change of one may depend on its base, on the customer's other holdings and on
 //! the customer's account. Whoever asks has read them; nothing here does.
 
-use crate::domain::Subscription;
+use super::upgrade::Upgrading;
+use crate::domain::{Money, Subscription};
 
 /// What a change looks at beside the subscription itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,7 +15,18 @@ pub struct Around {
     pub seats: (Option<i64>, Option<i64>),
     /// Days from the opening of the customer's account to its first billing period (S-ret).
     pub opening_days: i64,
+    /// Price of a seat in a term of the length that extended ones have, where the price list has one (EST).
+    pub extended_price: Option<Money>,
+    /// What an upgrade looks at.
+    pub upgrading: Upgrading,
 }
 
 /// Nothing around.
-pub(super) static ALONE: Around = Around { base: None, others: Vec::new(), seats: (None, None), opening_days: 0 };
+pub(super) static ALONE: Around = Around {
+    base: None,
+    others: Vec::new(),
+    seats: (None, None),
+    opening_days: 0,
+    extended_price: None,
+    upgrading: Upgrading { targets: Vec::new(), name: None, present: None },
+};

@@ -110,10 +110,15 @@ pub fn at_price(terms: &Terms, sub: &Subscription, draft: &Draft, price: Money) 
 /// What a seat costs in a cycle of another length, when nothing but the present price is known: the term's price stays.
 /// None where one of the lengths is not known.
 pub fn price_of_cycle(price: Money, profile: &Profile, billing_cycle: &str) -> Option<Money> {
+    share_of_cycle(price, profile, billing_cycle).map(|share| share.rounded(Rounding::HalfUp))
+}
+
+/// The same, exactly.
+pub(super) fn share_of_cycle(price: Money, profile: &Profile, billing_cycle: &str) -> Option<Money> {
     let months = |cycle: &str| cycle_months(cycle).or_else(|| profile.term_duration.map(|term| term.months));
     let (present, other) = (months(&profile.billing_cycle)?, months(billing_cycle)?);
     let each = price.times(Decimal::from(other)).ok()?.amount.checked_div(Decimal::from(present))?;
-    Some(Money { amount: each, ..price }.rounded(Rounding::HalfUp))
+    Some(Money { amount: each, ..price })
 }
 
 /// The price, or the refusal that there is none.

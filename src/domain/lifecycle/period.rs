@@ -105,8 +105,8 @@ pub(super) fn window_opened(sub: &Subscription, window: &Window) -> Instant {
 }
 
 /// The first instant too late to cancel a term bought or renewed then; none where it has no window.
-pub fn open_window(terms: &Terms, family: &str, billing_cycle: &str, opened_at: Instant) -> Option<Instant> {
-    terms.family(family).window(Kind::Cancellation, billing_cycle, opened_at)?.closes(opened_at)
+pub fn open_window(terms: &Terms, profile: &Profile, opened_at: Instant) -> Option<Instant> {
+    terms.family(&profile.family).window(Kind::Cancellation, profile, opened_at)?.closes(opened_at)
 }
 
 /// The standing of a subscription freshly bought: active, its first term, the cycle of that term which holds `now`,
@@ -136,12 +136,13 @@ pub(super) fn standing(
     term: Option<Period>,
     cycle: Option<Period>,
 ) -> Standing {
-    let window = family.window(Kind::Cancellation, &profile.billing_cycle, profile.purchased_at);
+    let window = family.window(Kind::Cancellation, profile, profile.purchased_at);
     Standing {
         generation: 1,
         status: Status::Active,
         quantity,
         auto_renew_enabled: false,
+        cancel_at_term_end: false,
         term_start: term.map_or_else(|| starts(family, started_at), |term| term.0),
         term_end: term.map(|term| term.1),
         cycle_start: cycle.map(|cycle| cycle.0),

@@ -26,6 +26,7 @@ pub fn pending(terms: &Terms, profile: &Profile, quantity: i64, ordered_at: Inst
         status: Status::Pending,
         quantity,
         auto_renew_enabled: false,
+        cancel_at_term_end: false,
         term_start: starts(family, ordered_at),
         term_end: None,
         cycle_start: None,
@@ -200,10 +201,9 @@ impl Asked<'_> {
     pub(super) fn buy(&self) -> Result<Applied, Refusal> {
         if self.family.activation.is_some() {
             let mut next = self.sub.clone();
-            let cycle = next.profile.billing_cycle.clone();
             next.standing.generation += 1;
             next.standing.attention = Some(Attention::ActivationPending);
-            let window = self.family.window(Kind::Cancellation, &cycle, self.now);
+            let window = self.family.window(Kind::Cancellation, &next.profile, self.now);
             next.standing.window_end = window.and_then(|window| window.closes(self.now));
             edit(&mut next, |profile| profile.purchased_at = self.now);
             return Ok(Applied { subscription: next, lines: Vec::new(), topic: "subscription.activation_pending" });

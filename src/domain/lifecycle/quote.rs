@@ -7,6 +7,7 @@ use super::around::{ALONE, Around};
 use super::charges::{known, whole};
 use super::period::{anchor, begin, cycle_months, end_of, opened_for};
 use super::term_end::takes_changes;
+use super::{extension, processing};
 use crate::domain::calendar::show;
 use crate::domain::change::{Amendments, Reason};
 use crate::domain::ledger::ChargeType;
@@ -33,6 +34,9 @@ pub fn quote_among(
     now: Instant,
 ) -> Quote {
     let family = terms.family(&sub.profile.family);
+    if let Some(refusal) = processing::refused_now(terms, sub, change.kind(), now) {
+        return no(refusal, None);
+    }
     Asked { family, sub, price, around, now }.quote(change, &Amendments::default())
 }
 
@@ -80,6 +84,7 @@ pub fn terms_quote(
         next_term: Amendments::default(),
         custom_term_end_date: None,
         next_billing_cycle: None,
+        extended: None,
         suspension_reason: None,
         labels: BTreeMap::new(),
         extra: BTreeMap::new(),
@@ -121,6 +126,7 @@ pub(super) fn yes(rule: &str, reason: String) -> Quote {
         allowed_until: None,
         charge: None,
         refund: None,
+        outstanding: None,
         rule: rule.to_owned(),
         reason,
         effect: Effect::Now,
@@ -135,6 +141,7 @@ pub(super) fn no(refusal: Refusal, allowed_until: Option<Instant>) -> Quote {
         allowed_until,
         charge: None,
         refund: None,
+        outstanding: None,
         rule: refusal.rule.clone().unwrap_or_default(),
         reason: refusal.message.clone(),
         effect: Effect::Now,
@@ -163,7 +170,7 @@ impl Asked<'_> {
             Change::Suspension { reason } => self.suspension(*reason),
             Change::Reactivation {} => self.reactivation(),
             Change::Cancellation { reason } => self.cancellation(*reason),
-            Change::AutoRenew { enabled } => self.auto_renew(*enabled),
+            Change::AutoRenew { enabled, cancel_at_term_end } => self.auto_renew(*enabled, *cancel_at_term_end),
             Change::Quantity { quantity } => self.quantity(*quantity),
             Change::Purchase {} => self.purchase(),
             Change::Activation {} => self.activation(),
@@ -171,6 +178,7 @@ impl Asked<'_> {
             Change::Schedule { instructions } => self.schedule(&amendments.over(instructions)),
             Change::BillingPlan { billing_cycle } => self.billing_plan(billing_cycle),
             Change::Deprovision {} => self.deprovision(),
+            Change::Upgrade { offer_id, quantity } => self.upgrade(offer_id, *quantity),
         };
         answer.unwrap_or_else(|refusal| no(refusal, None))
     }
@@ -180,6 +188,10 @@ impl Asked<'_> {
         if next.start != term_end {
             let message = format!("the term ends at {}, not at {}", show(next.start), show(term_end));
             return Err(Refusal::new("term_end_moved", message).by_rule(&next.rule));
+        }
+        if self.sub.standing.cancel_at_term_end {
+            let message = "it is to end with its term: switch auto-renew on to renew it";
+            return Err(Refusal::new("ends_at_term_end", message).by_rule(&next.rule));
         }
         let price = known(self.price).map_err(|refusal| refusal.by_rule(&next.rule))?;
         let charge = whole(self.family, next.charge, price, next.quantity)?;
@@ -286,8 +298,9 @@ impl Asked<'_> {
         };
         let back = refund.map(|refund| format!(", {refund} comes back")).unwrap_or_default();
         let renews = if self.keeps_renewing() { "auto-renew stays on" } else { "auto-renew is switched off" };
-        let answer = yes(&rule.rule, format!("access is off at once, {billing}{back}, {renews}"));
-        Ok(Quote { refund, ..answer })
+        let (outstanding, owed) = self.owed();
+        let answer = yes(&rule.rule, format!("access is off at once, {billing}{back}, {renews}{owed}"));
+        Ok(Quote { refund, outstanding, ..answer })
     }
 
     fn reactivation(&self) -> Result<Quote, Refusal> {
@@ -319,19 +332,23 @@ impl Asked<'_> {
         };
         reasoned(reason, &rule.reasons, &rule.rule)?;
         self.trial_allows(|trial| trial.cancellation, "be cancelled")?;
-        let window = self.family.window(Kind::Cancellation, &self.sub.profile.billing_cycle, opened_for(self.sub));
+        // An extended month is cancelled at any time, prorated; its rule is the one that extended it.
+        let extended = extension::rule_of(self.family, self.sub).filter(|_| self.sub.profile.extended.is_some());
+        let window = self.family.window(Kind::Cancellation, &self.sub.profile, opened_for(self.sub));
+        let window = window.filter(|_| extended.is_none());
         // A family without any window refuses whatever date was told.
         let Some(until) = self.sub.standing.window_end.filter(|_| !self.family.windows.is_empty()) else {
             let message = rule.none_says.as_deref().unwrap_or("the present term has no window to cancel it in");
             let refusal = Refusal::new("no_window", message).by_rule(&rule.none);
             return Err(coded(refusal, rule.partner_center_code));
         };
+        let name = window.map(|window| window.rule.as_str()).or(extended.map(|rule| rule.rule.as_str()));
+        let name = name.unwrap_or("W-imported");
         if until <= self.now {
-            return Ok(self.late(until, window));
+            return Ok(self.late(until, window, name));
         }
         let own = self.trial().filter(|trial| trial.cancellation == DuringTrial::AnyTime);
-        let name = own.map(|trial| trial.rule.as_str()).or(window.map(|window| window.rule.as_str()));
-        let name = name.unwrap_or("W-imported");
+        let name = own.map_or(name, |trial| trial.rule.as_str());
         let refund = match self.refund(window) {
             Ok(refund) => refund,
             Err(refusal) => return Ok(no(refusal.by_rule(name), Some(until))),
@@ -341,8 +358,7 @@ impl Asked<'_> {
         Ok(Quote { allowed_until: Some(until), refund, ..answer })
     }
 
-    fn late(&self, until: Instant, window: Option<&Window>) -> Quote {
-        let name = window.map_or("W-imported", |window| window.rule.as_str());
+    fn late(&self, until: Instant, window: Option<&Window>, name: &str) -> Quote {
         let stops = window.is_some_and(|window| window.late == Late::StopRenewal)
             && self.sub.standing.auto_renew_enabled
             && self.sub.standing.status == Status::Active;
@@ -350,22 +366,50 @@ impl Asked<'_> {
         if stops {
             message.push_str("; a request now stops the renewal instead, and the term runs out");
         }
+        let (outstanding, owed) = self.owed();
+        message.push_str(&owed);
         let refusal = Refusal::new("window_closed", message).by_rule(name);
         let answer = no(coded(refusal, window.and_then(|window| window.partner_center_code)), Some(until));
+        let answer = Quote { outstanding, ..answer };
         if !stops {
             return answer;
         }
         Quote { effect: Effect::StopRenewal, effective_at: self.sub.standing.term_end, ..answer }
     }
 
-    fn auto_renew(&self, enabled: bool) -> Result<Quote, Refusal> {
+    fn auto_renew(&self, enabled: bool, cancel: Option<bool>) -> Result<Quote, Refusal> {
         let rule = match self.trial() {
             Some(_) => self.continues()?,
             None => self.switches()?.rule.clone(),
         };
         self.active("have its auto-renew switched")?;
-        let word = if enabled { "it renews at the end of its term" } else { "it runs out at the end of its term" };
-        Ok(yes(&rule, word.to_owned()))
+        if enabled && cancel == Some(true) {
+            let message = "what renews does not end with its term: switch auto-renew off to cancel it there";
+            return Err(Refusal::new("schema", message).by_rule(&rule));
+        }
+        if enabled {
+            return Ok(yes(&rule, "it renews at the end of its term".to_owned()));
+        }
+        Ok(self.without_renewal(cancel.unwrap_or(self.sub.standing.cancel_at_term_end), &rule))
+    }
+
+    /// What its term's end brings without auto-renew: it runs out, or goes on by the month until somebody ends it.
+    fn without_renewal(&self, cancel: bool, rule: &str) -> Quote {
+        let (Some(extension), Some(end)) = (extension::rule_of(self.family, self.sub), self.sub.standing.term_end)
+        else {
+            return yes(rule, "it runs out at the end of its term".to_owned());
+        };
+        if cancel {
+            let access = if extension.asked_end_is_at_once { ", and access to it" } else { "" };
+            return yes(&extension.rule, format!("it ends with its term at {}{access}", show(end)));
+        }
+        let price = extension::price_of_month(extension, self.sub, self.around.extended_price, self.price);
+        let price = price.map(|price| format!(" at {price} a seat")).unwrap_or_default();
+        let message = format!(
+            "it goes on by the month from {}{price} until it is cancelled; to end it there, say so (cancelAtTermEnd)",
+            show(end)
+        );
+        yes(&extension.rule, message)
     }
 
     /// Whether the partner may switch auto-renew.
@@ -467,7 +511,7 @@ impl Asked<'_> {
     /// The term's own window, where it holds for seats too.
     fn term_window(&self) -> Option<Instant> {
         let opened = opened_for(self.sub);
-        self.family.window(Kind::Quantity, &self.sub.profile.billing_cycle, opened)?;
+        self.family.window(Kind::Quantity, &self.sub.profile, opened)?;
         self.sub.standing.window_end
     }
 

@@ -14,10 +14,14 @@ pub struct RefundUntil {
     pub until: Instant,
 }
 
-/// The window of the present term, as the terms have it for its purchase or renewal.
+/// The window of the present term, as the terms have it for its purchase or renewal; an extended month has none, it is
+/// cancelled at any time.
 pub fn window_of<'a>(terms: &'a Terms, sub: &Subscription) -> Option<&'a Window> {
     let profile = &sub.profile;
-    terms.family(&profile.family).window(Kind::Cancellation, &profile.billing_cycle, opened_for(sub))
+    if profile.extended.is_some() {
+        return None;
+    }
+    terms.family(&profile.family).window(Kind::Cancellation, profile, opened_for(sub))
 }
 
 /// The refunds still to be had, the better one first: everything within its first hours, then a part, to the window's

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::around::{ALONE, Around};
 use super::charges::{Days, amount, known, last_instalment, whole};
-use super::period::{anchor, cycle_end, days, end_of, first_cycle, full_cycle_end};
+use super::period::{anchor, cycle_end, days, end_of, first_cycle, full_cycle_end, opened_for};
 use super::quote::{Asked, NextTerm};
-use super::{Applied, become_, forget_next_term, switch_auto_renew};
+use super::{Applied, become_, extension, forget_next_term, switch_auto_renew};
 use crate::domain::change::Amendments;
 use crate::domain::ledger::{ChargeType, Draft};
 use crate::domain::subscription::{Attention, Profile, Renewal, Status, Subscription};
-use crate::domain::terms::{Family, Terms};
+use crate::domain::terms::{Family, Terms, dated};
 use crate::domain::{Instant, Kind, Money, Refusal};
 
 /// Renews: the new term starts at the old end, however late this is; its window opens now. Amendments stand over the
@@ -52,7 +52,7 @@ pub fn renew_among(
     describe(&mut next.profile, anchor_day, &next_term, price);
     let profile = &*next.profile;
     let cycle = first_cycle(family, profile, (next_term.start, term_end));
-    let window = family.window(Kind::Cancellation, &profile.billing_cycle, next_term.start);
+    let window = family.window(Kind::Cancellation, profile, next_term.start);
     let standing = &mut next.standing;
     standing.generation += 1;
     standing.quantity = next_term.quantity;
@@ -82,6 +82,7 @@ fn describe(profile: &mut Arc<Profile>, anchor_day: u32, next_term: &NextTerm, p
         && profile.next_term.is_empty()
         && profile.next_billing_cycle.is_none()
         && profile.custom_term_end_date.is_none()
+        && profile.extended.is_none()
         && !profile.is_trial;
     if same {
         return;
@@ -98,13 +99,16 @@ fn describe(profile: &mut Arc<Profile>, anchor_day: u32, next_term: &NextTerm, p
     if let Some(offer) = &next_term.offer_id {
         profile.offer_id.clone_from(offer);
     }
-    // Another plan has another price; the one that was charged is the one of its further cycles too.
-    if !same_plan && profile.unit_price.is_some() {
+    // Another plan has another price; the one that was charged is the one of its further cycles too. After extended
+    // months it is that of the whole term again.
+    let extended = profile.extended.take();
+    if (!same_plan || extended.is_some()) && profile.unit_price.is_some() {
         profile.unit_price = Some(price);
     }
 }
 
-/// Ends a term that is not renewed: active becomes expired, suspended becomes disabled.
+/// Ends a term that is not renewed: active becomes expired, or disabled at once where its end was asked for and the
+/// terms say so (EST); suspended becomes disabled.
 ///
 /// # Errors
 /// `not_due`, `illegal_transition`, `family_unknown`.
@@ -116,18 +120,24 @@ pub fn end_term(terms: &Terms, sub: &Subscription, now: Instant) -> Result<Appli
     next.standing.generation += 1;
     let suspended = sub.standing.status == Status::Suspended;
     let suspends = family.after_term.as_ref().is_some_and(|after| after.suspends) && !suspended;
+    let cut = sub.standing.cancel_at_term_end
+        && extension::rule_of(family, sub).is_some_and(|rule| rule.asked_end_is_at_once);
     let (status, topic) = match (suspended, suspends) {
         (true, _) => (Status::Disabled, "subscription.disabled"),
         (false, true) => (Status::Suspended, "subscription.suspended"),
+        (false, false) if cut => (Status::Disabled, "subscription.disabled"),
         (false, false) => (Status::Expired, "subscription.expired"),
     };
     become_(&mut next, status, now)?;
     next.standing.auto_renew_enabled = false;
     next.standing.attention = None;
     forget_next_term(&mut next);
-    next.standing.next_step_at = sub.standing.term_end.zip(family.after_term.as_ref()).and_then(|(end, after)| {
-        if suspended { after.disabled_for.after(after.suspended_for.after(end)?) } else { after.expired_for.after(end) }
-    });
+    next.standing.next_step_at =
+        sub.standing.term_end.zip(family.after_term.as_ref()).and_then(|(end, after)| match status {
+            Status::Disabled if suspended => after.disabled_for.after(after.suspended_for.after(end)?),
+            Status::Disabled => after.disabled_for.after(end),
+            _ => after.expired_for.after(end),
+        });
     if suspends {
         next.standing.next_step_at = super::suspension::deleted_at(family, 0, now);
     }
@@ -140,7 +150,10 @@ pub fn end_term(terms: &Terms, sub: &Subscription, now: Instant) -> Result<Appli
 /// # Errors
 /// `not_due`, `price_unknown`, `illegal_transition` where nothing is billed any more, `family_unknown`.
 pub fn charge_cycle(terms: &Terms, sub: &Subscription, price: Option<Money>, now: Instant) -> Result<Applied, Refusal> {
-    let family = terms.family(&sub.profile.family);
+    next_cycle(terms.family(&sub.profile.family), sub, price, now)
+}
+
+fn next_cycle(family: &Family, sub: &Subscription, price: Option<Money>, now: Instant) -> Result<Applied, Refusal> {
     takes_changes(family)?;
     let standing = &sub.standing;
     let continues = family.suspension.as_ref().is_some_and(|suspension| suspension.billing_continues);
@@ -195,11 +208,13 @@ pub fn step(terms: &Terms, sub: &Subscription, now: Instant) -> Result<Applied, 
     Ok(Applied { subscription: next, lines: Vec::new(), topic })
 }
 
-/// Denies the renewal at the present term's end: auto-renew is off and the term runs out.
-pub fn deny_renewal(sub: &Subscription, _now: Instant) -> Applied {
+/// Denies the renewal at the present term's end: auto-renew is off and the term runs out. Where somebody `said` no (and
+/// auto-renew was not merely off), everything ends with the term: it does not go on by the month either.
+pub fn deny_renewal(sub: &Subscription, said: bool) -> Applied {
     let mut next = sub.clone();
     next.standing.generation += 1;
     switch_auto_renew(&mut next, false);
+    next.standing.cancel_at_term_end |= said;
     next.standing.renewal = Renewal::Denied;
     Applied { subscription: next, lines: Vec::new(), topic: "subscription.renewal_denied" }
 }
@@ -284,7 +299,7 @@ pub(super) fn takes_changes(family: &Family) -> Result<(), Refusal> {
     }
 }
 
-fn due(at: Option<Instant>, now: Instant) -> Result<(), Refusal> {
+pub(super) fn due(at: Option<Instant>, now: Instant) -> Result<(), Refusal> {
     match at {
         Some(at) if at <= now => Ok(()),
         Some(at) => Err(Refusal::new("not_due", format!("it is not due before {}", crate::domain::calendar::show(at)))),
@@ -294,4 +309,38 @@ fn due(at: Option<Instant>, now: Instant) -> Result<(), Refusal> {
 
 pub(super) fn beyond() -> Refusal {
     Refusal::new("bad_date", "the next term would end beyond the calendar")
+}
+
+impl Asked<'_> {
+    /// What the billing cycles to come of the present term will be charged, by the price of a seat; none where nothing is
+    /// left, or no price is known.
+    fn outstanding(&self) -> Option<Money> {
+        let mut sub = self.sub.clone();
+        let mut total: Option<Money> = None;
+        while let (Some(cycle), Some(term)) = (sub.standing.cycle_end, sub.standing.term_end)
+            && cycle < term
+        {
+            let applied = next_cycle(self.family, &sub, self.price, cycle).ok()?;
+            for line in &applied.lines {
+                let line = Money::new(line.amount, line.currency);
+                total = Some(total.map_or(Ok(line), |total| total.plus(line)).ok()?);
+            }
+            sub = applied.subscription;
+        }
+        total
+    }
+
+    /// What stays owed by the partner to the term's end, and the words that say so (INS).
+    pub(super) fn owed(&self) -> (Option<Money>, String) {
+        let opened = opened_for(self.sub);
+        let rule = self.family.liabilities.iter().find(|rule| dated(rule.from, rule.until, opened));
+        let Some((rule, owed)) = rule.and_then(|rule| Some((rule, self.outstanding()?))) else {
+            return (None, String::new());
+        };
+        let words = format!(
+            "; {owed} of its term are still to be charged and stay owed by the partner, also when the customer is insolvent ({})",
+            rule.rule
+        );
+        (Some(owed), words)
+    }
 }

@@ -15,8 +15,15 @@ const Y: Cell = Cell::Yes;
 pub const LIFECYCLE: &[Kind] =
     &[Kind::Activation, Kind::Suspension, Kind::Reactivation, Kind::AutoRenew, Kind::Cancellation, Kind::Deprovision];
 /// Kinds whose requests are about what is owed: answered by who cares for money.
-pub const MONEY: &[Kind] =
-    &[Kind::Purchase, Kind::Conversion, Kind::Quantity, Kind::BillingPlan, Kind::Schedule, Kind::Renewal];
+pub const MONEY: &[Kind] = &[
+    Kind::Purchase,
+    Kind::Conversion,
+    Kind::Upgrade,
+    Kind::Quantity,
+    Kind::BillingPlan,
+    Kind::Schedule,
+    Kind::Renewal,
+];
 /// Every kind but the end of what was bought.
 const MANAGED: &[Kind] = &[
     Kind::Purchase,
@@ -29,6 +36,7 @@ const MANAGED: &[Kind] = &[
     Kind::Renewal,
     Kind::Quantity,
     Kind::BillingPlan,
+    Kind::Upgrade,
 ];
 
 /// Every act. Where the page on subscriptions and the older matrix differ, the page stands (ROLE): the five roles it
@@ -80,8 +88,8 @@ pub const MATRIX: &[Row] = &[
     Row { act: "subscriptions.cancel", title: "Subscriptions: cancel, de-provision", source: "ROLE",
         opens: &[Propose], kinds: &[Kind::Cancellation, Kind::Deprovision], only: Only::Services,
         cells: [Y, Y, Y, Y, Y, N, N, N, N, N] },
-    Row { act: "subscriptions.more_seats", title: "Subscriptions: more seats, another billing plan", source: "",
-        opens: &[Propose], kinds: &[Kind::Quantity, Kind::BillingPlan], only: Only::MoreSeats,
+    Row { act: "subscriptions.more_seats", title: "Subscriptions: more seats, another billing plan, an upgrade", source: "",
+        opens: &[Propose], kinds: &[Kind::Quantity, Kind::BillingPlan, Kind::Upgrade], only: Only::MoreSeats,
         cells: [Y, Y, N, A, N, N, N, N, N, N] },
     Row { act: "subscriptions.fewer_seats", title: "Subscriptions: fewer seats", source: "",
         opens: &[Propose], kinds: &[Kind::Quantity], only: Only::FewerSeats,

@@ -76,6 +76,8 @@ impl Fields for Subscription {
             "family" => text(&profile.family),
             "quantity" => Field::Integer(standing.quantity),
             "auto_renew_enabled" => Field::Bool(standing.auto_renew_enabled),
+            "cancel_at_term_end" => Field::Bool(standing.cancel_at_term_end),
+            "is_extended" => Field::Bool(profile.extended.is_some()),
             "effective_start_date" => Field::Instant(standing.term_start),
             "commitment_end_date" => Field::Instant(standing.term_end?),
             "billing_cycle_end_date" => Field::Instant(standing.cycle_end?),

@@ -148,6 +148,8 @@ pub static SUBSCRIPTIONS: Schema = Schema {
         ("family", Type::Text),
         ("quantity", Type::Integer),
         ("auto_renew_enabled", Type::Bool),
+        ("cancel_at_term_end", Type::Bool),
+        ("is_extended", Type::Bool),
         ("effective_start_date", Type::Instant),
         ("commitment_end_date", Type::Instant),
         ("billing_cycle_end_date", Type::Instant),

@@ -70,6 +70,23 @@ pub struct DeprovisionRule {
     pub place: Place,
 }
 
+/// Upgrades inside a term: no window opens anew, and what goes over in part has its source's.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpgradeRule {
+    /// The rule's id.
+    pub rule: String,
+    /// Where it is written.
+    #[serde(default)]
+    pub source: String,
+    /// Partner Center's code when refused.
+    #[serde(default)]
+    pub partner_center_code: Option<u32>,
+    /// Where it stands in its file.
+    #[serde(skip)]
+    pub place: Place,
+}
+
 row!(table ScheduleRule, "schedule", |row| {
     let offer = if row.offer { ", or another offer" } else { "" };
     format!("the next term may have other seats, another length or billing cycle{offer}")
@@ -87,3 +104,7 @@ row!(
 );
 
 row!(table DeprovisionRule, "deprovision", |_| "ends at once, without credit".to_owned());
+
+row!(table UpgradeRule, "upgrade", |_| {
+    "every seat becomes one of another offer under the same id, or some in a subscription of their own; no window opens anew".to_owned()
+});

@@ -101,6 +101,7 @@ impl Law {
             source: self.source.clone(),
             covers: vec![Kind::Cancellation],
             billing: Vec::new(),
+            names: Vec::new(),
             from: self.from,
             until: self.until,
             length: self.length?,

@@ -7,8 +7,9 @@ use toml::Spanned;
 
 use super::row::{Row, meet};
 use super::{
-    AfterTerm, Asking, CancellationRule, Family, KeyRule, Law, Place, QuantityRule, RenewalRule, RoundingRules,
-    SuspensionRule, TermEnd, TermsError, Visibility, Window, begin, change,
+    AfterTerm, Asking, CancellationRule, ExtensionRule, Family, KeyRule, Law, LiabilityRule, Place, ProcessingRule,
+    QuantityRule, RenewalRule, RoundingRules, SuspensionRule, TermEnd, TermsError, UpdatesRule, Visibility, Window,
+    begin, change,
 };
 use crate::domain::calendar::{self, Instant};
 use crate::domain::catalog::selling::Selling;
@@ -33,6 +34,13 @@ struct Sheet {
     suspension: Option<Spanned<SuspensionRule>>,
     quantity: Option<Spanned<QuantityRule>>,
     after_term: Option<Spanned<AfterTerm>>,
+    #[serde(default)]
+    extension: Vec<Spanned<ExtensionRule>>,
+    #[serde(default)]
+    processing: Vec<Spanned<ProcessingRule>>,
+    updates: Option<Spanned<UpdatesRule>>,
+    #[serde(default)]
+    liability: Vec<Spanned<LiabilityRule>>,
     rounding: Option<RoundingRules>,
     billing_provider: Option<BillingProvider>,
     #[serde(default)]
@@ -50,6 +58,7 @@ struct Sheet {
     schedule: Option<Spanned<change::ScheduleRule>>,
     #[serde(default)]
     billing_plan: Vec<Spanned<change::BillingPlanRule>>,
+    upgrade: Option<Spanned<change::UpgradeRule>>,
     deprovision: Option<Spanned<change::DeprovisionRule>>,
 }
 
@@ -119,6 +128,10 @@ fn lay(families: &mut BTreeMap<String, Family>, sheet: Sheet, path: &str, text: 
     file.table(&mut family.suspension, sheet.suspension);
     file.table(&mut family.quantity, sheet.quantity);
     file.table(&mut family.after_term, sheet.after_term);
+    file.rows(&mut family.extensions, sheet.extension);
+    file.rows(&mut family.processing, sheet.processing);
+    file.table(&mut family.updates, sheet.updates);
+    file.rows(&mut family.liabilities, sheet.liability);
     if let Some(rounding) = sheet.rounding {
         family.rounding = rounding;
     }
@@ -128,6 +141,7 @@ fn lay(families: &mut BTreeMap<String, Family>, sheet: Sheet, path: &str, text: 
     file.table(&mut family.add_on, sheet.add_on);
     file.table(&mut family.coterm, sheet.coterm);
     file.table(&mut family.schedule, sheet.schedule);
+    file.table(&mut family.upgrade, sheet.upgrade);
     file.table(&mut family.deprovision, sheet.deprovision);
     file.rows(&mut family.billing_plans, sheet.billing_plan);
 }
@@ -145,6 +159,10 @@ fn blank(name: &str) -> Family {
         suspension: None,
         quantity: None,
         after_term: None,
+        extensions: Vec::new(),
+        processing: Vec::new(),
+        updates: None,
+        liabilities: Vec::new(),
         rounding: RoundingRules::default(),
         billing_provider: BillingProvider::default(),
         visibilities: Vec::new(),
@@ -157,6 +175,7 @@ fn blank(name: &str) -> Family {
         coterm: None,
         schedule: None,
         billing_plans: Vec::new(),
+        upgrade: None,
         deprovision: None,
     }
 }
@@ -199,6 +218,9 @@ impl File<'_> {
 fn overlaps(family: &Family, wrong: &mut Vec<TermsError>) {
     overlap(&family.windows, wrong);
     overlap(&family.renewals, wrong);
+    overlap(&family.extensions, wrong);
+    overlap(&family.processing, wrong);
+    overlap(&family.liabilities, wrong);
     overlap(&family.visibilities, wrong);
     overlap(&family.keys, wrong);
     overlap(&family.askings, wrong);

@@ -55,6 +55,9 @@ pub struct Window {
     /// The billing cycles it holds for; empty: any.
     #[serde(default)]
     pub billing: Vec<String>,
+    /// Words of the names of the offers it holds for, before the windows that name none; empty: every offer.
+    #[serde(default)]
+    pub names: Vec<String>,
     /// First purchase or renewal it holds for; none: open to the past.
     #[serde(default, deserialize_with = "super::read::date")]
     pub from: Option<Instant>,
@@ -104,19 +107,32 @@ impl Window {
             && (self.billing.is_empty() || self.billing.iter().any(|known| known == billing))
             && dated(self.from, self.until, at)
     }
+
+    /// Whether it is one for this offer by name.
+    pub(super) fn is_for(&self, offer_name: &str) -> bool {
+        if self.names.is_empty() {
+            return false;
+        }
+        let offer = offer_name.to_lowercase();
+        self.names.iter().any(|name| offer.contains(&name.to_lowercase()))
+    }
 }
 
 row!(
     Window,
     "window",
     Purchase,
-    |one, other| one.covers.iter().any(|kind| other.covers.contains(kind)) && share(&one.billing, &other.billing),
+    |one, other| {
+        let beside = one.names.is_empty() == other.names.is_empty() && share(&one.names, &other.names);
+        beside && one.covers.iter().any(|kind| other.covers.contains(kind)) && share(&one.billing, &other.billing)
+    },
     Window::told
 );
 
 impl Window {
     fn told(&self) -> String {
         let covers: Vec<&str> = self.covers.iter().map(|kind| kind.as_str()).collect();
+        let named = if self.names.is_empty() { String::new() } else { format!(" of {}", self.names.join(" or ")) };
         let billed =
             if self.billing.is_empty() { String::new() } else { format!(" when billed {}", self.billing.join(" or ")) };
         let end = match self.end {
@@ -133,6 +149,6 @@ impl Window {
             Late::Refused => "later refused",
             Late::StopRenewal => "later it stops the renewal",
         };
-        format!("{} for {}{billed}, {end}; {refund}; {late}", covers.join(" and "), self.length)
+        format!("{}{named} for {}{billed}, {end}; {refund}; {late}", covers.join(" and "), self.length)
     }
 }

@@ -2,9 +2,11 @@
 
 use rhai::{Dynamic, Engine};
 
+use super::invoices::InvoiceValue;
 use super::requests::RequestValue;
 use super::subscriptions::Sub;
 use super::{instant_or_nothing, or_nothing};
+use crate::domain::invoice::Invoice;
 use crate::domain::{Id, Instant, Request, Span, Subscription};
 use crate::engine::reference::{Function, Part, Property};
 use crate::engine::values::json::Json;
@@ -13,7 +15,7 @@ use crate::engine::values::time::Length;
 /// What set a handler off.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// `cron`, `before`, `hook`, `applied` or `call`.
+    /// `cron`, `before`, `hook`, `applied`, `published` or `call`.
     pub kind: &'static str,
     /// The instant it is for.
     pub due: Instant,
@@ -27,6 +29,8 @@ pub struct Event {
     pub subscription: Option<Subscription>,
     /// The request it is about.
     pub request: Option<Request>,
+    /// The invoice that was published.
+    pub invoice: Option<Invoice>,
     /// How long before, for a relative trigger.
     pub by: Option<Span>,
     /// The delivery, for a hook.
@@ -46,6 +50,7 @@ impl Event {
             data: None,
             subscription: None,
             request: None,
+            invoice: None,
             by: None,
             delivery: None,
             sent_at: None,
@@ -68,7 +73,7 @@ pub(super) const PART: Part = Part {
             owner: "Event",
             name: "kind",
             gives: "string",
-            doc: "`cron`, `before`, `hook`, `applied` or `call`",
+            doc: "`cron`, `before`, `hook`, `applied`, `published` or `call`",
         },
         Property { owner: "Event", name: "due", gives: "Instant", doc: "The instant it is for" },
         Property { owner: "Event", name: "type", gives: "string", doc: "The event's type, for a hook" },
@@ -76,6 +81,7 @@ pub(super) const PART: Part = Part {
         Property { owner: "Event", name: "data", gives: "Json", doc: "The body's data, for a hook or a call" },
         Property { owner: "Event", name: "subscription", gives: "Subscription?", doc: "The subscription it is about" },
         Property { owner: "Event", name: "request", gives: "Request?", doc: "The request it is about" },
+        Property { owner: "Event", name: "invoice", gives: "Invoice?", doc: "The invoice that was published" },
         Property { owner: "Event", name: "by", gives: "Span?", doc: "How long before, for a relative trigger" },
         Property { owner: "Event", name: "sent_at", gives: "Instant?", doc: "When the sender says it happened" },
     ],
@@ -95,6 +101,9 @@ pub(super) fn register(engine: &mut Engine) {
     });
     engine.register_get("request", |event: &mut Event| -> Dynamic {
         or_nothing(event.request.clone().map(RequestValue::of))
+    });
+    engine.register_get("invoice", |event: &mut Event| -> Dynamic {
+        or_nothing(event.invoice.clone().map(InvoiceValue))
     });
     engine.register_get("by", |event: &mut Event| -> Dynamic { or_nothing(event.by.map(Length::from)) });
     engine.register_get("sent_at", |event: &mut Event| instant_or_nothing(event.sent_at));

@@ -6,13 +6,13 @@ use super::rows::Rows;
 use super::tenants::TenantValue;
 use super::{or_nothing, selection};
 use crate::domain::invoice::{CustomerSum, Invoice, InvoiceId, Totals};
-use crate::domain::product::CustomerPrice;
 use crate::domain::selection::INVOICES;
 use crate::domain::{Currency, Money, TenantId};
 use crate::engine::failure::{Api, raise_refusal};
 use crate::engine::reference::{Function, Part, Property};
 use crate::engine::script_thread::with;
 use crate::engine::values::amounts::Amounts;
+use crate::ops::prices::Which;
 use crate::ops::{invoices, prices};
 
 /// An invoice as a script sees it.
@@ -107,6 +107,14 @@ pub(super) const PART: Part = Part {
             example: r#"for sub in subscriptions(#{ status: "active" }) { sub.tenant.set_price(sub.offer_id, money("12.50 EUR")); }"#,
         },
         Function {
+            name: "set_price",
+            params: &["tenant: Tenant", "product: string", "price: Money", "from: Instant"],
+            gives: "()",
+            grant: "prices.write",
+            doc: "The same from a day (UTC) on: billing cycles that begin then or later are charged at it.",
+            example: r#"for sub in subscriptions(#{ status: "active" }) { sub.tenant.set_price(sub.offer_id, money("13.50 EUR"), instant("2027-01-01T00:00:00Z")); }"#,
+        },
+        Function {
             name: "remove_price",
             params: &["tenant: Tenant", "product: string"],
             gives: "()",
@@ -182,19 +190,24 @@ fn register_prices(engine: &mut Engine) {
         Ok(or_nothing(found.map(|price| price.unit_price)))
     });
     engine.register_fn("set_price", |tenant: &mut TenantValue, product: &str, price: Money| -> Api<()> {
-        let price = CustomerPrice {
-            tenant: tenant.0.id,
-            product: product.to_owned(),
-            term_duration: None,
-            billing_cycle: None,
-            unit_price: price,
-        };
-        with(|work| prices::set(work, price)).map(|_| ())
+        let which = Which { product: product.to_owned(), ..Which::default() };
+        with(|work| prices::set(work, which.at(tenant.0.id, price))).map(|_| ())
     });
+    engine.register_fn(
+        "set_price",
+        |tenant: &mut TenantValue, product: &str, price: Money, from: crate::domain::Instant| -> Api<()> {
+            let valid_from = Some(from.date_naive());
+            let which = Which { product: product.to_owned(), valid_from, ..Which::default() };
+            with(|work| prices::set(work, which.at(tenant.0.id, price))).map(|_| ())
+        },
+    );
     engine.register_fn("remove_price", |tenant: &mut TenantValue, product: &str| -> Api<()> {
         let id = tenant.0.id;
         with(|work| match prices::find(work, id, product)? {
-            Some(_) => prices::remove(work, id, product, None, None).map(|_| ()),
+            Some(known) => {
+                let which = Which { product: known.product, valid_from: known.valid_from, ..Which::default() };
+                prices::remove(work, id, &which).map(|_| ())
+            }
             None => Ok(()),
         })
     });

@@ -40,7 +40,7 @@ pub(super) const PART: Part = Part {
             ["sub: Subscription", "kind: string", "said: map"],
             "Quote",
             "subscriptions.read",
-            "The same with what is said beside the kind: `reason`, `enabled`, `quantity`, `term_duration`, `billing_cycle`, `offer_id`, `custom_term_end_date`.",
+            "The same with what is said beside the kind: `reason`, `enabled`, `cancel_at_term_end`, `quantity`, `term_duration`, `billing_cycle`, `offer_id`, `custom_term_end_date`.",
             r#"for sub in subscriptions(#{ status: "active" }) { print(sub.quote("quantity", #{ quantity: sub.quantity + 5 }).reason); }"#
         ),
         function!(
@@ -92,6 +92,22 @@ pub(super) const PART: Part = Part {
             r#"for sub in subscriptions(#{ status: "active" }) { print(sub.request_billing_plan("annual", "fewer invoices").outcome); }"#
         ),
         function!(
+            "request_upgrade",
+            ["sub: Subscription", "offer_id: string", "why: string"],
+            "Request",
+            "propose.upgrade",
+            "Proposes to make every seat one of another offer now; the id stays, and no window opens anew.",
+            r#"for sub in subscriptions(#{ status: "active" }) { print(sub.request_upgrade("CFQ7TTC0LIFE:0002:CFQ7TTC0LF02", "needs more").outcome); }"#
+        ),
+        function!(
+            "request_upgrade",
+            ["sub: Subscription", "offer_id: string", "quantity: int", "why: string"],
+            "Request",
+            "propose.upgrade",
+            "The same for so many seats: where they are not all, they become a subscription of their own.",
+            r#"for sub in subscriptions(#{ status: "active" }) { print(sub.request_upgrade("CFQ7TTC0LIFE:0002:CFQ7TTC0LF02", 1, "one needs more").outcome); }"#
+        ),
+        function!(
             "request_deprovision",
             ["sub: Subscription", "why: string"],
             "Request",
@@ -137,6 +153,12 @@ pub(super) fn register(engine: &mut Engine) {
     });
     engine.register_fn("request_billing_plan", |sub: &mut Sub, cycle: &str, why: &str| {
         propose(sub, Change::BillingPlan { billing_cycle: cycle.to_owned() }, why)
+    });
+    engine.register_fn("request_upgrade", |sub: &mut Sub, offer_id: &str, why: &str| {
+        propose(sub, Change::Upgrade { offer_id: offer_id.to_owned(), quantity: None }, why)
+    });
+    engine.register_fn("request_upgrade", |sub: &mut Sub, offer_id: &str, quantity: i64, why: &str| {
+        propose(sub, Change::Upgrade { offer_id: offer_id.to_owned(), quantity: Some(quantity) }, why)
     });
     engine.register_fn("request_deprovision", |sub: &mut Sub, why: &str| propose(sub, Change::Deprovision {}, why));
     engine.register_fn("add_ons", |sub: &mut Sub| -> Api<Array> {
@@ -202,10 +224,7 @@ fn quote(sub: &mut Sub, kind: &str, beside: Option<&Map>) -> Api<QuoteValue> {
     let kind: Kind = kind.parse().map_err(|refusal| raise_refusal(&refusal))?;
     let usual = Ask::usual(kind, &sub.0).unwrap_or_default();
     let ask = match beside {
-        Some(map) => {
-            let said = said(kind, map)?;
-            Ask { reason: said.reason.or(usual.reason), enabled: said.enabled.or(usual.enabled), plan: said.plan }
-        }
+        Some(map) => said(kind, map)?.over(&usual),
         None => usual,
     };
     let change = ask.change(kind, sub.0.standing.term_end).map_err(|refusal| raise_refusal(&refusal))?;
@@ -232,9 +251,12 @@ fn said(kind: Kind, map: &Map) -> Api<Ask> {
         let refused = |refusal: crate::domain::Refusal| raise_refusal(&refusal);
         match member {
             Member::Reason => ask.reason = Some(reason_of(&text()?)?),
-            Member::Enabled => {
-                let yes = value.as_bool().map_err(|_| raise("type_error", "enabled is true or false"))?;
-                ask.enabled = Some(yes);
+            Member::Enabled | Member::CancelAtTermEnd => {
+                let yes = value.as_bool().map_err(|_| raise("type_error", format!("{key} is true or false")))?;
+                match member {
+                    Member::Enabled => ask.enabled = Some(yes),
+                    _ => ask.cancel_at_term_end = Some(yes),
+                }
             }
             Member::Quantity => {
                 let seats = value.as_int().map_err(|_| raise("type_error", "quantity is a whole number"))?;

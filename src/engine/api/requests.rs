@@ -125,6 +125,11 @@ pub(super) const PART: Part = Part {
         request("support", "string?", "The support request that has to be answered first"),
         request("enabled", "bool?", "On or off, for a change of auto-renew"),
         request(
+            "cancel_at_term_end",
+            "bool?",
+            "Whether everything is to end with the term, where a change of auto-renew says so",
+        ),
+        request(
             "upstream",
             "string",
             "What Partner Center shows of an applied change: none, pending, confirmed or differs",
@@ -132,6 +137,11 @@ pub(super) const PART: Part = Part {
         quote("allowed", "bool", "Whether the terms allow it"),
         quote("allowed_until", "Instant?", "The first instant that is too late"),
         quote("refund", "Money?", "What would be credited"),
+        quote(
+            "outstanding",
+            "Money?",
+            "What the partner still owes to the term's end, whatever becomes of the customer",
+        ),
         quote("charge", "Money?", "What would be charged"),
         quote("rule", "string", "The rule that says so"),
         quote("reason", "string", "In a sentence"),
@@ -181,6 +191,7 @@ fn of_request(engine: &mut Engine) {
         "quantity" => quantity,
         "reason" => reason,
         "enabled" => enabled,
+        "cancel_at_term_end" => cancel_at_term_end,
         "support" => support,
         "upstream" => upstream,
     }
@@ -202,6 +213,7 @@ fn of_asked(engine: &mut Engine) {
     engine.register_get("quantity", |asked: &mut Asked| quantity(&asked.request));
     engine.register_get("reason", |asked: &mut Asked| reason(&asked.request));
     engine.register_get("enabled", |asked: &mut Asked| enabled(&asked.request));
+    engine.register_get("cancel_at_term_end", |asked: &mut Asked| cancel_at_term_end(&asked.request));
     engine.register_get("support", |asked: &mut Asked| support(&asked.request));
     engine.register_get("upstream", |asked: &mut Asked| upstream(&asked.request));
 }
@@ -210,6 +222,7 @@ fn of_quote(engine: &mut Engine) {
     engine.register_get("allowed", |quote: &mut QuoteValue| quote.0.allowed);
     engine.register_get("allowed_until", |quote: &mut QuoteValue| instant_or_nothing(quote.0.allowed_until));
     engine.register_get("refund", |quote: &mut QuoteValue| or_nothing(quote.0.refund));
+    engine.register_get("outstanding", |quote: &mut QuoteValue| or_nothing(quote.0.outstanding));
     engine.register_get("charge", |quote: &mut QuoteValue| or_nothing(quote.0.charge));
     engine.register_get("rule", |quote: &mut QuoteValue| quote.0.rule.clone());
     engine.register_get("reason", |quote: &mut QuoteValue| quote.0.reason.clone());
@@ -232,6 +245,7 @@ fn proposed_by(request: &Request) -> Dynamic {
 fn quantity(request: &Request) -> Dynamic {
     match request.change {
         Change::Quantity { quantity } => quantity.into(),
+        Change::Upgrade { quantity, .. } => or_nothing(quantity),
         _ => Dynamic::UNIT,
     }
 }
@@ -245,7 +259,14 @@ fn reason(request: &Request) -> Dynamic {
 
 fn enabled(request: &Request) -> Dynamic {
     match request.change {
-        Change::AutoRenew { enabled } => enabled.into(),
+        Change::AutoRenew { enabled, .. } => enabled.into(),
+        _ => Dynamic::UNIT,
+    }
+}
+
+fn cancel_at_term_end(request: &Request) -> Dynamic {
+    match request.change {
+        Change::AutoRenew { cancel_at_term_end, .. } => or_nothing(cancel_at_term_end),
         _ => Dynamic::UNIT,
     }
 }

@@ -123,6 +123,14 @@ pub(super) const PART: Part = Part {
             r#"for sub in subscriptions(#{ status: "active" }) { print(sub.request_auto_renew(false, "leaves").outcome); }"#
         ),
         function!(
+            "request_cancel_at_term_end",
+            ["sub: Subscription", "why: string"],
+            "Request",
+            "propose.auto_renew",
+            "Proposes that everything ends with the present term: auto-renew off, and no going on by the month.",
+            r#"for sub in subscriptions(#{ status: "active" }) { print(sub.request_cancel_at_term_end("leaves").outcome); }"#
+        ),
+        function!(
             "request_quantity",
             ["sub: Subscription", "quantity: int", "why: string"],
             "Request",
@@ -152,6 +160,24 @@ pub(super) const PART: Part = Part {
             name: "auto_renew_enabled",
             gives: "bool",
             doc: "Whether it renews by itself",
+        },
+        Property {
+            owner: "Subscription",
+            name: "cancel_at_term_end",
+            gives: "bool",
+            doc: "Whether somebody said that everything ends with the term; auto-renew off alone may let it go on by the month",
+        },
+        Property {
+            owner: "Subscription",
+            name: "goes_on",
+            gives: "bool",
+            doc: "Whether it goes on by the month at its term's end as things stand: auto-renew off, the end not asked for",
+        },
+        Property {
+            owner: "Subscription",
+            name: "is_extended",
+            gives: "bool",
+            doc: "Whether it goes on by the month after its term",
         },
         Property {
             owner: "Subscription",
@@ -247,6 +273,9 @@ fn getters(engine: &mut Engine) {
     engine.register_get("status", |sub: &mut Sub| sub.0.standing.status.as_str());
     engine.register_get("quantity", |sub: &mut Sub| sub.0.standing.quantity);
     engine.register_get("auto_renew_enabled", |sub: &mut Sub| sub.0.standing.auto_renew_enabled);
+    engine.register_get("cancel_at_term_end", |sub: &mut Sub| sub.0.standing.cancel_at_term_end);
+    engine.register_get("goes_on", |sub: &mut Sub| with(|work| Ok(lifecycle::goes_on(&work.terms, &sub.0))));
+    engine.register_get("is_extended", |sub: &mut Sub| sub.0.profile.extended.is_some());
     engine.register_get("family", |sub: &mut Sub| sub.0.profile.family.clone());
     engine.register_get("offer_id", |sub: &mut Sub| sub.0.profile.offer_id.clone());
     engine.register_get("offer_name", |sub: &mut Sub| sub.0.profile.offer_name.clone());
@@ -298,7 +327,10 @@ fn changes(engine: &mut Engine) {
         propose(sub, Change::Cancellation { reason }, why)
     });
     engine.register_fn("request_auto_renew", |sub: &mut Sub, enabled: bool, why: &str| {
-        propose(sub, Change::AutoRenew { enabled }, why)
+        propose(sub, Change::AutoRenew { enabled, cancel_at_term_end: None }, why)
+    });
+    engine.register_fn("request_cancel_at_term_end", |sub: &mut Sub, why: &str| {
+        propose(sub, Change::AutoRenew { enabled: false, cancel_at_term_end: Some(true) }, why)
     });
     engine.register_fn("request_quantity", |sub: &mut Sub, quantity: i64, why: &str| {
         propose(sub, Change::Quantity { quantity }, why)

@@ -104,7 +104,7 @@ pub const PART: Part = Part {
             "given",
             ["facts: map"],
             "Subscription",
-            "A subscription recorded as it is told: nothing is asked or charged. Knows `family` (the one that is bought most today), `term_duration` (P1Y), `billing_cycle`, `quantity` (1), `unit_price` (\"100 EUR\", or a number beside `currency`; () for none), `status` (active), `purchased_at` (now, or one term before `term_end`), `term_end`, `window_end`, `auto_renew_enabled`, `is_trial`, `suspension_reason`, `labels`, `friendly_name`, `offer_id`, `offer_name`, `order_id`, `product_type`, `publisher_name`; of its customer `company_name`, `country`, `domain`, `account` (#{ overdue, since }), `tenant_labels`, or `tenant`: the id of one that is there.",
+            "A subscription recorded as it is told: nothing is asked or charged. Knows `family` (the one that is bought most today), `term_duration` (P1Y), `billing_cycle`, `quantity` (1), `unit_price` (\"100 EUR\", or a number beside `currency`; () for none), `status` (active), `purchased_at` (now, or one term before `term_end`), `term_end`, `window_end`, `auto_renew_enabled`, `cancel_at_term_end`, `is_trial`, `suspension_reason`, `labels`, `friendly_name`, `offer_id`, `offer_name`, `order_id`, `product_type`, `publisher_name`; of its customer `company_name`, `country`, `domain`, `account` (#{ overdue, since }), `tenant_labels`, or `tenant`: the id of one that is there.",
             r#"let sub = given(#{ quantity: 5, term_end: "2027-03-01" }); assert_eq(sub.quantity, 5);"#
         ),
         function!(
@@ -132,7 +132,7 @@ pub const PART: Part = Part {
             "decide",
             ["kind: string", "sub: Subscription", "options: map"],
             "Request",
-            "The same, with the `reason` of a suspension or cancellation (customer_request), whether auto-renew is to be `enabled` (the other way), the `quantity`, and `why`.",
+            "The same, with the `reason` of a suspension or cancellation (customer_request), whether auto-renew is to be `enabled` (the other way) and everything to `cancel_at_term_end`, the `quantity`, and `why`.",
             r#"print(decide("suspension", given(), #{ reason: "fraud" }).outcome);"#
         ),
         function!(

@@ -4,7 +4,8 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    CatchUp, FileKind, Head, Manifest, Mode, Moment, Rules, Selector, Source, Trigger, Value, nearest_grant, nearest_of,
+    CatchUp, FileKind, Head, Manifest, Mode, Moment, Published, Rules, Selector, Source, Trigger, Value, nearest_grant,
+    nearest_of,
 };
 use crate::domain::{Grant, Instant, Kind, Span, calendar};
 use crate::engine::diagnostic::Diagnostic;
@@ -14,6 +15,9 @@ const CRON_KEYS: [&str; 6] = ["cron", "zone", "each", "catch_up", "window", "cal
 const BEFORE_KEYS: [&str; 4] = ["before", "by", "each", "call"];
 const HOOK_KEYS: [&str; 3] = ["hook", "types", "call"];
 const APPLIED_KEYS: [&str; 2] = ["applied", "call"];
+const PUBLISHED_KEYS: [&str; 2] = ["published", "call"];
+/// What sets a file off.
+const SOURCES: [&str; 5] = ["cron", "before", "hook", "applied", "published"];
 /// Triggers of one file.
 const TRIGGERS_MAX: usize = 32;
 
@@ -262,13 +266,12 @@ impl<'a> Reader<'a> {
             return None;
         };
         let has = |name: &str| table.iter().any(|(key, _)| key.get_ref() == name);
-        let sources: Vec<&str> = ["cron", "before", "hook", "applied"].into_iter().filter(|name| has(name)).collect();
+        let sources: Vec<&str> = SOURCES.into_iter().filter(|name| has(name)).collect();
         let [source] = sources.as_slice() else {
-            let near =
-                table.iter().find_map(|(key, _)| nearest_of(key.get_ref(), &["cron", "before", "hook", "applied"]));
+            let near = table.iter().find_map(|(key, _)| nearest_of(key.get_ref(), &SOURCES));
             let near = near.filter(|_| sources.is_empty()).map(str::to_owned);
             let finding = self.error("trigger_source", value.span(), "a trigger has exactly one source");
-            finding.expected = Some("cron, before, hook or applied".to_owned());
+            finding.expected = Some("cron, before, hook, applied or published".to_owned());
             finding.suggestion = near;
             return None;
         };
@@ -276,7 +279,8 @@ impl<'a> Reader<'a> {
             "cron" => &CRON_KEYS,
             "before" => &BEFORE_KEYS,
             "hook" => &HOOK_KEYS,
-            _ => &APPLIED_KEYS,
+            "applied" => &APPLIED_KEYS,
+            _ => &PUBLISHED_KEYS,
         };
         for (key, _) in table.iter().filter(|(key, _)| !known.contains(&key.get_ref().as_ref())) {
             let name = key.get_ref().as_ref();
@@ -292,7 +296,8 @@ impl<'a> Reader<'a> {
             "cron" => self.cron(get),
             "before" => self.before(get),
             "hook" => self.hook(get),
-            _ => get("applied").and_then(|kind| self.kind(kind)).map(Source::Applied),
+            "applied" => get("applied").and_then(|kind| self.kind(kind)).map(Source::Applied),
+            _ => get("published").and_then(|what| self.published(what)).map(Source::Published),
         };
         Some(Trigger { source: built?, call, place: self.head.place(&value.span()) })
     }
@@ -352,6 +357,19 @@ impl<'a> Reader<'a> {
         let read = |reader: &mut Self, value: &Value<'_>| reader.text(value, "an event type, such as \"invoice.paid\"");
         let types = get("types").map(|types| self.each(types, read)).unwrap_or_default();
         Some(Source::Hook { hook, types })
+    }
+
+    fn published(&mut self, value: &Value<'_>) -> Option<Published> {
+        let word = self.text(value, "what is published: \"invoice\"")?;
+        if let Some((_, what)) = Published::ALL.into_iter().find(|(known, _)| *known == word) {
+            return Some(what);
+        }
+        let known = Published::ALL.map(|(known, _)| known);
+        let near = nearest_of(&word, &known).map(str::to_owned);
+        let finding = self.error("unknown_publication", value.span(), format!("{word} is nothing that is published"));
+        finding.expected = Some(known.join(", "));
+        finding.suggestion = near;
+        None
     }
 
     fn instant(&mut self, value: &Value<'_>) -> Option<Instant> {

@@ -1,4 +1,4 @@
-//! Partner Center's resources below a subscription: its add-ons, its conversion, whether it is provisioned, and where it
+//! Partner Center's resources below a subscription: its add-ons, its conversion and its upgrades, whether it is provisioned, and where it
 //! is activated.
 
 use axum::body::Bytes;
@@ -102,6 +102,37 @@ pub(in crate::http) async fn convert(
         let after = &proposed.subscription.profile.offer_id;
         Ok(match (&proposed.request, proposed.outcome) {
             (_, Outcome::Applied | Outcome::Unchanged) => reply(&instructions::conversion_result(id, offer, after)),
+            (Some(request), Outcome::Waiting | Outcome::Scheduled) => Reply::ok(json::request(request))
+                .status(202)
+                .location(format!("/v1/requests/{}", request.id))
+                .generation(request.generation),
+            (request, outcome) => Reply::problem(&said_no(request.as_ref(), outcome)),
+        })
+    })
+    .await
+}
+
+/// `POST /v1/customers/{tenant}/subscriptions/{id}/transitions`: an upgrade inside the term.
+pub(in crate::http) async fn transition(
+    State(doors): State<Doors>,
+    Path((tenant, id)): Path<(String, String)>,
+    call: Call,
+    body: Bytes,
+) -> Result<Reply, Problem> {
+    let (tenant, id): (TenantId, SubscriptionId) = (tenant.parse()?, id.parse()?);
+    let asked = crate::json::parse(&body)?;
+    call.act(&doors, &body, move |work| {
+        let before = own(work, tenant, id)?;
+        let named = || Refusal::new("schema", "the body names the offer in toCatalogItemId");
+        let (offer_id, quantity) = instructions::transition(&asked).ok_or_else(named)?;
+        let change = Change::Upgrade { offer_id: offer_id.clone(), quantity };
+        let proposed = requests::propose(work, id, change, "asked in Partner Center's API")?;
+        let seats = quantity.unwrap_or(before.standing.quantity);
+        let offer = &before.profile.offer_id;
+        Ok(match (&proposed.request, proposed.outcome) {
+            (_, Outcome::Applied | Outcome::Unchanged) => {
+                reply(&instructions::transition_result(id, offer, &offer_id, seats))
+            }
             (Some(request), Outcome::Waiting | Outcome::Scheduled) => Reply::ok(json::request(request))
                 .status(202)
                 .location(format!("/v1/requests/{}", request.id))

@@ -55,17 +55,21 @@ fn to_answer(work: &mut Work, id: Id, seen: Option<u64>) -> Result<Request> {
 /// Approves a waiting request. When the subscription moved since it was reviewed, it is decided anew instead.
 ///
 /// # Errors
-/// `forbidden`, `not_found`, `already_decided`, `approval_expired`, `stale_approval`, `self_approval`, and whatever
-/// the terms refuse by now.
+/// `forbidden`, `not_found`, `already_decided`, `approval_expired`, `stale_approval`, `self_approval`,
+/// `operation_pending` (it goes on waiting), and whatever the terms refuse by now.
 pub fn approve(work: &mut Work, id: Id, seen: Option<u64>, note: &str) -> Result<Answered> {
     let before = to_answer(work, id, seen)?;
     let stored = subscriptions::load_any(work, before.tenant, before.subscription)?;
     let mut request = before.clone();
+    let quote = quotes::quote(work, &stored.value, &request.change)?;
+    // Refused for now is not refused: it still waits afterwards.
+    if let Some(refusal) = quote.refusal.clone().filter(|refusal| refusal.retry_after.is_some()) {
+        return Err(refusal.into());
+    }
     let moved = stored.value.standing.generation != before.subscription_generation;
     if moved {
         return decide_anew(work, &before, request, &stored);
     }
-    let quote = quotes::quote(work, &stored.value, &request.change)?;
     if !quote.allowed && quote.effect != Effect::StopRenewal {
         return decide_anew(work, &before, request, &stored);
     }
@@ -116,7 +120,7 @@ pub fn deny(work: &mut Work, id: Id, seen: Option<u64>, note: &str) -> Result<An
     let mut request = before.clone();
     request.ruling =
         Some(Ruling { by: work.rights.principal.clone(), at: work.now, approved: false, note: note.to_owned() });
-    deny_now(work, Some(&before), &mut request, &stored)?;
+    deny_now(work, Some(&before), &mut request, &stored, true)?;
     work.effect(format!("denied {id}"));
     Ok(Answered::Done(request))
 }
@@ -168,7 +172,7 @@ pub fn expire(work: &mut Work, id: Id, due: Instant) -> Result<()> {
     request.reasons.insert(0, "nobody answered in time".to_owned());
     match before.otherwise.unwrap_or(Otherwise::Expire) {
         Otherwise::Approve => carry_out(work, Some(&before), &mut request, &stored),
-        Otherwise::Deny => deny_now(work, Some(&before), &mut request, &stored),
+        Otherwise::Deny => deny_now(work, Some(&before), &mut request, &stored, true),
         Otherwise::Expire => {
             close(work, Some(&before), &mut request, State::Expired)?;
             let mut after = purchases::after_no(work, &stored, &request)?;

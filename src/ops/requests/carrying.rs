@@ -4,7 +4,7 @@ use super::keeping::{close, save};
 use crate::domain::quote::Effect;
 use crate::domain::request::State;
 use crate::domain::subscription::{Renewal, Status};
-use crate::domain::{Change, Id, Kind, Request, Subscription};
+use crate::domain::{Change, Id, Kind, Request, Subscription, SubscriptionId};
 use crate::ops::{Result, Work, add_ons, cancellations, messages, orders, purchases, quotes};
 use crate::partner_center::upstream;
 use crate::store::records::{Stored, requests as rows};
@@ -27,7 +27,7 @@ pub(in crate::ops) fn carry_out(
         }
     };
     request.subscription_generation = applied.subscription.standing.generation;
-    let switched_on = matches!(request.change, Change::AutoRenew { enabled: true });
+    let switched_on = matches!(request.change, Change::AutoRenew { enabled: true, .. });
     if switched_on && applied.subscription.standing.renewal == Renewal::Denied {
         applied.subscription.standing.renewal = Renewal::Open;
     }
@@ -53,6 +53,10 @@ pub(in crate::ops) fn carry_out(
     if let Change::Suspension { reason } = request.change {
         add_ons::suspended_with(work, &applied.subscription, reason, Some(request.id))?;
     }
+    let child = match request.change {
+        Change::Upgrade { .. } => upgraded(work, &stored.value, request)?,
+        _ => None,
+    };
     let operation = if later { "request.scheduled" } else { applied.topic };
     work.note(operation, Some(&applied.subscription), Some(request.id), &request.reasons.join("; "));
     if later && request.scheduled_for.is_some_and(|at| at <= work.now) {
@@ -62,10 +66,23 @@ pub(in crate::ops) fn carry_out(
     let call =
         upstream::call(&request.change, &request.amendments, request.quote.effect, &applied.subscription, request.id);
     messages::tell_of(work, operation, &applied.subscription, request, Some(&call))?;
+    if let Some(child) = child {
+        messages::tell_of(work, "subscription.created_by_upgrade", &child, request, None)?;
+    }
     if request.kind == Kind::Cancellation && !later {
         cancellations::tell(work, &applied.subscription, request)?;
     }
     Ok(())
+}
+
+/// The seats of a partial upgrade are a subscription of their own, in the same commit.
+fn upgraded(work: &mut Work, source: &Subscription, request: &Request) -> Result<Option<Subscription>> {
+    let id = SubscriptionId(work.guid("upgrade"));
+    let Some(applied) = quotes::child(work, source, &request.change, id)?? else { return Ok(None) };
+    work.save_subscription(None, &applied.subscription)?;
+    work.owe(&applied.subscription, Some(request.id), applied.lines)?;
+    work.note(applied.topic, Some(&applied.subscription), Some(request.id), &format!("upgraded from {}", source.id));
+    Ok(Some(applied.subscription))
 }
 
 /// Auto-renew is on again: a cancellation scheduled for the term end is off, and a renewal may be asked for again.

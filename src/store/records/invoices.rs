@@ -9,6 +9,8 @@ use crate::store::Error;
 use crate::store::tables::{INVOICES, LOG, META};
 
 const BILLING: &[u8] = b"billing";
+/// Invoices read in one go: a month has one a type and currency.
+const PUBLISHED_ROWS: usize = 64;
 
 /// Where billing stands; none before anything was owed.
 ///
@@ -72,6 +74,36 @@ pub fn page(tx: &mut Tx, before: Option<&[u8]>, limit: usize) -> Result<Page<Inv
     let next = (rows.len() == limit).then(|| rows.last().map(|(key, _)| key.to_vec())).flatten();
     let items = rows.iter().map(|(key, row)| decode(&INVOICES, key, &row.bytes)).collect::<Result<_>>()?;
     Ok(Page { items, next })
+}
+
+/// Invoices published after a sequence, oldest first, each with the sequence it was published at; not one that is not
+/// committed yet. Months are published in their order, so the newest are looked at until one is older.
+///
+/// # Errors
+/// What the store answers; a corrupt row by name.
+pub fn published_after(tx: &mut Tx, seq: u64) -> Result<Vec<(u64, Invoice)>> {
+    let mut found = Vec::new();
+    let mut end = std::ops::Bound::Unbounded;
+    loop {
+        let rows = tx.scan(&INVOICES, (std::ops::Bound::Unbounded, end), PUBLISHED_ROWS, true)?;
+        let full = rows.len() == PUBLISHED_ROWS;
+        for (key, row) in &rows {
+            if row.seq <= seq {
+                found.reverse();
+                return Ok(found);
+            }
+            if row.seq != u64::MAX {
+                found.push((row.seq, decode(&INVOICES, key, &row.bytes)?));
+            }
+        }
+        match rows.last().filter(|_| full) {
+            Some((key, _)) => end = std::ops::Bound::Excluded(key.to_vec()),
+            None => {
+                found.reverse();
+                return Ok(found);
+            }
+        }
+    }
 }
 
 /// What of a record of the log is a bill's concern.

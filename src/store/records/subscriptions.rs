@@ -153,7 +153,7 @@ fn write_standing(standing: &Standing) -> [u8; LENGTH] {
     out[1] = code(&Status::ALL, &standing.status);
     out[2] = code(&RENEWALS, &standing.renewal);
     out[3] = standing.attention.map_or(0, |attention| code(&ATTENTIONS, &attention) + 1);
-    out[4] = u8::from(standing.auto_renew_enabled);
+    out[4] = u8::from(standing.auto_renew_enabled) | u8::from(standing.cancel_at_term_end) << 1;
     out[5] = standing.late_terms;
     out[6..14].copy_from_slice(&standing.generation.to_be_bytes());
     out[14..22].copy_from_slice(&standing.quantity.to_be_bytes());
@@ -189,6 +189,7 @@ fn read_standing(bytes: &[u8]) -> Option<Standing> {
             place => Some(*ATTENTIONS.get(usize::from(place) - 1)?),
         },
         auto_renew_enabled: bytes[4] & 1 == 1,
+        cancel_at_term_end: bytes[4] & 2 == 2,
         late_terms: bytes[5],
         generation: u64::from_be_bytes(bytes[6..14].try_into().ok()?),
         quantity: i64::from_be_bytes(bytes[14..22].try_into().ok()?),
