@@ -67,7 +67,7 @@ struct Year {
     outcomes: BTreeMap<String, u32>,
 }
 
-fn collection(rows: Vec<Value>) -> Value {
+fn collection(rows: &[Value]) -> Value {
     json!({ "items": rows, "attributes": { "objectType": "Collection" } })
 }
 
@@ -75,11 +75,13 @@ impl Year {
     async fn begin(seed: u64, holdings: usize) -> Self {
         let world = World::new(NOW, &[PASSES, RATES]);
         let book = Book { seed, customers: holdings / 12, now: at(NOW) };
-        world.import(collection(generated::catalogue())).await;
-        world.import(collection((0..book.customers).map(|index| book.customer(index)).collect())).await;
-        world.import(collection((0..holdings).map(|index| book.order(index).unwrap()).collect())).await;
-        let subscriptions = (0..holdings).filter_map(|index| book.subscription(index).unwrap());
-        world.import(collection(subscriptions.collect())).await;
+        world.import(collection(&generated::catalogue())).await;
+        let customers: Vec<Value> = (0..book.customers).map(|index| book.customer(index)).collect();
+        world.import(collection(&customers)).await;
+        let orders: Vec<Value> = (0..holdings).map(|index| book.order(index).unwrap()).collect();
+        world.import(collection(&orders)).await;
+        let subscriptions: Vec<Value> = (0..holdings).filter_map(|index| book.subscription(index).unwrap()).collect();
+        world.import(collection(&subscriptions)).await;
         let mut year = Self {
             seed,
             world,
