@@ -52,7 +52,7 @@ impl Check {
         }
         match files {
             _ if errors > 0 => context.out.say(&format!("{errors} errors, {} findings", findings.len())),
-            Some(files) => context.out.say(&format!("{files} files, no errors, {} findings", findings.len())),
+            Some(files) => context.out.say(&format!("{files} files, no errors, {} warnings", findings.len())),
             None => {}
         }
         Ok(if errors > 0 { Exit::Check } else { Exit::Done })

@@ -174,6 +174,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "terms quote",
         &[
             "bursar terms quote --family license_new --purchased 2026-03-01T09:00:00Z --asked 2026-03-05T09:00:00Z --price '10.08 EUR' --quantity 5 --term P1M --billing monthly",
+            "bursar terms quote --family software_perpetual --purchased 2026-03-01T09:00:00Z --asked 2026-03-30T09:00:00Z --price '431 EUR' --billing one_time",
         ],
     ),
     ("terms show", &["bursar terms show license_new", "bursar terms show software_subscription --at 2021-09-26"]),

@@ -174,6 +174,12 @@ fn hint(code: &str) -> Option<&'static str> {
         "choice_needed" | "choice_not_offered" => {
             "choose with --version, --language, --bit, --file-type and --os; `bursar software show` tells what there is"
         }
+        "acknowledgement_required" => "say so with --acknowledge",
+        "information_missing" => {
+            "`bursar cancel --help` says how each is given; `bursar orders list` shows the orders there are"
+        }
+        "plan_required" => "choose with --term and --billing",
+        "base_not_named" => "name it with --base",
         "self_approval" => "somebody else answers it: `bursar --as NAME requests approve ID`",
         "system_clock" => "a store with a clock of its own is made by `bursar init DIR --clock manual --at INSTANT`",
         _ => return None,

@@ -9,6 +9,7 @@ use super::connect::{Access, Context, encoded, said};
 use super::exit::{Exit, Outcome};
 use super::nouns::{self, Reading};
 use super::output::{Column, Format, Out};
+use super::software::resolve;
 
 /// Line items asked for at once.
 const PAGE: usize = 2_000;
@@ -31,8 +32,8 @@ pub(crate) enum Verb {
 pub(crate) struct Lines {
     /// The invoice
     id: String,
-    /// Of one customer only
-    #[arg(long, value_name = "TENANT")]
+    /// Of one customer only: id, name or domain
+    #[arg(long, value_name = "CUSTOMER")]
     customer: Option<String>,
 }
 
@@ -40,14 +41,14 @@ pub(crate) struct Lines {
 pub(crate) struct Statement {
     /// The invoice
     id: String,
-    /// The customer
+    /// The customer: id, name or domain
     tenant: String,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Unbilled {
-    /// Of one customer only
-    #[arg(long, value_name = "TENANT")]
+    /// Of one customer only: id, name or domain
+    #[arg(long, value_name = "CUSTOMER")]
     customer: Option<String>,
 }
 
@@ -60,11 +61,11 @@ const SHORT: &[Column] = &[
     Column("FROM", "chargeStartDate"),
     Column("TO", "chargeEndDate"),
     Column("QUANTITY", "quantity"),
-    Column("SUBTOTAL", "subtotal"),
-    Column("TAX", "taxTotal|tax"),
-    Column("TOTAL", "totalForCustomer"),
-    Column("TO CUSTOMER", "atCustomerPrice.subtotal"),
-    Column("MARGIN", "atCustomerPrice.margin"),
+    Column("SUBTOTAL", "subtotal~currency"),
+    Column("TAX", "taxTotal~currency|tax~currency"),
+    Column("TOTAL", "totalForCustomer~currency"),
+    Column("TO CUSTOMER", "atCustomerPrice.subtotal~atCustomerPrice.currency"),
+    Column("MARGIN", "atCustomerPrice.margin~currency"),
 ];
 
 /// What Bursar knows beside Partner Center's columns.
@@ -73,20 +74,35 @@ const OURS: &[Column] = &[
     Column("request", "request"),
     Column("rule", "rule"),
     Column("reverses", "reverses"),
-    Column("customerUnitPrice", "atCustomerPrice.unitPrice"),
-    Column("customerSubtotal", "atCustomerPrice.subtotal"),
-    Column("customerTax", "atCustomerPrice.taxTotal"),
+    Column("customerUnitPrice", "atCustomerPrice.unitPrice~atCustomerPrice.currency"),
+    Column("customerSubtotal", "atCustomerPrice.subtotal~atCustomerPrice.currency"),
+    Column("customerTax", "atCustomerPrice.taxTotal~atCustomerPrice.currency"),
     Column("customerCurrency", "atCustomerPrice.currency"),
-    Column("margin", "atCustomerPrice.margin"),
+    Column("margin", "atCustomerPrice.margin~currency"),
 ];
+
+/// Where a column of Partner Center's stands: amounts with the decimal places of their currency.
+fn column(name: &'static str) -> Column {
+    let place = match name {
+        "unitPrice" => "unitPrice~currency",
+        "effectiveUnitPrice" => "effectiveUnitPrice~currency",
+        "amount" => "amount~currency",
+        "subtotal" => "subtotal~currency",
+        "tax" => "tax~currency",
+        "taxTotal" => "taxTotal~currency",
+        "totalForCustomer" => "totalForCustomer~currency",
+        other => other,
+    };
+    Column(name, place)
+}
 
 const UNBILLED: &[Column] = &[
     Column("TYPE", "invoiceType"),
     Column("CURRENCY", "currency"),
     Column("LINES", "lines"),
-    Column("SUBTOTAL", "subtotal"),
-    Column("TAX", "tax"),
-    Column("TOTAL", "total"),
+    Column("SUBTOTAL", "subtotal~currency"),
+    Column("TAX", "tax~currency"),
+    Column("TOTAL", "total~currency"),
 ];
 
 impl Verb {
@@ -97,17 +113,19 @@ impl Verb {
             Verb::Csv(lines) => {
                 let is_recurring = lines.id.starts_with(['D', 'd']);
                 let names: &[&'static str] = if is_recurring { &LICENSE_COLUMNS } else { &ONE_TIME_COLUMNS };
-                let columns: Vec<Column> =
-                    names.iter().map(|name| Column(name, name)).chain(OURS.iter().copied()).collect();
+                let columns: Vec<Column> = names.iter().copied().map(column).chain(OURS.iter().copied()).collect();
                 lines.run(context, Out { format: Format::Csv, ..context.out }, &columns).await
             }
             Verb::Statement(Statement { id, tenant }) => {
-                let path = format!("/v1/invoices/{}/customers/{}", encoded(&id), encoded(&tenant));
+                let path = format!("/v1/invoices/{}/customers/{}", encoded(&id), resolve(context, &tenant).await?);
                 context.out.record(&context.look(&path).await?)?;
                 Ok(Exit::Done)
             }
             Verb::Unbilled(Unbilled { customer }) => {
-                let narrowed = customer.map(|tenant| format!("?customer={}", encoded(&tenant))).unwrap_or_default();
+                let narrowed = match customer {
+                    Some(customer) => format!("?customer={}", resolve(context, &customer).await?),
+                    None => String::new(),
+                };
                 let body = context.look(&format!("/v1/invoices/unbilled{narrowed}")).await?;
                 let items = body.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
                 context.out.rows(&items, UNBILLED, true)?;
@@ -119,9 +137,11 @@ impl Verb {
 
 impl Lines {
     async fn run(&self, context: &Context, out: Out, columns: &[Column]) -> Outcome {
+        let narrowed = match &self.customer {
+            Some(customer) => format!("&customer={}", resolve(context, customer).await?),
+            None => String::new(),
+        };
         let client = context.connect(Access::Look).await?;
-        let narrowed =
-            self.customer.as_ref().map(|tenant| format!("&customer={}", encoded(tenant))).unwrap_or_default();
         let base = format!("/v1/invoices/{}/lineitems?size={PAGE}{narrowed}", encoded(&self.id));
         let whole = matches!(out.format, Format::Table | Format::Json);
         let mut kept = Vec::new();

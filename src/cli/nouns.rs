@@ -20,18 +20,27 @@ pub(crate) struct Noun {
     pub(crate) name: &'static str,
     /// What its records are shown by.
     pub(crate) columns: &'static [Column],
+    /// What a sheet of them has; empty: the same.
+    pub(crate) sheet: &'static [Column],
     /// Whether `GET /v1/NOUN/ID` is a route; else the record is looked for in the list.
     pub(crate) shown_by_route: bool,
     /// The members a record may be named by, where it is looked for in the list.
     pub(crate) names: &'static [&'static str],
 }
 
+impl Noun {
+    /// A table is read by a person, a sheet by a program: it may be wider.
+    pub(crate) fn columns_for(&self, format: Format) -> &'static [Column] {
+        if format == Format::Csv && !self.sheet.is_empty() { self.sheet } else { self.columns }
+    }
+}
+
 const fn noun(name: &'static str, columns: &'static [Column]) -> Noun {
-    Noun { name, columns, shown_by_route: true, names: &["id"] }
+    Noun { name, columns, sheet: &[], shown_by_route: true, names: &["id"] }
 }
 
 const fn listed(name: &'static str, names: &'static [&'static str], columns: &'static [Column]) -> Noun {
-    Noun { name, columns, shown_by_route: false, names }
+    Noun { name, columns, sheet: &[], shown_by_route: false, names }
 }
 
 pub(crate) const TENANTS: Noun = noun(
@@ -78,19 +87,39 @@ pub(crate) const ORDERS: Noun = listed(
         Column("QUANTITY", "lineItems.0.quantity"),
     ],
 );
-pub(crate) const SUBSCRIPTIONS: Noun = noun(
-    "subscriptions",
-    &[
+pub(crate) const SUBSCRIPTIONS: Noun = Noun {
+    sheet: &[
         Column("ID", "id"),
+        Column("CUSTOMER", "customerName"),
+        Column("CUSTOMER ID", "tenant"),
         Column("NAME", "friendlyName|offerName"),
+        Column("OFFER", "offerId"),
         Column("FAMILY", "family"),
         Column("STATUS", "status"),
         Column("QUANTITY", "quantity"),
         Column("AUTO-RENEW", "autoRenewEnabled"),
         Column("TERM", "termDuration"),
+        Column("BILLED", "billingCycle"),
+        Column("BOUGHT", "creationDate"),
         Column("TERM END", "commitmentEndDate"),
+        Column("CANCEL BEFORE", "cancellationAllowedUntilDate"),
+        Column("UNIT PRICE", "unitPrice"),
+        Column("ORDER", "orderId"),
     ],
-);
+    ..noun(
+        "subscriptions",
+        &[
+            Column("ID", "id"),
+            Column("NAME", "friendlyName|offerName"),
+            Column("FAMILY", "family"),
+            Column("STATUS", "status"),
+            Column("QUANTITY", "quantity"),
+            Column("AUTO-RENEW", "autoRenewEnabled"),
+            Column("TERM", "termDuration"),
+            Column("TERM END", "commitmentEndDate"),
+        ],
+    )
+};
 pub(crate) const REQUESTS: Noun = noun(
     "requests",
     &[
@@ -231,9 +260,9 @@ pub(crate) const INVOICES: Noun = noun(
         Column("TO", "billingPeriodEndDate"),
         Column("LINES", "lineItems"),
         Column("CUSTOMERS", "customers"),
-        Column("SUBTOTAL", "subtotal"),
-        Column("TAX", "taxTotal"),
-        Column("TOTAL", "totalCharges"),
+        Column("SUBTOTAL", "subtotal~currencyCode"),
+        Column("TAX", "taxTotal~currencyCode"),
+        Column("TOTAL", "totalCharges~currencyCode"),
         Column("CURRENCY", "currencyCode"),
     ],
 );
@@ -362,6 +391,7 @@ impl List {
         let mut kept = Vec::new();
         let (mut read, mut page) = (0_usize, 0_usize);
         let whole = matches!(context.out.format, Format::Table | Format::Json);
+        let columns = noun.columns_for(context.out.format);
         while left > 0 {
             let mut path = format!("/v1/{}?limit={}{query}", noun.name, left.min(PAGE));
             if let Some(cursor) = &cursor {
@@ -377,7 +407,7 @@ impl List {
             if whole {
                 kept.extend(items);
             } else {
-                context.out.rows(&items, noun.columns, page == 0)?;
+                context.out.rows(&items, columns, page == 0)?;
             }
             page += 1;
             cursor = next;
@@ -390,7 +420,7 @@ impl List {
         }
         client.close();
         if whole {
-            context.out.rows(&kept, noun.columns, true)?;
+            context.out.rows(&kept, columns, true)?;
         }
         if let Some(cursor) = cursor {
             context.out.say(&format!("there are more: --all, or --cursor {cursor}"));

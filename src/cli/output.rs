@@ -3,8 +3,10 @@
 
 use std::io::{self, Write};
 
+use bursar::domain::Currency;
 use clap::ValueEnum;
 use comfy_table::{Table, presets};
+use rust_decimal::Decimal;
 use serde_json::Value;
 
 use super::amounts::written_out;
@@ -23,7 +25,8 @@ pub(crate) enum Format {
     Csv,
 }
 
-/// A column: its heading and where its value stands in a record (`a.b`, alternatives parted by `|`).
+/// A column: its heading and where its value stands in a record (`a.b`, alternatives parted by `|`; `a~b`: the amount at
+/// `a` in the currency at `b`).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Column(pub(crate) &'static str, pub(crate) &'static str);
 
@@ -106,8 +109,24 @@ fn table(items: &[Value], columns: &[Column]) -> String {
 
 /// The text of the first alternative that is there.
 pub(crate) fn cell(item: &Value, path: &str) -> String {
-    let found = path.split('|').filter_map(|path| lookup(item, path)).find(|value| !value.is_null());
-    found.map(text).unwrap_or_default()
+    let there = |path: &str| lookup(item, path).filter(|value| !value.is_null()).map(text);
+    let shown = |path: &str| match path.split_once('~') {
+        Some((amount, currency)) => Some(in_minor_units(there(amount)?, there(currency))),
+        None => there(path),
+    };
+    path.split('|').find_map(shown).unwrap_or_default()
+}
+
+/// A bare amount with as many decimal places as its currency has, or more where it has more.
+fn in_minor_units(amount: String, currency: Option<String>) -> String {
+    let currency = currency.and_then(|code| code.parse::<Currency>().ok());
+    match (amount.parse::<Decimal>(), currency) {
+        (Ok(mut number), Some(currency)) if number.scale() < currency.minor_digits() => {
+            number.rescale(currency.minor_digits());
+            number.to_string()
+        }
+        _ => amount,
+    }
 }
 
 /// The value at `a.b` in a record.
@@ -161,7 +180,9 @@ fn fields(value: &Value, depth: usize, out: &mut String) {
             continue;
         }
         if flat(value) {
-            out.push_str(&format!("{margin}{:width$}  {}\n", plain(name), plain(text(value))));
+            let behind = format!("\n{margin}{:width$}  ", "");
+            let told = plain_lines(text(value).trim_end()).replace('\n', &behind);
+            out.push_str(&format!("{margin}{:width$}  {told}\n", plain(name)));
             continue;
         }
         out.push_str(&format!("{margin}{}\n", plain(name)));
@@ -202,7 +223,7 @@ fn csv_line<'a>(cells: impl Iterator<Item = &'a str>) -> String {
 
 fn csv_cell(text: &str) -> String {
     // A number below zero is data; anything else that a spreadsheet would run is kept as text.
-    let number = text.parse::<rust_decimal::Decimal>().is_ok();
+    let number = text.parse::<Decimal>().is_ok();
     let formula = !number && text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let guarded = if formula { format!("'{text}") } else { text.to_owned() };
     if guarded.contains([',', '"', '\n', '\r']) { format!("\"{}\"", guarded.replace('"', "\"\"")) } else { guarded }
@@ -247,9 +268,28 @@ mod tests {
     }
 
     #[test]
+    fn a_text_of_several_lines_is_shown_in_as_many() {
+        let shown = detail(&json!({ "form": { "about": "one\ntwo\u{7}\n", "b": "x" } }));
+        assert_eq!(shown, "form\n  about  one\n         two\\u{7}\n  b      x\n");
+    }
+
+    #[test]
     fn alternatives_and_money_are_read_from_a_record() {
         let item = json!({ "a": null, "b": { "c": { "amount": "1.50", "currency": "EUR" } } });
         assert_eq!(cell(&item, "a|b.c"), "1.50 EUR");
         assert_eq!(cell(&item, "x|y.z"), "");
+        let bill =
+            json!({ "total": 11.5, "whole": 100, "exact": "0.125", "currency": "EUR", "yen": "JPY", "odd": "?" });
+        for (path, shown) in [
+            ("total~currency", "11.50"),
+            ("whole~currency", "100.00"),
+            ("exact~currency", "0.125"),
+            ("whole~yen", "100"),
+            ("total~odd", "11.5"),
+            ("total~none", "11.5"),
+            ("none~currency|whole", "100"),
+        ] {
+            assert_eq!(cell(&bill, path), shown, "{path}");
+        }
     }
 }

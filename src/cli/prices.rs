@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 use super::connect::{Access, Context, encoded};
 use super::exit::{Exit, Outcome};
 use super::output::Column;
+use super::software::resolve;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// What one customer is asked
     List {
-        /// The customer
+        /// The customer: id, name or domain
         tenant: String,
     },
     /// Set a price; what has been charged keeps the one it was charged at
@@ -23,7 +24,7 @@ pub(crate) enum Verb {
 
 #[derive(Debug, Args)]
 pub(crate) struct Which {
-    /// The customer
+    /// The customer: id, name or domain
     tenant: String,
     /// The product: an offer id
     product: String,
@@ -69,7 +70,7 @@ impl Verb {
 }
 
 async fn list(context: &Context, tenant: &str) -> Outcome {
-    let base = format!("/v1/tenants/{}/prices?limit={PAGE}", encoded(tenant));
+    let base = format!("/v1/tenants/{}/prices?limit={PAGE}", resolve(context, tenant).await?);
     let mut found = Vec::new();
     let mut path = base.clone();
     loop {
@@ -93,7 +94,7 @@ impl Which {
                 body[name] = value.as_str().into();
             }
         }
-        let path = format!("/v1/tenants/{}/prices", encoded(&self.tenant));
+        let path = format!("/v1/tenants/{}/prices", resolve(context, &self.tenant).await?);
         context.out.record(&context.ask(Access::Change, Method::PUT, &path, Some(&body)).await?)?;
         Ok(Exit::Done)
     }

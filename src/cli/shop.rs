@@ -8,6 +8,7 @@ use super::connect::{Access, Context, encoded};
 use super::exit::{Exit, Failure, Outcome};
 use super::nouns::{self, Reading};
 use super::output::{Column, Format, cell, plain};
+use super::software::resolve;
 
 /// Records asked for at once.
 const PAGE: usize = 200;
@@ -30,8 +31,8 @@ pub(crate) enum OfferVerb {
 
 #[derive(Debug, Args)]
 pub(crate) struct Listed {
-    /// The customer
-    #[arg(long, value_name = "ID")]
+    /// The customer: id, name or domain
+    #[arg(long, value_name = "CUSTOMER")]
     customer: Option<String>,
     /// Only Microsoft's, or only others'
     #[arg(long, value_name = "microsoft|partner", requires = "customer")]
@@ -60,8 +61,8 @@ pub(crate) struct Listed {
 pub(crate) struct Shown {
     /// The item: an offer id or product:sku:availability
     id: String,
-    /// The customer
-    #[arg(long, value_name = "ID")]
+    /// The customer: id, name or domain
+    #[arg(long, value_name = "CUSTOMER")]
     customer: Option<String>,
     /// Seats that are asked for
     #[arg(long, requires = "customer")]
@@ -77,7 +78,8 @@ impl OfferVerb {
                     None => format!("/v1/products/{}", encoded(&shown.id)),
                     Some(customer) => {
                         let seats = shown.quantity.map(|seats| format!("?quantity={seats}")).unwrap_or_default();
-                        format!("/v1/tenants/{}/offers/{}{seats}", encoded(customer), encoded(&shown.id))
+                        let customer = resolve(context, customer).await?;
+                        format!("/v1/tenants/{customer}/offers/{}{seats}", encoded(&shown.id))
                     }
                 };
                 context.out.record(&context.look(&path).await?)?;
@@ -90,7 +92,7 @@ impl OfferVerb {
 impl Listed {
     async fn run(&self, context: &Context) -> Outcome {
         let base = match &self.customer {
-            Some(customer) => format!("/v1/tenants/{}/offers?limit={PAGE}", encoded(customer)),
+            Some(customer) => format!("/v1/tenants/{}/offers?limit={PAGE}", resolve(context, customer).await?),
             None => format!("/v1/products?limit={PAGE}&is_item=true"),
         };
         let limited = if self.customer.is_some() { "limited" } else { "is_limited" };
@@ -203,8 +205,8 @@ impl OrderVerb {
 /// Buying without a cart of one's own.
 #[derive(Debug, Args)]
 pub(crate) struct Buy {
-    /// The customer
-    #[arg(long, value_name = "ID")]
+    /// The customer: id, name or domain
+    #[arg(long, value_name = "CUSTOMER")]
     customer: String,
     /// What: an offer id or product:sku:availability
     #[arg(long, value_name = "ITEM")]
@@ -244,7 +246,7 @@ impl Buy {
                 line[name] = value.into();
             }
         }
-        let path = format!("/v1/customers/{}/orders", encoded(&self.customer));
+        let path = format!("/v1/customers/{}/orders", resolve(context, &self.customer).await?);
         let done = context.change(&path, &json!({ "lineItems": [line] })).await?;
         bought(context, &done)
     }

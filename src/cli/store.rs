@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::http::Method;
 use bursar::client::Client;
-use bursar::ops::invoices;
+use bursar::ops::upkeep::{self, Counted};
 use bursar::store::{BackedUp, Options, Store, tables};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -112,28 +112,18 @@ impl Verify {
 /// Verifies a file that nobody has open.
 fn alone(context: &Context, path: &Path, bar: &ProgressBar, held: Option<u64>) -> Result<Value, Failure> {
     let verified = Store::verify_file(path, &tables::ALL, &mut |rows| bar.set_position(rows))?;
-    let corrupt: Vec<_> = verified.corrupt.iter().map(|(table, key)| json!({ "table": table, "key": key })).collect();
-    let (mut invoices, mut held_hash) = (Vec::new(), None);
+    let mut counted = Counted::default();
     if verified.is_sound() {
         let store = Store::open(path, &tables::ALL, Options::default())?;
         let bar = counting(context, "months of invoices counted");
-        let counted = store.begin_durable().map_err(Into::into);
-        let counted = counted.and_then(|mut tx| invoices::recount(&mut tx, &mut |months| bar.set_position(months)));
+        let found = Counted::of(&store, held, &mut |months| bar.set_position(months));
         bar.finish_and_clear();
-        let known = held.map(|seq| store.chained_at(seq)).transpose();
         store.close();
-        invoices = counted.map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
-        held_hash = known?.flatten();
+        counted = found.map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
     }
-    let chained = verified.chained;
-    Ok(json!({
-        "file": path.display().to_string(),
-        "rows": verified.rows,
-        "pagesSound": verified.pages_sound,
-        "corrupt": corrupt,
-        "invoices": invoices,
-        "log": chained.to_json(held_hash),
-    }))
+    let mut told = upkeep::report(&verified, &counted);
+    told["file"] = path.display().to_string().into();
+    Ok(told)
 }
 
 /// What a report comes to.

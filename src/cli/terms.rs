@@ -34,11 +34,11 @@ pub(crate) struct Quote {
     #[arg(long, value_name = "MONEY")]
     price: String,
     /// Seats
-    #[arg(long)]
+    #[arg(long, default_value_t = 1)]
     quantity: i64,
-    /// The length of the term
+    /// The length of the term; without it, bought for good
     #[arg(long, value_name = "DURATION")]
-    term: String,
+    term: Option<String>,
     /// monthly, annual, one_time or none
     #[arg(long)]
     billing: String,
@@ -72,8 +72,11 @@ impl Quote {
     async fn run(&self, context: &Context) -> Outcome {
         let mut body = json!({
             "family": self.family, "purchased": self.purchased, "asked": self.asked, "price": self.price,
-            "quantity": self.quantity, "term": self.term, "billing": self.billing,
+            "quantity": self.quantity, "billing": self.billing,
         });
+        if let Some(term) = &self.term {
+            body["term"] = term.as_str().into();
+        }
         if let Some(country) = &self.country {
             body["country"] = country.clone().into();
         }
@@ -94,7 +97,7 @@ impl Quote {
             }
         }
         if let Some(row) = answer.get("row").filter(|row| row.is_object()) {
-            out.push_str(&format!("  because {} of {}\n", text("row.says"), text("row.table")));
+            out.push_str(&format!("  row     {}: {}\n", text("row.table"), text("row.says")));
             let (from, until) = (text("row.from"), text("row.until"));
             if !from.is_empty() || !until.is_empty() {
                 out.push_str(&format!("  dated   {} by {}\n", dates(&from, &until), text("row.datedBy")));

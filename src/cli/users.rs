@@ -5,9 +5,10 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::connect::{Access, Context, encoded};
-use super::exit::{Exit, Outcome};
+use super::exit::{Exit, Failure, Outcome};
 use super::nouns::{self, List, Reading, Show};
 use super::output::{Format, cell, plain};
+use super::software::resolve;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -38,11 +39,11 @@ pub(crate) struct Create {
     /// A role; may be given several times
     #[arg(long = "role", short = 'r', value_name = "ROLE")]
     roles: Vec<String>,
-    /// A tenant assigned to them; may be given several times
-    #[arg(long = "assign", value_name = "TENANT")]
+    /// A customer assigned to them, by id, name or domain; may be given several times
+    #[arg(long = "assign", value_name = "CUSTOMER")]
     assigned: Vec<String>,
-    /// The customer whose user they are; without it the partner's own
-    #[arg(long, value_name = "TENANT")]
+    /// The customer whose user they are, by id, name or domain; without it the partner's own
+    #[arg(long, value_name = "CUSTOMER")]
     customer: Option<String>,
 }
 
@@ -56,11 +57,11 @@ pub(crate) struct Roles {
     /// A role to take
     #[arg(long, value_name = "ROLE")]
     remove: Vec<String>,
-    /// A tenant to assign
-    #[arg(long, value_name = "TENANT")]
+    /// A customer to assign: id, name or domain
+    #[arg(long, value_name = "CUSTOMER")]
     assign: Vec<String>,
-    /// A tenant to assign no more
-    #[arg(long, value_name = "TENANT")]
+    /// A customer to assign no more
+    #[arg(long, value_name = "CUSTOMER")]
     unassign: Vec<String>,
 }
 
@@ -86,13 +87,15 @@ impl Verb {
 impl Create {
     async fn run(&self, context: &Context) -> Outcome {
         let mut body = json!({
-            "name": self.name, "email": self.email, "roles": self.roles, "assigned": self.assigned,
+            "name": self.name, "email": self.email, "roles": self.roles,
         });
-        for (member, value) in [("displayName", &self.display_name), ("customer", &self.customer)] {
-            if let Some(value) = value {
-                body[member] = value.clone().into();
-            }
+        if let Some(name) = &self.display_name {
+            body["displayName"] = name.as_str().into();
         }
+        if let Some(customer) = &self.customer {
+            body["customer"] = resolve(context, customer).await?.into();
+        }
+        body["assigned"] = all(context, &self.assigned).await?.into();
         told(context, &context.ask(Access::Look, Method::POST, "/v1/users", Some(&body)).await?)
     }
 }
@@ -102,10 +105,20 @@ impl Roles {
         let path = format!("/v1/users/{}", encoded(&self.who));
         let before = context.look(&path).await?;
         let roles = changed(&before, "roles", &self.add, &self.remove);
-        let assigned = changed(&before, "assigned", &self.assign, &self.unassign);
+        let (more, fewer) = (all(context, &self.assign).await?, all(context, &self.unassign).await?);
+        let assigned = changed(&before, "assigned", &more, &fewer);
         let body = json!({ "roles": roles, "assigned": assigned });
         told(context, &context.ask(Access::Look, Method::PATCH, &path, Some(&body)).await?)
     }
+}
+
+/// The ids of customers told by id, name or domain.
+async fn all(context: &Context, told: &[String]) -> Result<Vec<String>, Failure> {
+    let mut ids = Vec::new();
+    for one in told {
+        ids.push(resolve(context, one).await?);
+    }
+    Ok(ids)
 }
 
 /// A list of a record with some texts more and some fewer.

@@ -25,6 +25,16 @@ pub enum Principal {
     System,
 }
 
+impl Principal {
+    /// Whether both are one person or program: a file that was edited since is still the same file.
+    pub fn is_same_as(&self, other: &Principal) -> bool {
+        match (self, other) {
+            (Principal::File { path, .. }, Principal::File { path: other, .. }) => path == other,
+            _ => self == other,
+        }
+    }
+}
+
 impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

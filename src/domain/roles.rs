@@ -3,6 +3,10 @@
 //! What a role may do is one table, [`MATRIX`]: a row an act, a column a role. Nothing else in the crate knows what a
 //! role may do; `ops` asks [`Held::leave`]. To give a role more or less, change a cell; for a new act, add a row that
 //! names the grants it opens.
+//!
+//! What no door here does has no row, and so nobody may do it: deleting or making a customer anonymous, waiving a window
+//! that has closed, credits by hand, drafts of policies, pausing a schedule, stopping every run at once. Hooks, endpoints
+//! and their secrets are in `bursar.toml`: whoever has the machine sets them.
 
 use std::cmp::Ordering;
 use std::fmt;

@@ -16,8 +16,8 @@ use super::refused::internal;
 use super::reply::{Call, Reply};
 use crate::domain::Grant;
 use crate::json::Value;
-use crate::ops::invoices;
-use crate::store::{self, BackedUp, Verified};
+use crate::ops::upkeep::{self, Counted};
+use crate::store::{self, BackedUp};
 
 /// Files are named on the machine of the daemon, so nobody over the network names one.
 fn at_the_machine(call: &Call, peer: Option<Extension<Peer>>) -> Result<(), Problem> {
@@ -64,11 +64,9 @@ pub(super) async fn verify(
     };
     let found = aside(move || -> Result<_, Problem> {
         let store = doors.app.store();
-        let Verified { rows, corrupt, chained, .. } = store.verify(&mut |_| {})?;
-        let known = held.map(|seq| store.chained_at(seq)).transpose()?.flatten();
-        let invoices = invoices::recount(&mut store.begin_durable()?, &mut |_| {})?;
-        let corrupt: Vec<_> = corrupt.iter().map(|(table, key)| json!({ "table": table, "key": key })).collect();
-        Ok(json!({ "rows": rows, "corrupt": corrupt, "invoices": invoices, "log": chained.to_json(known) }))
+        let verified = store.verify(&mut |_| {})?;
+        let counted = Counted::of(store, held, &mut |_| {})?;
+        Ok(upkeep::report(&verified, &counted))
     });
     Ok(Reply::ok(found.await??))
 }

@@ -1,5 +1,8 @@
 //! Subscriptions in our own JSON: looking, quoting, labelling. What changes them is proposed in `requests`.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 
@@ -9,10 +12,10 @@ use super::problem::Problem;
 use super::reply::{Call, Reply, fresh};
 use super::requests::{Asked, CHANGE_FIELDS};
 use super::{Doors, json};
-use crate::domain::SubscriptionId;
 use crate::domain::selection::SUBSCRIPTIONS;
+use crate::domain::{Subscription, SubscriptionId};
 use crate::json::{Number, Value};
-use crate::ops::{ledger, subscriptions};
+use crate::ops::{ledger, subscriptions, tenants};
 
 /// Records walked back for a story, unless the caller says otherwise.
 const STORY_DEFAULT: usize = 100;
@@ -22,16 +25,35 @@ pub(super) async fn list(State(doors): State<Doors>, call: Call, pairs: Pairs) -
     let listing = Listing::read(&doors, &SUBSCRIPTIONS, pairs)?;
     let found = doors.app.look(call.rights, move |work| {
         let page = subscriptions::select(work, &listing.selection, listing.after.as_deref(), listing.limit)?;
-        Ok(listing.reply(page, |stored| json::subscription(&stored.value)))
+        let mut names = BTreeMap::new();
+        for stored in &page.items {
+            let tenant = stored.value.tenant;
+            if let Entry::Vacant(slot) = names.entry(tenant) {
+                slot.insert(tenants::name(work, tenant)?);
+            }
+        }
+        Ok(listing.reply(page, |stored| named(&stored.value, names.get(&stored.value.tenant))))
     });
     Ok(found.await?)
+}
+
+/// A subscription with its customer's name.
+fn named(subscription: &Subscription, name: Option<&String>) -> serde_json::Value {
+    let mut out = json::subscription(subscription);
+    out["customerName"] = name.map(String::as_str).unwrap_or_default().into();
+    out
 }
 
 /// `GET /v1/subscriptions/{id}`
 pub(super) async fn show(State(doors): State<Doors>, Path(text): Path<String>, call: Call) -> Result<Reply, Problem> {
     let id: SubscriptionId = text.parse()?;
-    let stored = doors.app.look(call.rights, move |work| subscriptions::get(work, id)).await?;
-    Ok(Reply::ok(json::subscription(&stored.value)).generation(stored.value.standing.generation))
+    let found = doors.app.look(call.rights, move |work| {
+        let found = subscriptions::get(work, id)?.value;
+        let name = tenants::name(work, found.tenant)?;
+        Ok((found, name))
+    });
+    let (found, name) = found.await?;
+    Ok(Reply::ok(named(&found, Some(&name))).generation(found.standing.generation))
 }
 
 /// `GET /v1/subscriptions/{id}/story`

@@ -189,6 +189,10 @@ pub fn plan(work: &mut Work, customer: TenantId) -> Result<Plan> {
     Ok(Plan { steps: steps(&progress), left, recorded: progress.devices, lapsed })
 }
 
+fn devices(count: usize) -> String {
+    format!("{count} device{}", if count == 1 { "" } else { "s" })
+}
+
 /// Opens a technical presales and deployment request for a customer's move (K-help), with what is left to move in it.
 ///
 /// # Errors
@@ -199,9 +203,10 @@ pub fn ask_for_help(work: &mut Work, customer: TenantId, contact: Contact, note:
     let deadline = first.map_or_else(String::new, |at| format!("; the first deadline is {at}"));
     let left = plan.left.len();
     let mut description = format!(
-        "Move of {} devices from KMS (volume licensing) to MAK (CSP) without downtime: {left} not moved yet, {} of them \
+        "Move of {} from KMS (volume licensing) to MAK (CSP) without downtime: {left} not moved yet, {} of them \
          lapsed{deadline}.\n",
-        plan.recorded, plan.lapsed
+        devices(plan.recorded),
+        plan.lapsed
     );
     for one in plan.left.iter().take(DEVICES_TOLD) {
         let line = format!("{} on {}: until {}\n", one.product, one.device, calendar::show(one.deadline()));
@@ -214,8 +219,8 @@ pub fn ask_for_help(work: &mut Work, customer: TenantId, contact: Contact, note:
     let form = Form {
         problem: DEPLOYMENT.to_owned(),
         severity: if plan.lapsed > 0 { Severity::Critical } else { Severity::Moderate },
-        impact: format!("{left} devices may be limited or blocked once their KMS activation is over{deadline}"),
-        title: format!("Move of {left} devices from KMS to MAK"),
+        impact: format!("{} may be limited or blocked once their KMS activation is over{deadline}", devices(left)),
+        title: format!("Move of {} from KMS to MAK", devices(left)),
         description,
         contact,
         ..Form::default()

@@ -7,6 +7,7 @@ use crate::domain::order::{Order, OrderLine};
 use crate::domain::subscription::Status;
 use crate::domain::terms::List;
 use crate::partner_center::subscriptions::SubscriptionFact;
+use crate::partner_center::subscriptions_merge;
 use crate::store::records::catalog;
 
 use super::work::Work;
@@ -35,14 +36,8 @@ fn fact_of(work: &mut Work, order: &Order, line: &OrderLine) -> Result<Option<Su
     let (Some(product), Some(bought)) = (software::product_of(work, &line.offer_id)?, order.creation_date) else {
         return Ok(None);
     };
-    let family = work.terms.family(&product.family);
-    let has_term = line.term_duration.is_some();
-    let shown = |list| family.is_in(list, bought, has_term);
-    if !shown(List::Software) || shown(List::Subscriptions) {
-        return Ok(None);
-    }
     let gone = line.quantity == 0 || order.status == "cancelled";
-    Ok(Some(SubscriptionFact {
+    let mut fact = SubscriptionFact {
         id: id_of(order, line),
         tenant: Some(order.tenant),
         status: Some(if gone { Status::Deleted } else { Status::Active }),
@@ -50,7 +45,8 @@ fn fact_of(work: &mut Work, order: &Order, line: &OrderLine) -> Result<Option<Su
         auto_renew_enabled: Some(false),
         creation_date: Some(bought),
         effective_start_date: Some(bought),
-        family: Some(product.family),
+        product_type: Some(product.product_type).filter(|kind| !kind.is_empty()),
+        is_microsoft_product: product.is_microsoft_product,
         offer_id: Some(line.offer_id.clone()),
         offer_name: Some(product.name),
         friendly_name: Some(line.friendly_name.clone()).filter(|name| !name.is_empty()),
@@ -61,7 +57,14 @@ fn fact_of(work: &mut Work, order: &Order, line: &OrderLine) -> Result<Option<Su
         unit_price: line.unit_price,
         order_id: Some(order.id.clone()),
         ..SubscriptionFact::default()
-    }))
+    };
+    // The line's own term tells what a product that is sold both ways was bought as.
+    let family = subscriptions_merge::family_with(&fact, &product.family).unwrap_or(product.family);
+    let has_term = line.term_duration.is_some();
+    let shown = |list| work.terms.family(&family).is_in(list, bought, has_term);
+    let is_held = shown(List::Software) && !shown(List::Subscriptions);
+    fact.family = Some(family);
+    Ok(is_held.then_some(fact))
 }
 
 /// The id of a line's holding: the same whenever the order is imported.

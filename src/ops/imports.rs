@@ -17,7 +17,7 @@ use crate::store::records::{
 };
 
 use super::work::Work;
-use super::{Result, holdings, requests};
+use super::{Result, holdings, requests, software};
 
 /// What became of one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -186,11 +186,8 @@ pub(super) fn subscription(work: &mut Work, fact: &SubscriptionFact, options: Op
 
 fn family_of_product(work: &mut Work, fact: &SubscriptionFact) -> Result<Option<String>> {
     let Some(offer) = &fact.offer_id else { return Ok(None) };
-    let mut found = catalog::product(&mut work.tx, offer)?;
-    if let (None, Some((product, _))) = (&found, offer.split_once(':')) {
-        found = catalog::product(&mut work.tx, product)?;
-    }
-    Ok(found.and_then(|product| subscriptions_merge::family_with(fact, &product.value.family)))
+    let found = software::product_of(work, offer)?;
+    Ok(found.and_then(|product| subscriptions_merge::family_with(fact, &product.family)))
 }
 
 /// A subscription whose customer nobody had named gets its place under the right one.

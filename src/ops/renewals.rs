@@ -66,7 +66,22 @@ fn scheduled(work: &mut Work, stored: &Stored<Subscription>, request: Request) -
     if yes { renew(work, stored, &request) } else { end(work, stored, Some(request)) }
 }
 
+/// Nobody has answered: the policies are asked once more where something changed since, else the stated outcome happens.
 fn otherwise(work: &mut Work, stored: &Stored<Subscription>, request: Request) -> Result<()> {
+    if let Some(again) = requests::look_again(work, &request, stored)? {
+        let (tenant, id) = (stored.value.tenant, stored.value.id);
+        let Some(stored) = subscription_rows::get(&mut work.tx, tenant, id)? else { return Ok(()) };
+        return match again.state {
+            State::Scheduled => renew(work, &stored, &again),
+            State::Refused => refused(work, &stored, &again),
+            State::Waiting => unanswered(work, &stored, again),
+            _ => end(work, &stored, None),
+        };
+    }
+    unanswered(work, stored, request)
+}
+
+fn unanswered(work: &mut Work, stored: &Stored<Subscription>, request: Request) -> Result<()> {
     match request.otherwise {
         Some(Otherwise::Approve) => renew(work, stored, &request),
         _ => end(work, stored, Some(request)),

@@ -19,7 +19,8 @@ mod answering;
 mod carrying;
 mod keeping;
 
-pub use answering::{Answered, approve, deny, expire, fall_due, get, withdraw};
+pub(super) use answering::look_again;
+pub use answering::{Answered, approve, deny, expire, fall_due, get, open_of, withdraw};
 pub(super) use carrying::withdraw_moot;
 pub use keeping::outcome_of;
 pub(super) use keeping::{close, save};
@@ -38,7 +39,8 @@ pub struct Proposed {
 }
 
 /// Proposes a change. The domain quotes or refuses, the policies are asked, and it is applied, scheduled, denied or
-/// waits. Proposing what is open already returns it; a change that changes nothing asks nobody.
+/// waits. Proposing what is open already returns it, and asks the policies again where something changed since; a change
+/// that changes nothing asks nobody.
 ///
 /// # Errors
 /// `forbidden` and `not_found`; a refusal by the terms is an outcome and no error.
@@ -86,7 +88,7 @@ fn propose_with(
         return Ok(Proposed { outcome: Outcome::Unchanged, request: None, subscription: stored.value });
     }
     if let Some(open) = rows::open(&mut work.tx, stored.value.tenant, id, change.kind())? {
-        return Ok(Proposed { outcome: outcome_of(open.state), request: Some(open), subscription: stored.value });
+        return open_already(work, open, stored, &change);
     }
     if let Some(settled) = settled_renewal(&stored, &change)? {
         return Ok(settled);
@@ -98,6 +100,23 @@ fn propose_with(
         subscription_rows::get(&mut work.tx, stored.value.tenant, id)?.map_or(stored.value, |now| now.value);
     work.effect(format!("{} {} {}", request.kind, request.id, outcome_of(request.state).as_str()));
     Ok(Proposed { outcome: outcome_of(request.state), request: Some(request), subscription })
+}
+
+/// What is open already is not asked for twice; where something changed since, the policies are asked about it again.
+/// Another change of its kind waits until it is settled, and says so.
+fn open_already(work: &mut Work, mut open: Request, stored: Stored<Subscription>, change: &Change) -> Result<Proposed> {
+    if open.change != *change {
+        let (kind, id, who) = (open.kind, open.id, &open.proposed_by);
+        open.reasons.insert(0, format!("another {kind} is open already, proposed by {who}: {id} is settled first"));
+        return Ok(Proposed { outcome: outcome_of(open.state), request: Some(open), subscription: stored.value });
+    }
+    let Some(again) = look_again(work, &open, &stored)? else {
+        return Ok(Proposed { outcome: outcome_of(open.state), request: Some(open), subscription: stored.value });
+    };
+    let (tenant, id) = (stored.value.tenant, stored.value.id);
+    let subscription = subscription_rows::get(&mut work.tx, tenant, id)?.map_or(stored.value, |now| now.value);
+    work.effect(format!("{} {} {}", again.kind, again.id, outcome_of(again.state).as_str()));
+    Ok(Proposed { outcome: outcome_of(again.state), request: Some(again), subscription })
 }
 
 /// One request a (subscription, term end): a renewal that was denied is not asked again for the same end.

@@ -12,7 +12,7 @@ use crate::domain::{Grant, Refusal, Subscription, SubscriptionId, TenantId};
 use crate::store::records::{Page, Stored, catalog, software as rows, subscriptions as subscription_rows};
 
 use super::work::Work;
-use super::{Result, keys, not_found};
+use super::{Result, keys, not_found, offers};
 
 /// Rows looked at in one go.
 const PAGE_ROWS: usize = 500;
@@ -190,11 +190,11 @@ fn unheld_software(work: &mut Work, order: &Order, line: &OrderLine) -> Result<O
     Ok(Some(shown))
 }
 
-/// The product of an offer, or the one it is a sku of.
+/// The product of an offer, or the one it is a sku of, with everything that stands above it.
 pub(super) fn product_of(work: &mut Work, offer: &str) -> Result<Option<Product>> {
     for id in Sheet::ids(offer) {
-        if let Some(found) = catalog::product(&mut work.tx, &id)? {
-            return Ok(Some(found.value));
+        if let Some(found) = offers::item(work, &id)? {
+            return Ok(Some(found));
         }
     }
     Ok(None)

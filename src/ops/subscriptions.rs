@@ -249,6 +249,16 @@ pub fn label(work: &mut Work, id: SubscriptionId, name: &str, value: Option<&str
     Ok(after)
 }
 
+/// The change to so many seats: how many there are afterwards, or, below zero, how many fewer than now. A number that
+/// leaves none is for the terms to refuse.
+///
+/// # Errors
+/// `not_found`; what the store answers.
+pub fn seats(work: &mut Work, id: SubscriptionId, asked: i64) -> Result<Change> {
+    let present = load(work, id)?.value.standing.quantity;
+    Ok(Change::Quantity { quantity: if asked < 0 { present.saturating_add(asked) } else { asked } })
+}
+
 /// Sets or clears one label.
 pub(super) fn set_label(
     labels: &mut std::collections::BTreeMap<String, String>,

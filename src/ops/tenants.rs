@@ -118,6 +118,11 @@ pub fn set_account(work: &mut Work, id: TenantId, overdue: Vec<Money>, since: Op
     Ok(after)
 }
 
+/// A customer's name, to stand beside what is shown of it already; empty where nobody has described it.
+pub fn name(work: &mut Work, id: TenantId) -> Result<String> {
+    Ok(rows::get(&mut work.tx, id)?.map(|stored| stored.value.company_name).unwrap_or_default())
+}
+
 /// Puts a label on a tenant, or takes it off when there is no value.
 ///
 /// # Errors

@@ -175,6 +175,24 @@ fn a_cancellation_is_asked_for_by_customer_and_product() {
 }
 
 #[test]
+fn what_was_bought_for_good_is_quoted_without_a_term() {
+    let book = Book::new();
+    let quote = |asked: &str| {
+        let bought = ["terms", "quote", "--family", "software_perpetual", "--purchased", "2021-10-01T10:00:00Z"];
+        book.run(&[&bought[..], &["--asked", asked, "--price", "431 EUR", "--billing", "one_time"]].concat())
+            .exits(0)
+            .out
+    };
+    let inside = quote("2021-10-31T23:59:59Z");
+    assert!(
+        inside.starts_with("allowed by rule W30p: can be cancelled before 2021-11-01T00:00:00Z; 431.00 EUR"),
+        "{inside}"
+    );
+    assert!(inside.contains("row     window: cancellation for P30D"), "{inside}");
+    assert!(quote("2021-11-01T00:00:00Z").starts_with("refused by rule W30p"));
+}
+
+#[test]
 fn terms_are_quoted_as_documented() {
     let book = Book::new();
     let quote = |asked: &str| {
@@ -306,4 +324,46 @@ fn users_get_roles_and_act_in_their_own_name() {
     ] {
         assert!(log.contains(row), "{row} is not in {log}");
     }
+}
+
+/// Case 7, 8 and 22 of what partners automate: one sheet of everything of all customers, software that only orders show
+/// among it.
+#[test]
+fn a_sheet_of_all_subscriptions_tells_whose_each_is_and_holds_software_known_from_its_order_alone() {
+    let book = Book::filled();
+    let availability = |item: &str, terms: serde_json::Value| {
+        let parts: Vec<&str> = item.split(':').collect();
+        json!({ "id": parts[2], "productId": parts[0], "skuId": parts[1], "catalogItemId": item, "terms": terms,
+            "isPurchasable": true, "attributes": { "objectType": "Availability" } })
+    };
+    let product = |id: &str, title: &str, kind: &str| json!({ "id": id, "title": title, "productType": { "id": kind }, "attributes": { "objectType": "Product" } });
+    let yearly = json!([{ "duration": "P1Y", "billingCycle": "one_time" }]);
+    let more = json!([
+        product("DG7GMGF0EVER", "Office Standard", "SoftwarePerpetual"),
+        availability("DG7GMGF0EVER:0001:DG7GMGF0EVR1", json!([{ "billingCycle": "one_time" }])),
+        product("DG7GMGF0YEAR", "Server by the year", "Software"),
+        availability("DG7GMGF0YEAR:0001:DG7GMGF0YEA1", yearly),
+        { "id": "Order2", "referenceCustomerId": "6f2c8a10-3c41-4a5e-9a0b-0d5e3b7c1a01", "billingCycle": "one_time",
+          "currencyCode": "EUR", "creationDate": "2021-10-13T10:00:00Z", "status": "completed",
+          "lineItems": [
+            { "lineItemNumber": 0, "offerId": "DG7GMGF0EVER:0001:DG7GMGF0EVR1", "quantity": 1, "pricing": { "price": 250 } },
+            { "lineItemNumber": 1, "offerId": "DG7GMGF0YEAR:0001:DG7GMGF0YEA1", "quantity": 3, "termDuration": "P1Y",
+              "pricing": { "price": 90 } } ],
+          "attributes": { "objectType": "Order" } }
+    ]);
+    book.write("more.json", &more.to_string());
+    book.run(&["import", "partner-center", "more.json"]).exits(0);
+    let sheet =
+        |wheres: &[&str]| book.run(&[&["-o", "csv", "subscriptions", "list", "--all"], wheres].concat()).exits(0).out;
+    let all = sheet(&[]);
+    assert_eq!(all.lines().count(), 4, "{all}");
+    assert!(all.lines().next().unwrap().contains("CUSTOMER,CUSTOMER ID,"), "{all}");
+    assert!(all.lines().skip(1).all(|line| line.contains("Brauhaus")), "{all}");
+    assert!(all.contains("license_new,active,12,true,P1Y"), "{all}");
+    let software = sheet(&["--where", "family=software_subscription"]);
+    assert!(
+        software.contains("software_subscription,active,3,false,P1Y,one_time,2021-10-13T10:00:00Z,2022-10-13"),
+        "{software}"
+    );
+    assert_eq!(sheet(&["--where", "family=software_perpetual"]).lines().count(), 2);
 }

@@ -15,12 +15,15 @@ use bursar::domain::terms::Terms;
 use bursar::domain::{Instant, Money, Span};
 use chrono::{Datelike, NaiveDate, TimeDelta};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngSeed, TestRunner};
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 use rust_decimal::Decimal;
 
 use crate::domain_terms::{profile, subscription};
 
-const FAMILIES: [&str; 4] = ["software_subscription", "license_new", "saas_license", "unknown"];
+/// Families with windows on every date.
+const FAMILIES: [&str; 3] = ["software_subscription", "license_new", "saas_license"];
+/// Every family there is.
+const EVERY: [&str; 10] = bursar::partner_center::family::FAMILIES;
 
 fn runner(cases: u32) -> TestRunner {
     let mut config = Config { cases, failure_persistence: None, ..Config::default() };
@@ -313,57 +316,116 @@ fn act(
     made.ok()
 }
 
+/// Whether a cancellation, and one seat fewer, would come too late now; where that has no sense, nothing.
+fn too_late(terms: &Terms, sub: &Subscription, price: Option<Money>, now: Instant) -> [Option<bool>; 2] {
+    if sub.standing.status != Status::Active || sub.standing.quantity < 2 {
+        return [None, None];
+    }
+    let cancel = Change::Cancellation { reason: Reason::CustomerRequest };
+    let fewer = Change::Quantity { quantity: sub.standing.quantity - 1 };
+    [cancel, fewer].map(|change| Some(!quote(terms, sub, &change, price, now).allowed))
+}
+
+/// A subscription of a family as it stands when a story begins: in any status, a trial, or ordered and not bought yet.
+fn begun(terms: &Terms, family: usize, bought: Instant, plan: usize, how: usize, quantity: i64) -> Subscription {
+    let year = Span::months(12);
+    let (term, billing) = [
+        (Some(Span::months(1)), "monthly"),
+        (Some(year), "monthly"),
+        (Some(Span::months(36)), "annual"),
+        (None, "one_time"),
+    ][plan];
+    let mut described = profile(EVERY[family], bought, term, billing);
+    described.is_trial = how == 1;
+    let mut sub = subscription(terms, described, quantity);
+    match how {
+        2 => sub.standing = pending(terms, &sub.profile, quantity, bought),
+        3.. => sub.standing.status = Status::ALL[how - 3],
+        _ => {}
+    }
+    sub
+}
+
+type Steps = Vec<(u8, i64, u32)>;
+
+/// Everything that happens of these steps, checked and told.
+fn lived(
+    terms: &Terms,
+    mut sub: Subscription,
+    how: usize,
+    price: Option<Money>,
+    steps: &Steps,
+) -> Result<String, TestCaseError> {
+    let mut story = String::new();
+    let mut now = sub.profile.purchased_at;
+    // What the present cycle was charged, seat changes and credits included. Rounding may take a cent a line where the
+    // price of a day is not rounded.
+    let paid = price.filter(|_| how != 1 && how != 2);
+    let mut cycle = paid.map_or(Decimal::ZERO, |price| price.amount * Decimal::from(sub.standing.quantity));
+    let slack = if sub.profile.family == "license_legacy" { Decimal::new(-5, 2) } else { Decimal::ZERO };
+    for (what, number, minutes) in steps {
+        now += TimeDelta::minutes(i64::from(*minutes));
+        let late = too_late(terms, &sub, price, now);
+        let Some(made) = act(terms, &sub, *what, *number, price, now) else { continue };
+        let (before, after) = (sub.standing.status, made.subscription.standing.status);
+        prop_assert!(before == after || before.to(after).is_ok(), "{before:?} became {after:?}");
+        prop_assert_eq!(made.subscription.standing.generation, sub.standing.generation + 1);
+        prop_assert!(made.subscription.standing.quantity >= 1);
+        if made.subscription.standing.cycle_start != sub.standing.cycle_start {
+            cycle = Decimal::ZERO;
+        }
+        for line in &made.lines {
+            let begins = matches!(line.kind, ChargeType::Renew | ChargeType::CycleCharge | ChargeType::New);
+            if begins || matches!(line.kind, ChargeType::Convert | ChargeType::ChangeBillingPlan) {
+                cycle = Decimal::ZERO;
+            }
+            cycle += line.amount;
+            prop_assert!(line.period_start <= line.period_end);
+            prop_assert!(line.amount.scale() <= 2, "cut to the cent: {}", line.amount);
+        }
+        prop_assert!(cycle >= slack, "gave back more than was charged: {cycle}");
+        if made.subscription.standing.term_start == sub.standing.term_start && !matches!(what, 4..=6 | 12..=15) {
+            let again = too_late(terms, &made.subscription, price, now);
+            for (late, again) in late.into_iter().zip(again) {
+                prop_assert!(late != Some(true) || again != Some(false), "a window opened again in the same term");
+            }
+        }
+        // Where whole cycles are charged anew, a change of seats is only noted: it has no window.
+        let batches =
+            made.subscription.profile.seat_batches.iter().filter(|batch| batch.added_at < batch.allowed_until);
+        let batches: Vec<i64> = batches.map(|batch| batch.quantity).collect();
+        prop_assert!(batches.iter().all(|seats| *seats > 0));
+        prop_assert!(batches.iter().sum::<i64>() <= made.subscription.standing.quantity);
+        for (_, due) in dues(terms, &made.subscription) {
+            prop_assert!(due.year() < 2200);
+        }
+        sub = made.subscription;
+        story.push_str(&format!("{sub:?} {:?}\n", made.lines));
+    }
+    Ok(story)
+}
+
 #[test]
-fn any_sequence_of_changes_stays_legal_and_gives_back_no_more_than_was_charged() {
+fn any_sequence_of_changes_stays_legal_gives_back_no_more_than_was_charged_and_is_the_same_again() {
     let terms = Terms::builtin().unwrap();
-    let input =
-        (0..4_usize, 0..1_200_i64, 1..40_i64, 0..9_usize, 0..100_000_i64, proptest::collection::vec(changes(), 1..40));
-    runner(2_000)
-        .run(&input, |(family, day, quantity, begun, cents, steps)| {
-            // Active already, a trial, or ordered and not bought yet.
-            let (plan, trial, ordered) = (begun % 3, begun / 3 == 1, begun / 3 == 2);
-            let (term, billing) =
-                [(Span::months(1), "monthly"), (Span::months(12), "monthly"), (Span::months(36), "annual")][plan];
+    let steps = proptest::collection::vec(changes(), 1..40);
+    let input = (0..EVERY.len(), 0..1_900_i64, 1..40_i64, (0..4_usize, 0..10_usize), 0..100_000_i64, steps);
+    let mut moved = [0_u32; EVERY.len()];
+    let counted = std::cell::RefCell::new(&mut moved);
+    runner(3_000)
+        .run(&input, |(family, day, quantity, (plan, how), cents, steps)| {
             let bought = at("2021-01-01T13:00:00Z") + TimeDelta::days(day);
             let price = (cents > 10).then(|| Money::new(Decimal::new(cents, 2), money("1 EUR").currency));
-            let mut described = profile(FAMILIES[family], bought, Some(term), billing);
-            described.is_trial = trial;
-            let mut sub = subscription(&terms, described, quantity);
-            if ordered {
-                sub.standing = pending(&terms, &sub.profile, quantity, bought);
-            }
-            let mut now = bought;
-            // What the present cycle was charged, seat changes and credits included.
-            let charged = price.filter(|_| !trial && !ordered);
-            let mut cycle = charged.map_or(Decimal::ZERO, |price| price.amount * Decimal::from(quantity));
-            for (what, number, minutes) in steps {
-                now += TimeDelta::minutes(i64::from(minutes));
-                let Some(made) = act(&terms, &sub, what, number, price, now) else { continue };
-                let (before, after) = (sub.standing.status, made.subscription.standing.status);
-                prop_assert!(before == after || before.to(after).is_ok(), "{before:?} became {after:?}");
-                prop_assert_eq!(made.subscription.standing.generation, sub.standing.generation + 1);
-                prop_assert!(made.subscription.standing.quantity >= 1);
-                for line in &made.lines {
-                    let begins = matches!(line.kind, ChargeType::Renew | ChargeType::CycleCharge | ChargeType::New);
-                    if begins || matches!(line.kind, ChargeType::Convert | ChargeType::ChangeBillingPlan) {
-                        cycle = Decimal::ZERO;
-                    }
-                    cycle += line.amount;
-                    prop_assert!(line.period_start <= line.period_end);
-                    prop_assert!(line.amount.scale() <= 2, "cut to the cent: {}", line.amount);
-                }
-                prop_assert!(!cycle.is_sign_negative() || cycle.is_zero(), "gave back more than was charged: {cycle}");
-                let batches: i64 = made.subscription.profile.seat_batches.iter().map(|batch| batch.quantity).sum();
-                prop_assert!(made.subscription.profile.seat_batches.iter().all(|batch| batch.quantity > 0));
-                prop_assert!(batches <= made.subscription.standing.quantity);
-                for (_, due) in dues(&terms, &made.subscription) {
-                    prop_assert!(due.year() < 2200);
-                }
-                sub = made.subscription;
-            }
+            let sub = begun(&terms, family, bought, plan, how, quantity);
+            let first = lived(&terms, sub.clone(), how, price, &steps)?;
+            prop_assert_eq!(&first, &lived(&terms, sub, how, price, &steps)?);
+            counted.borrow_mut()[family] += u32::from(!first.is_empty());
             Ok(())
         })
         .unwrap();
+    for (family, moved) in EVERY.iter().zip(moved) {
+        assert!(moved > 20 || *family == "unknown", "{family}: hardly anything happened ({moved})");
+    }
 }
 
 /// Legacy licences are suspended for a refund, come back for a charge and change their seats in between.

@@ -30,6 +30,16 @@ fn matches(text: &str) -> bool {
 }
 
 #[test]
+fn requests_of_every_kind_can_be_selected() {
+    for kind in bursar::domain::Kind::ALL {
+        for schema in [&REQUESTS, &bursar::domain::selection::DECISIONS] {
+            let read = Selection::from_text(schema, &format!("kind={kind}"));
+            assert!(read.is_ok(), "{}: {kind}: {read:?}", schema.noun);
+        }
+    }
+}
+
+#[test]
 fn conditions_hold_on_both_sides_of_their_edges() {
     // The subscription: 25 seats, term end 2027-02-01T00:00Z, 500 EUR, label dunning=renew.
     for (text, wanted) in [

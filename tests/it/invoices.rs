@@ -436,15 +436,23 @@ fn conserved(world: &World, seed: u64) {
     paid_before_it_is_refunded(&all, seed);
 }
 
-/// No cycle gives back more than it was charged, and none is charged twice.
-fn paid_before_it_is_refunded(lines: &[Line], seed: u64) {
-    let bases = [ChargeType::Renew, ChargeType::CycleCharge];
-    let mut begun: BTreeSet<(SubscriptionId, _)> = BTreeSet::new();
-    for base in lines.iter().filter(|line| bases.contains(&line.kind)) {
-        assert!(begun.insert((base.subscription, base.period_start)), "seed {seed}: {} is charged twice", base.id);
-        let inside = lines.iter().filter(|line| {
-            let own = line.subscription == base.subscription && line.seq >= base.seq;
-            own && (base.period_start..base.period_end).contains(&line.period_start)
+/// No cycle gives back more than it was charged, and none is charged twice: again only what came back whole before.
+pub(crate) fn paid_before_it_is_refunded(lines: &[Line], seed: u64) {
+    let bases = [ChargeType::New, ChargeType::Renew, ChargeType::CycleCharge, ChargeType::Convert];
+    let mut begun: BTreeMap<(SubscriptionId, _), u64> = BTreeMap::new();
+    let mut of: BTreeMap<SubscriptionId, Vec<&Line>> = BTreeMap::new();
+    for line in lines {
+        of.entry(line.subscription).or_default().push(line);
+    }
+    for base in lines.iter().filter(|line| bases.contains(&line.kind) && line.quantity > 0) {
+        if let Some(first) = begun.insert((base.subscription, base.period_start), base.seq) {
+            let between = of[&base.subscription].iter().filter(|line| (first..base.seq).contains(&line.seq));
+            let left: Decimal = between.map(|line| line.amount).sum();
+            assert!(left <= Decimal::ZERO, "seed {seed}: {} charges a period again, of which {left} is paid", base.id);
+        }
+        let inside = of[&base.subscription].iter().filter(|line| {
+            let inside = (base.period_start..base.period_end).contains(&line.period_start);
+            line.seq >= base.seq && (inside || line.period_start == base.period_start)
         });
         let (amount, tax) = inside.fold((Decimal::ZERO, Decimal::ZERO), |(amount, tax), line| {
             (amount + line.amount, tax + line.tax_amount())
@@ -453,8 +461,8 @@ fn paid_before_it_is_refunded(lines: &[Line], seed: u64) {
         assert!(tax >= Decimal::new(-5, 2), "seed {seed}: {tax} tax is left of {}", base.id);
     }
     for line in lines.iter().filter(|line| line.reverses.is_some()) {
-        let of = line.reverses.as_deref();
-        let taken = lines.iter().find(|known| Some(known.id.as_str()) == of).unwrap();
+        let reversed = line.reverses.as_deref();
+        let taken = lines.iter().find(|known| Some(known.id.as_str()) == reversed).unwrap();
         assert_eq!(taken.subscription, line.subscription, "seed {seed}");
         assert!(taken.quantity > 0 && line.amount <= Decimal::ZERO, "seed {seed}: {} takes back {}", line.id, taken.id);
     }

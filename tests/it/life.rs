@@ -317,3 +317,84 @@ async fn a_scheduled_renewal_is_asked_about_again_when_something_moved_and_both_
         assert_eq!(story.decisions.len(), 2);
     }
 }
+
+/// Approves what carries the label `confirmed`, looks at anything else until `until`.
+fn confirmed(kind: &str, until: &str) -> String {
+    format!(
+        "//! Wants a word.\n//! ---\n//! decides = \"{kind}\"\n//! ---\nfn decide(request) {{ if request.subscription.has_label(\"confirmed\") {{ approve(); return; }} review(\"nobody has confirmed\", #{{ expires: instant(\"{until}\"), otherwise: \"deny\" }}); }}\n"
+    )
+}
+
+async fn label(world: &World, name: &'static str) {
+    let cause = world.app.next_cause("test");
+    let labelled = move |work: &mut ops::Work| subscriptions::label(work, sub_id(1), name, Some("anna"));
+    world.app.act(person("carl"), cause, labelled).await.unwrap();
+}
+
+#[tokio::test]
+async fn proposing_again_what_waits_asks_the_policies_again_where_something_moved_and_only_there() {
+    let policy = confirmed("suspension", "2027-02-20T00:00:00Z");
+    let world = World::new("2027-02-01T12:00:00Z", &[("policies/word.rhai", &policy)]);
+    world.import(book("2027-02-01T10:00:00Z", "2027-02-28T23:59:59Z")).await;
+    let (id, change) = (sub_id(1), Change::Suspension { reason: Reason::NonPayment });
+    let first = world.propose("anna", id, change.clone()).await.request.unwrap();
+    let again = world.propose("anna", id, change.clone()).await.request.unwrap();
+    assert_eq!((again.state, again.decisions.len()), (State::Waiting, 1), "nothing moved: nobody is asked");
+    // Something moved that changes no answer: it goes on waiting as long as before, and nobody is told anew.
+    label(&world, "seen").await;
+    let moved = world.propose("anna", id, change.clone()).await.request.unwrap();
+    assert_eq!((moved.id, moved.state, moved.decisions.len()), (first.id, State::Waiting, 2));
+    assert_eq!((moved.expires_at, moved.generation), (first.expires_at, first.generation + 1));
+    label(&world, "confirmed").await;
+    let done = world.propose("anna", id, change).await;
+    assert_eq!((done.outcome, done.request.unwrap().id), (Outcome::Applied, first.id));
+    assert_eq!(done.subscription.standing.status, Status::Suspended);
+}
+
+#[tokio::test]
+async fn a_word_that_came_in_time_is_heard_when_nobody_answered_and_without_one_the_stated_outcome_happens() {
+    for (said, status) in
+        [(None, Status::Expired), (Some("seen"), Status::Expired), (Some("confirmed"), Status::Active)]
+    {
+        // Before the end of the term, and with it.
+        for until in ["2027-02-25T00:00:00Z", "2027-03-01T00:00:00Z"] {
+            let policy = confirmed("renewal", until);
+            let world = World::new("2027-02-01T12:00:00Z", &[("policies/word.rhai", &policy)]);
+            world.import(book("2027-02-01T10:00:00Z", "2027-02-28T23:59:59Z")).await;
+            let term_end = at("2027-03-01T00:00:00Z");
+            let change = Change::Renewal { term_end, amendments: Default::default() };
+            assert_eq!(world.propose("anna", sub_id(1), change).await.outcome, Outcome::Waiting);
+            triggers::advance(&world.app, at("2027-02-24T23:59:59Z")).await.unwrap();
+            if let Some(name) = said {
+                label(&world, name).await;
+            }
+            triggers::advance(&world.app, at("2027-03-01T00:00:00Z")).await.unwrap();
+            assert_eq!(world.sub(sub_id(1)).standing.status, status, "{said:?} {until}");
+            let renewed = world.lines().iter().filter(|line| line.kind == ChargeType::Renew).count();
+            assert_eq!(renewed, usize::from(status == Status::Active), "{said:?} {until}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cancellation_whose_window_closed_unanswered_expires_though_something_moved() {
+    let world = World::new("2027-02-05T12:00:00Z", &[("policies/cancel.rhai", REVIEWS)]);
+    world.import(book("2027-02-01T10:00:00Z", "2027-02-28T23:59:59Z")).await;
+    let change = Change::Cancellation { reason: Reason::CustomerRequest };
+    let request = world.propose("anna", sub_id(1), change).await.request.unwrap();
+    label(&world, "seen").await;
+    triggers::advance(&world.app, at("2027-02-08T10:00:00Z")).await.unwrap();
+    let now = world.app.read(Rights::system(), |work| requests::get(work, request.id)).unwrap();
+    assert_eq!(now.state, State::Expired);
+    assert_eq!(world.sub(sub_id(1)).standing.status, Status::Active);
+}
+
+#[test]
+fn a_file_that_was_edited_is_still_the_one_that_proposed() {
+    let file = |path: &str, hash: &str| Principal::File { path: path.to_owned(), hash: hash.to_owned() };
+    let ours = file("scripts/dunning.rhai", "84d3742005ac9c33");
+    assert!(ours.is_same_as(&file("scripts/dunning.rhai", "8709d5564511e028")));
+    assert!(!ours.is_same_as(&file("scripts/fraud.rhai", "84d3742005ac9c33")));
+    assert!(!ours.is_same_as(&Principal::User("scripts/dunning.rhai".to_owned())));
+    assert!(!Principal::User("anna".to_owned()).is_same_as(&Principal::Token("anna".to_owned())));
+}

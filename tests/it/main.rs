@@ -8,6 +8,7 @@ mod cancellations;
 mod cli_daemon;
 mod cli_keys;
 mod cli_run;
+mod cli_session;
 mod cli_trust;
 mod cli_verbs;
 mod crash;

@@ -99,7 +99,20 @@ impl Schema {
 const STATUS: Type = Type::Word(&["pending", "active", "suspended", "expired", "disabled", "deleted", "unknown"]);
 const RENEWAL: Type = Type::Word(&["open", "waiting", "scheduled", "denied", "refused"]);
 const ATTENTION: Type = Type::Word(&["none", "term_end_passed", "price_unknown", "terms_missed", "activation_pending"]);
-const KIND: Type = Type::Word(&["renewal", "suspension", "reactivation", "cancellation", "auto_renew", "quantity"]);
+const KIND: Type = Type::Word(&[
+    "renewal",
+    "suspension",
+    "reactivation",
+    "cancellation",
+    "auto_renew",
+    "quantity",
+    "purchase",
+    "activation",
+    "conversion",
+    "schedule",
+    "billing_plan",
+    "deprovision",
+]);
 const REASON: Type = Type::Word(&["customer_request", "non_payment", "fraud"]);
 const STATE: Type =
     Type::Word(&["waiting", "scheduled", "applied", "denied", "refused", "withdrawn", "expired", "failed"]);

@@ -205,10 +205,12 @@ fn batches(batches: &[crate::domain::subscription::SeatBatch]) -> Array {
         map.insert("allowed_until".into(), instant_or_nothing(Some(batch.allowed_until)));
         Dynamic::from(map)
     };
-    batches.iter().map(map).collect()
+    // A note of when seats changed has no window.
+    batches.iter().filter(|batch| batch.added_at < batch.allowed_until).map(map).collect()
 }
 
-fn plan(plan: &Amendments) -> Map {
+/// What a next term or a paid one has different, as a map of what is said.
+pub(super) fn plan(plan: &Amendments) -> Map {
     let members = [
         (Member::Quantity, or_nothing(plan.quantity)),
         (Member::TermDuration, or_nothing(plan.term_duration.map(|term| term.to_string()))),

@@ -4,6 +4,7 @@
 //! To add a function: register it in its noun's file and describe it in that file's `PART`, with an example that runs.
 
 pub mod activations;
+pub mod activity;
 pub mod cancellations;
 pub mod catalog;
 pub mod events;
@@ -35,7 +36,7 @@ use crate::domain::{Instant, Money};
 use crate::ops::subscriptions as subscriptions_ops;
 
 /// Every part, in the order of the reference.
-pub const PARTS: [Part; 16] = [
+pub const PARTS: [Part; 17] = [
     events::PART,
     subscriptions::PART,
     life::PART,
@@ -52,6 +53,7 @@ pub const PARTS: [Part; 16] = [
     rows::PART,
     cancellations::PART,
     terms::PART,
+    activity::PART,
 ];
 
 /// Everything the program gives to scripts: for a library to be loaded with.
@@ -78,6 +80,7 @@ fn register(engine: &mut Engine) {
     tenants::register(engine);
     software::register(engine);
     activations::register(engine);
+    activity::register(engine);
     requests::register(engine);
     ledger::register(engine);
     invoices::register(engine);

@@ -5,9 +5,10 @@ use rhai::{Array, Dynamic, Engine, Map};
 use super::rows::Rows;
 use super::subscriptions::Sub;
 use super::{instant_or_nothing, or_nothing, selection};
+use crate::domain::change::Amendments;
 use crate::domain::request::Upstream;
 use crate::domain::selection::REQUESTS;
-use crate::domain::{Change, Id, Quote, Request, Subscription};
+use crate::domain::{Change, Id, Kind, Quote, Request, Subscription};
 use crate::engine::failure::{Api, raise, raise_refusal};
 use crate::engine::reference::{Function, Part, Property};
 use crate::engine::script_thread::with;
@@ -103,6 +104,22 @@ pub(super) const PART: Part = Part {
             doc: "One request by its id.",
             example: r#"for one in requests(#{ state: "waiting" }) { print(request(one.id).why); }"#,
         },
+        Function {
+            name: "open_request",
+            params: &["sub: Subscription", "kind: string"],
+            gives: "Request?",
+            grant: "requests.read",
+            doc: "The request of a kind that is open on it, waiting or scheduled, or nothing.",
+            example: r#"for sub in subscriptions(#{ status: "active" }) { let open = sub.open_request("quantity"); if present(open) { print(open.state); } }"#,
+        },
+        Function {
+            name: "withdraw",
+            params: &["request: Request", "why: string"],
+            gives: "Request",
+            grant: "",
+            doc: "Takes an open request back: one that this file proposed, or one of a kind that it may decide.",
+            example: r#"for sub in subscriptions(#{ status: "active", auto_renew_enabled: true }) { let asked = sub.request_cancellation("customer_request", "moves away"); if asked.outcome == "waiting" { print(asked.withdraw("stays after all").state); } }"#,
+        },
     ],
     properties: &[
         request("id", "string", "`req_...`; empty when nothing had to be asked"),
@@ -121,6 +138,11 @@ pub(super) const PART: Part = Part {
         request("subscription", "Subscription", "The subscription, as it stands afterwards"),
         request("quote", "Quote?", "What the terms said"),
         request("quantity", "int?", "Seats asked for, for a change of quantity"),
+        request(
+            "plan",
+            "map",
+            "What is asked for beside that: what a next term, a conversion or a renewal has different",
+        ),
         request("reason", "string", "customer_request, non_payment or fraud, where one was given"),
         request("support", "string?", "The support request that has to be answered first"),
         request("enabled", "bool?", "On or off, for a change of auto-renew"),
@@ -160,6 +182,18 @@ pub(super) fn register(engine: &mut Engine) {
         let id: Id = id.parse().map_err(|refusal| raise_refusal(&refusal))?;
         Ok(RequestValue::of(with(|work| requests::get(work, id))?))
     });
+    engine.register_fn("open_request", |sub: &mut Sub, kind: &str| -> Api<Dynamic> {
+        let kind: Kind = kind.parse().map_err(|refusal| raise_refusal(&refusal))?;
+        let id = sub.0.id;
+        let open = with(|work| requests::open_of(work, id, kind))?;
+        Ok(or_nothing(open.map(RequestValue::of)))
+    });
+    engine.register_fn("withdraw", |value: &mut RequestValue, why: &str| -> Api<RequestValue> {
+        let Some(id) = value.request.as_ref().map(|request| request.id) else {
+            return Err(raise("not_found", "nothing had to be asked, so there is nothing to take back"));
+        };
+        Ok(RequestValue::of(with(|work| requests::withdraw(work, id, why))?))
+    });
 }
 
 fn of_request(engine: &mut Engine) {
@@ -189,6 +223,7 @@ fn of_request(engine: &mut Engine) {
         "expires_at" => |request: &Request| instant_or_nothing(request.expires_at),
         "quote" => |request: &Request| Dynamic::from(QuoteValue(request.quote.clone())),
         "quantity" => quantity,
+        "plan" => plan,
         "reason" => reason,
         "enabled" => enabled,
         "cancel_at_term_end" => cancel_at_term_end,
@@ -211,6 +246,7 @@ fn of_asked(engine: &mut Engine) {
     engine.register_get("expires_at", |asked: &mut Asked| instant_or_nothing(asked.request.expires_at));
     engine.register_get("quote", |asked: &mut Asked| QuoteValue(asked.request.quote.clone()));
     engine.register_get("quantity", |asked: &mut Asked| quantity(&asked.request));
+    engine.register_get("plan", |asked: &mut Asked| plan(&asked.request));
     engine.register_get("reason", |asked: &mut Asked| reason(&asked.request));
     engine.register_get("enabled", |asked: &mut Asked| enabled(&asked.request));
     engine.register_get("cancel_at_term_end", |asked: &mut Asked| cancel_at_term_end(&asked.request));
@@ -248,6 +284,17 @@ fn quantity(request: &Request) -> Dynamic {
         Change::Upgrade { quantity, .. } => or_nothing(quantity),
         _ => Dynamic::UNIT,
     }
+}
+
+fn plan(request: &Request) -> Dynamic {
+    let none = Amendments::default();
+    let asked = match &request.change {
+        Change::Schedule { instructions: plan }
+        | Change::Conversion { to: plan }
+        | Change::Renewal { amendments: plan, .. } => plan,
+        _ => &none,
+    };
+    super::life::plan(asked).into()
 }
 
 fn reason(request: &Request) -> Dynamic {

@@ -135,8 +135,16 @@ pub(super) const PART: Part = Part {
             ["sub: Subscription", "quantity: int", "why: string"],
             "Request",
             "propose.quantity",
-            "Proposes another number of seats: how many there are afterwards.",
+            "Proposes another number of seats: how many there are afterwards, or, below zero, how many fewer.",
             r#"for sub in subscriptions(#{ status: "active" }) { print(sub.request_quantity(sub.quantity + 1, "a colleague more").outcome); }"#
+        ),
+        function!(
+            "request_quantity",
+            ["sub: Subscription", "quantity: int"],
+            "Request",
+            "propose.quantity",
+            "The same without a word why.",
+            r#"for sub in subscriptions(#{ status: "active" }) { print(sub.request_quantity(-3).outcome); }"#
         ),
     ],
     properties: &[
@@ -332,9 +340,8 @@ fn changes(engine: &mut Engine) {
     engine.register_fn("request_cancel_at_term_end", |sub: &mut Sub, why: &str| {
         propose(sub, Change::AutoRenew { enabled: false, cancel_at_term_end: Some(true) }, why)
     });
-    engine.register_fn("request_quantity", |sub: &mut Sub, quantity: i64, why: &str| {
-        propose(sub, Change::Quantity { quantity }, why)
-    });
+    engine.register_fn("request_quantity", quantity);
+    engine.register_fn("request_quantity", |sub: &mut Sub, seats: i64| quantity(sub, seats, ""));
 }
 
 pub(super) fn reason_of(text: &str) -> Api<Reason> {
@@ -350,6 +357,12 @@ pub(super) fn propose(sub: &mut Sub, change: Change, why: &str) -> Api<RequestVa
     let proposed = with(|work| requests::propose(work, id, change, why))?;
     sub.0 = proposed.subscription.clone();
     Ok(RequestValue::proposed(proposed))
+}
+
+fn quantity(sub: &mut Sub, seats: i64, why: &str) -> Api<RequestValue> {
+    let id = sub.0.id;
+    let change = with(|work| subscriptions::seats(work, id, seats))?;
+    propose(sub, change, why)
 }
 
 fn label(sub: &mut Sub, name: &str, value: Option<&str>) -> Api<()> {

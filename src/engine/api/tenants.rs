@@ -103,6 +103,18 @@ pub(super) const PART: Part = Part {
             gives: "Instant?",
             doc: "When its first billing period began",
         },
+        Property {
+            owner: "Tenant",
+            name: "qualification",
+            gives: "string",
+            doc: "education, nonprofit, government_community_cloud, state_owned_entity, none; empty: not told",
+        },
+        Property {
+            owner: "Tenant",
+            name: "agreed_at",
+            gives: "Instant?",
+            doc: "When it accepted the Microsoft Customer Agreement: nothing is sold to it before",
+        },
         Property { owner: "Tenant", name: "labels", gives: "map", doc: "The partner's own labels" },
         Property {
             owner: "Account",
@@ -123,6 +135,8 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_type_with_name::<TenantValue>("Tenant");
     engine.register_type_with_name::<AccountValue>("Account");
     engine.register_get("id", |tenant: &mut TenantValue| tenant.0.id.to_string());
+    engine.register_get("qualification", |tenant: &mut TenantValue| tenant.0.qualification.clone());
+    engine.register_get("agreed_at", |tenant: &mut TenantValue| instant_or_nothing(tenant.0.agreed_at));
     engine.register_get("company_name", |tenant: &mut TenantValue| tenant.0.company_name.clone());
     engine.register_get("domain", |tenant: &mut TenantValue| tenant.0.domain.clone());
     engine.register_get("country", |tenant: &mut TenantValue| tenant.0.country.clone());

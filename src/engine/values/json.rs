@@ -1,6 +1,6 @@
 //! JSON as it came in: read-only, numbers exact, a missing field an error that names the nearest ones.
 
-use rhai::{Array, Dynamic, Engine};
+use rhai::{Array, Dynamic, Engine, Map};
 use std::sync::Arc;
 
 use super::super::comparison::Comparison;
@@ -71,6 +71,14 @@ pub(in super::super) const PART: Part = Part {
             example: r#"for key in json(`{"b": 1, "a": 2}`).keys() { print(key); }"#,
         },
         Function {
+            name: "fields",
+            params: &["json: Json"],
+            gives: "map",
+            grant: "",
+            doc: "Its fields as a map, to be changed or handed on.",
+            example: r#"let plan = json(`{"quantity": 5}`).fields(); plan.quantity += 1; print(plan.to_json());"#,
+        },
+        Function {
             name: "len",
             params: &["json: Json"],
             gives: "int",
@@ -102,6 +110,7 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_fn("bool", |json: Json, field: &str| json.truth(field));
     engine.register_fn("list", |json: Json, field: &str| json.list(field));
     engine.register_fn("keys", |json: Json| json.keys());
+    engine.register_fn("fields", |json: Json| json.fields());
     engine.register_fn("len", |json: Json| json.len());
     engine.register_fn("to_string", |json: &mut Json| json.value.to_string());
     engine.register_fn("to_debug", |json: &mut Json| json.value.to_string());
@@ -231,6 +240,12 @@ impl Json {
     fn keys(&self) -> Api<Array> {
         let members = self.value.members().ok_or_else(|| self.wrong("an object"))?;
         Ok(members.iter().map(|(name, _)| name.clone().into()).collect())
+    }
+
+    fn fields(&self) -> Api<Map> {
+        let members = self.value.members().ok_or_else(|| self.wrong("an object"))?;
+        let shown = |name: &str, value| self.child(value, &format!(".{name}")).shown();
+        Ok(members.iter().map(|(name, value)| (name.into(), shown(name, value))).collect())
     }
 
     fn len(&self) -> Api<i64> {

@@ -1,13 +1,13 @@
 //! Answering a request that waits: a person approves, denies or takes it back, or nobody does in time.
 
 use super::carrying::carry_out;
-use super::keeping::close;
+use super::keeping::{close, save};
 use super::{deny_now, settle};
 use crate::domain::decision::Verdict;
 use crate::domain::quote::Effect;
 use crate::domain::request::{Otherwise, Ruling, State};
 use crate::domain::subscription::{Renewal, Status};
-use crate::domain::{Grant, Id, Instant, Kind, Refusal, Request, Subscription};
+use crate::domain::{Grant, Id, Instant, Kind, Refusal, Request, Subscription, SubscriptionId};
 use crate::ops::{Result, Work, judgements, not_found, purchases, quotes, rights, subscriptions, tenants};
 use crate::store::records::{Stored, requests as rows};
 
@@ -28,6 +28,17 @@ pub fn get(work: &mut Work, id: Id) -> Result<Request> {
     work.require(&Grant::Read("requests"))?;
     let found = rows::get(&mut work.tx, id)?.map(|stored| stored.value);
     found.filter(|request| rights::sees_request(work, request)).ok_or_else(|| not_found("request", &id))
+}
+
+/// The request of a kind that is open on a subscription, waiting or scheduled.
+///
+/// # Errors
+/// `forbidden`, `not_found`.
+pub fn open_of(work: &mut Work, id: SubscriptionId, kind: Kind) -> Result<Option<Request>> {
+    work.require(&Grant::Read("requests"))?;
+    let tenant = subscriptions::load(work, id)?.value.tenant;
+    let found = rows::open(&mut work.tx, tenant, id, kind)?;
+    Ok(found.filter(|request| rights::sees_request(work, request)))
 }
 
 /// A waiting request for somebody who may answer it: right, reach, state, expiry, generation and the two pairs of eyes.
@@ -87,16 +98,7 @@ fn decide_anew(
     mut request: Request,
     stored: &Stored<Subscription>,
 ) -> Result<Answered> {
-    request.quote = quotes::quote(work, &stored.value, &request.change)?;
-    request.subscription_generation = stored.value.standing.generation;
-    request.tenant_generation = tenants::generation(work, request.tenant)?;
-    if !request.quote.allowed && request.quote.effect != Effect::StopRenewal {
-        request.refusal = request.quote.refusal.clone();
-        request.reasons = request.refusal.iter().map(|refusal| refusal.message.clone()).collect();
-        close(work, Some(before), &mut request, State::Refused)?;
-        let after = purchases::after_no(work, stored, &request)?;
-        work.save_subscription(Some(stored), &after)?;
-        work.note("request.refused", Some(&after), Some(request.id), &request.reasons.join("; "));
+    if !quoted_anew(work, before, &mut request, stored)? {
         return Ok(Answered::Moved(request));
     }
     let mut judgement = judgements::judge(work, &mut request, stored)?;
@@ -108,6 +110,55 @@ fn decide_anew(
     }
     settle(work, Some(before), &mut request, stored, judgement)?;
     Ok(Answered::Moved(request))
+}
+
+/// Quotes a request of what has moved. False when the terms refuse it by now; it is closed then.
+fn quoted_anew(
+    work: &mut Work,
+    before: &Request,
+    request: &mut Request,
+    stored: &Stored<Subscription>,
+) -> Result<bool> {
+    request.quote = quotes::quote(work, &stored.value, &request.change)?;
+    request.subscription_generation = stored.value.standing.generation;
+    request.tenant_generation = tenants::generation(work, request.tenant)?;
+    if request.quote.allowed || request.quote.effect == Effect::StopRenewal {
+        return Ok(true);
+    }
+    request.refusal = request.quote.refusal.clone();
+    request.reasons = request.refusal.iter().map(|refusal| refusal.message.clone()).collect();
+    close(work, Some(before), request, State::Refused)?;
+    let after = purchases::after_no(work, stored, request)?;
+    work.save_subscription(Some(stored), &after)?;
+    work.note("request.refused", Some(&after), Some(request.id), &request.reasons.join("; "));
+    Ok(false)
+}
+
+/// Asks the policies once more about a request that waits, where the subscription or its customer changed since they
+/// were asked: what they approve or deny by now is done, anything else goes on waiting as before. None when nothing
+/// changed, or when support has to answer first.
+pub(in crate::ops) fn look_again(
+    work: &mut Work,
+    before: &Request,
+    stored: &Stored<Subscription>,
+) -> Result<Option<Request>> {
+    let moved = stored.value.standing.generation != before.subscription_generation
+        || tenants::generation(work, before.tenant)? != before.tenant_generation;
+    if before.state != State::Waiting || before.support.is_some() || !moved {
+        return Ok(None);
+    }
+    let mut request = before.clone();
+    if !quoted_anew(work, before, &mut request, stored)? {
+        return Ok(Some(request));
+    }
+    let judgement = judgements::judge(work, &mut request, stored)?;
+    if matches!(judgement.verdict, Verdict::Review | Verdict::Abstain) {
+        request.roles = judgement.roles;
+        save(work, Some(before), &mut request)?;
+    } else {
+        settle(work, Some(before), &mut request, stored, judgement)?;
+    }
+    Ok(Some(request))
 }
 
 /// Denies a waiting request.
@@ -132,7 +183,7 @@ pub fn deny(work: &mut Work, id: Id, seen: Option<u64>, note: &str) -> Result<An
 pub fn withdraw(work: &mut Work, id: Id, note: &str) -> Result<Request> {
     let found = rows::get(&mut work.tx, id)?.map(|stored| stored.value);
     let before = found.filter(|request| work.reaches(request.tenant)).ok_or_else(|| not_found("request", &id))?;
-    if before.proposed_by != work.rights.principal {
+    if !before.proposed_by.is_same_as(&work.rights.principal) {
         work.require(&Grant::Decide(Some(before.kind)))?;
     }
     if !before.state.is_open() {
@@ -157,7 +208,8 @@ pub fn withdraw(work: &mut Work, id: Id, note: &str) -> Result<Request> {
     Ok(request)
 }
 
-/// A waiting request nobody answered: its stated outcome happens. Nothing when it was answered meanwhile.
+/// A waiting request nobody answered: policies are asked once more where something changed since, else its stated
+/// outcome happens. Nothing when it was answered meanwhile.
 ///
 /// # Errors
 /// What the store answers.
@@ -168,6 +220,14 @@ pub fn expire(work: &mut Work, id: Id, due: Instant) -> Result<()> {
         return Ok(());
     }
     let stored = subscriptions::load_any(work, before.tenant, before.subscription)?;
+    // What the terms refuse by now was not answered in time either.
+    let may = quotes::quote(work, &stored.value, &before.change)?;
+    let again = if may.allowed { look_again(work, &before, &stored)? } else { None };
+    let before = match again {
+        Some(again) if again.state != State::Waiting => return Ok(()),
+        Some(again) => again,
+        None => before,
+    };
     let mut request = before.clone();
     request.reasons.insert(0, "nobody answered in time".to_owned());
     match before.otherwise.unwrap_or(Otherwise::Expire) {
