@@ -70,6 +70,17 @@ impl Decide {
             return Ok(Exit::Done);
         }
         let mut out = format!("outcome {}\n", plain(cell(&answer, "outcome|became")));
+        for (label, path) in [
+            ("for", "request.scheduledFor"),
+            ("until", "request.expiresAt"),
+            ("otherwise", "request.otherwise"),
+            ("roles", "request.roles"),
+        ] {
+            let value = plain(cell(&answer, path));
+            if !value.is_empty() {
+                out.push_str(&format!("  {label:13} {value}\n"));
+            }
+        }
         if let Some(found) = answer.get("quote").filter(|quote| quote.is_object()) {
             out.push_str(&quote(found));
         }
@@ -108,7 +119,7 @@ fn answers(decision: &Value) -> String {
     let mut out = String::new();
     let by_default = plain(cell(decision, "byDefault"));
     if !by_default.is_empty() {
-        out.push_str(&format!("  no policy answered; the default stands: {by_default}\n"));
+        out.push_str(&format!("  {by_default}\n"));
     }
     for answer in decision.get("answers").and_then(Value::as_array).into_iter().flatten() {
         let text = |path: &str| plain(cell(answer, path));

@@ -135,6 +135,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("roles", &["bursar roles", "bursar -o csv roles"]),
     ("whoami", &["bursar whoami", "bursar --as anna whoami"]),
     ("library reload", &["bursar library reload"]),
+    ("library source", &["bursar library source 84d3742005ac9c33"]),
     ("clock show", &["bursar clock show"]),
     ("clock advance", &["bursar clock advance P30D", "bursar clock advance --to 2027-06-01T00:00:00Z"]),
     ("upcoming", &["bursar upcoming --for P30D"]),
@@ -144,6 +145,18 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "bursar import partner-center customers.json downloads/",
             "bursar import partner-center --overwrite subscriptions.json",
         ],
+    ),
+    ("import accounts", &["bursar import accounts overdue.csv"]),
+    (
+        "tenants account",
+        &[
+            "bursar tenants account anker.example --overdue '120.00 EUR' --since 2027-01-01T00:00:00Z",
+            "bursar tenants account anker.example",
+        ],
+    ),
+    (
+        "tenants label",
+        &["bursar tenants label anker.example segment=school", "bursar tenants label anker.example segment="],
     ),
     (
         "hooks send",

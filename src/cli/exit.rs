@@ -67,6 +67,14 @@ impl Failure {
         self
     }
 
+    /// The failure of opening a store, with which one.
+    pub(crate) fn opening(error: app::Error, store: &std::path::Path) -> Self {
+        let names_itself = matches!(&error, app::Error::Store { source: store::Error::Missing { .. }, .. });
+        let is_store = matches!(&error, app::Error::Store { .. });
+        let failure = Failure::from(error);
+        if is_store && !names_itself { failure.mend(&format!("the store is {}", store.display())) } else { failure }
+    }
+
     /// A problem that the router answered.
     pub(crate) fn problem(status: u16, body: &Value) -> Self {
         let text = |name: &str| body.get(name).and_then(Value::as_str);

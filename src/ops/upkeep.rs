@@ -1,7 +1,7 @@
 //! Facts about the store itself: its clock, and the sources that may decide something. Neither belongs to anybody's
 //! rights: they are set by whoever opens the store.
 
-use crate::store::records::meta::{self, ClockKind};
+use crate::store::records::meta::{self, ClockKind, Source};
 use crate::store::{self, Tx};
 
 /// Sets the store's clock.
@@ -12,10 +12,10 @@ pub fn set_clock(tx: &mut Tx, kind: &ClockKind) -> store::Result<()> {
     meta::save_clock(tx, kind)
 }
 
-/// Keeps the bytes of a source by its content hash, once.
+/// Keeps a source by its content hash, once.
 ///
 /// # Errors
 /// What the store answers.
-pub fn keep_source(tx: &mut Tx, hash: &str, bytes: &[u8]) -> store::Result<()> {
-    meta::save_source(tx, hash, bytes)
+pub fn keep_source(tx: &mut Tx, hash: &str, source: impl FnOnce() -> Source) -> store::Result<()> {
+    meta::save_source(tx, hash, source)
 }
