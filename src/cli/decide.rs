@@ -81,6 +81,9 @@ impl Decide {
                 out.push_str(&format!("  {label:13} {value}\n"));
             }
         }
+        for reason in unsaid(&answer) {
+            out.push_str(&format!("  {:13} {}\n", "because", plain(reason)));
+        }
         if let Some(found) = answer.get("quote").filter(|quote| quote.is_object()) {
             out.push_str(&quote(found));
         }
@@ -88,6 +91,25 @@ impl Decide {
         context.out.text(&out)?;
         Ok(Exit::Done)
     }
+}
+
+/// The reasons that no file gave: what was refused, answers that contradict each other.
+fn unsaid(answer: &Value) -> Vec<&str> {
+    let texts = |value: &'_ Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let mut said: Vec<String> =
+        answer.get("byDefault").and_then(Value::as_str).into_iter().map(str::to_owned).collect();
+    for file in answer.get("answers").and_then(Value::as_array).into_iter().flatten() {
+        said.extend(file.get("reasons").map(texts).unwrap_or_default());
+    }
+    let reasons = answer.pointer("/request/reasons").and_then(Value::as_array);
+    reasons
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .filter(|reason| !said.iter().any(|one| one == reason))
+        .collect()
 }
 
 /// A quote as a person reads it.

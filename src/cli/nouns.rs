@@ -175,6 +175,8 @@ pub(crate) const MESSAGES: Noun = noun(
         Column("ID", "id"),
         Column("AT", "at"),
         Column("TOPIC", "topic"),
+        Column("TO", "addressees.*.endpoint"),
+        Column("STATE", "addressees.*.state"),
         Column("SUBSCRIPTION", "subscription"),
         Column("REQUEST", "request"),
     ],

@@ -25,7 +25,7 @@ pub(crate) enum Format {
     Csv,
 }
 
-/// A column: its heading and where its value stands in a record (`a.b`, alternatives parted by `|`).
+/// A column: its heading and where its value stands in a record (`a.b`, `list.*.b` of each, alternatives parted by `|`).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Column(pub(crate) &'static str, pub(crate) &'static str);
 
@@ -113,8 +113,14 @@ fn short(text: String) -> String {
 
 /// The text of the first alternative that is there.
 pub(crate) fn cell(item: &Value, path: &str) -> String {
-    let found = path.split('|').filter_map(|path| lookup(item, path)).find(|value| !value.is_null());
-    found.map(text).unwrap_or_default()
+    let found = |path: &str| match path.split_once(".*.") {
+        Some((list, inner)) => {
+            let of_each = lookup(item, list)?.as_array()?.iter().map(|one| cell(one, inner));
+            Some(of_each.collect::<Vec<_>>().join(", "))
+        }
+        None => lookup(item, path).filter(|value| !value.is_null()).map(text),
+    };
+    path.split('|').find_map(found).unwrap_or_default()
 }
 
 /// The value at `a.b` in a record.
@@ -275,6 +281,9 @@ mod tests {
         let item = json!({ "a": null, "b": { "c": { "amount": "1.50", "currency": "EUR" } } });
         assert_eq!(cell(&item, "a|b.c"), "1.50 EUR");
         assert_eq!(cell(&item, "x|y.z"), "");
+        let sent =
+            json!({ "to": [{ "name": "erp", "state": "sent" }, { "name": "crm", "state": "dead" }], "none": [] });
+        assert_eq!((cell(&sent, "to.*.state"), cell(&sent, "none.*.state|x")), ("sent, dead".into(), String::new()));
         let owed = json!([{ "amount": "1.50", "currency": "EUR" }, { "amount": "2", "currency": "USD" }]);
         assert_eq!(text(&owed), "1.50 EUR, 2 USD");
         assert_eq!(detail(&json!({ "overdue": owed })), "overdue  1.50 EUR, 2 USD\n");

@@ -38,6 +38,7 @@ impl Serve {
         let address = self.listen.unwrap_or(config.listen);
         // Signals are caught before anything is opened: from here on, ending is orderly.
         let stop = Stop::new()?;
+        let hangup = catch(SignalKind::hangup())?;
         let app = App::open(&config, Options::default()).map_err(|error| Failure::opening(error, &config.store))?;
         let socket = socket_path(&config.store);
         let listeners = listen(address, &socket, self.demo && self.listen.is_none()).await?;
@@ -47,7 +48,7 @@ impl Serve {
             demo::fill(&app, &router, bound, context).await?;
         }
         let watching = watch::watch(&app);
-        let reloading = on_hangup(app.clone())?;
+        let reloading = on_hangup(app.clone(), hangup);
         let working = tokio::spawn(bursar::triggers::run_loop(app.clone(), std::future::pending()));
         eprintln!("READY http://{bound} store {} socket {}", config.store.display(), socket.display());
         let stopped = server::serve(listeners, router, &config.limits, stop.asked()).await;
@@ -113,11 +114,10 @@ fn catch(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
 }
 
 /// SIGHUP reads the library again.
-fn on_hangup(app: App) -> Result<tokio::task::JoinHandle<()>, Failure> {
-    let mut hangup = catch(SignalKind::hangup())?;
-    Ok(tokio::spawn(async move {
+fn on_hangup(app: App, mut hangup: tokio::signal::unix::Signal) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
         while hangup.recv().await.is_some() {
             watch::reload(&app).await;
         }
-    }))
+    })
 }
