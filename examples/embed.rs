@@ -107,5 +107,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("GET {path} -> {status} {}", String::from_utf8_lossy(&body));
         assert!(status.is_success());
     }
+
+    // Closed, the file is free: it opens again at once.
+    app.close().await;
+    App::open(&config, Options { tolerate_library: true, ..Options::default() })?.close().await;
     Ok(())
 }

@@ -292,6 +292,17 @@ impl Config {
         Ok(config)
     }
 
+    /// What is wrong with the secret files of hooks and endpoints, each with whose it is: what is wrong there would else
+    /// be found by the first call.
+    pub fn secret_problems(&self) -> Vec<(String, ConfigError)> {
+        let hooks = self.hooks.iter().map(|(name, hook)| (format!("hooks.{name}"), hook.secrets().map(drop)));
+        let endpoints = self
+            .endpoints
+            .iter()
+            .map(|(name, endpoint)| (format!("endpoints.{name}"), read_secrets(&endpoint.secret_file).map(drop)));
+        hooks.chain(endpoints).filter_map(|(name, read)| Some((name, read.err()?))).collect()
+    }
+
     fn apply(&mut self, env: &dyn Fn(&str) -> Option<String>) -> Result<(), ConfigError> {
         if let Some(store) = env("BURSAR_STORE") {
             self.store = store.into();
@@ -418,16 +429,22 @@ fn read_endpoint(endpoint: &Section<'_>, folder: &Path) -> Result<Endpoint, Mist
 }
 
 fn read_limits(section: &Section<'_>) -> Result<Limits, Mistake> {
-    section.only(&["operations", "wall", "memory", "rows", "cache"])?;
+    section.only(&["operations", "wall", "memory", "rows", "cache", "calls", "calls_at_once"])?;
     let base = Limits::default();
     let wall = section.duration("wall", Duration::from_millis(10)..=Duration::from_secs(60))?;
     let rows = section.number("rows", 1..=1_000_000)?;
+    let calls = |key: &str, default: u32| {
+        let number = section.number(key, 1..=1_000_000)?;
+        Ok(number.and_then(|number| u32::try_from(number).ok()).unwrap_or(default))
+    };
     Ok(Limits {
         operations: section.number("operations", 1_000..=100_000_000)?.unwrap_or(base.operations),
         wall: wall.unwrap_or(base.wall),
         memory_bytes: section.size("memory", 1 << 20..=1 << 30)?.unwrap_or(base.memory_bytes),
         rows: rows.map_or(base.rows, |rows| usize::try_from(rows).unwrap_or(base.rows)),
         cache_bytes: section.size("cache", 1 << 20..=1 << 36)?.unwrap_or(base.cache_bytes),
+        calls: calls("calls", base.calls)?,
+        calls_at_once: calls("calls_at_once", base.calls_at_once)?,
         ..base
     })
 }

@@ -9,8 +9,9 @@ use super::{App, Error, Result};
 use crate::config::Config;
 use crate::domain::terms::Terms;
 use crate::engine::Diagnostic;
-use crate::engine::library::{Kit, Library, Settings};
+use crate::engine::library::{File, Kit, Library, Settings};
 use crate::ops::upkeep;
+use crate::store::records::meta::Source;
 
 /// What is in force, and what is wrong with what lies in the folder.
 pub struct Current {
@@ -146,19 +147,34 @@ impl App {
         next
     }
 
-    /// Keeps the bytes of everything that may decide from now on.
+    /// Keeps everything that may decide from now on, as its hash covers it: text, lib files, params and terms.
     pub(crate) fn keep_sources(&self) -> Result<()> {
         let current = self.inner.library.current();
+        let Current { library, terms, .. } = &*current;
         let mut tx = self.inner.store.begin()?;
-        for file in &current.library.files {
-            upkeep::keep_source(&mut tx, &file.hash, file.source.as_bytes())?;
+        for file in &library.files {
+            upkeep::keep_source(&mut tx, &file.hash, || source(library, file, terms.hash()))?;
         }
-        let terms: String = current.terms.files().iter().map(|(path, text)| format!("# {path}\n{text}\n")).collect();
-        upkeep::keep_source(&mut tx, current.terms.hash(), terms.as_bytes())?;
+        upkeep::keep_source(&mut tx, terms.hash(), || {
+            let files = terms.files().iter().map(|(path, text)| (path.clone(), text.clone())).collect();
+            Source { files, ..Source::default() }
+        })?;
         if tx.is_empty() {
             return Ok(());
         }
         tx.commit()?.wait()?;
         Ok(())
+    }
+}
+
+/// What a file's hash stands for.
+fn source(library: &Library, file: &File, terms: &str) -> Source {
+    let libs = file.libs.iter().filter_map(|name| library.file(&format!("lib/{name}.rhai")));
+    let texts = libs.map(|lib| (lib.path.clone(), lib.source.to_string()));
+    Source {
+        path: file.path.clone(),
+        files: texts.chain([(file.path.clone(), file.source.to_string())]).collect(),
+        params: file.manifest.params.to_string(),
+        terms: terms.to_owned(),
     }
 }

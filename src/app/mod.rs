@@ -75,6 +75,18 @@ impl From<store::Error> for Error {
     }
 }
 
+impl Error {
+    /// Whether nothing else can be done now either: the store fails or is closed, or the application is being closed.
+    pub(crate) fn is_down(&self) -> bool {
+        let down = |source: &store::Error| matches!(source, store::Error::Unavailable | store::Error::Closed);
+        match self {
+            Error::Store { source, .. } | Error::Operation(crate::ops::Error::Store { source, .. }) => down(source),
+            Error::Operation(crate::ops::Error::Refused(refusal)) => refusal.code == "stopping",
+            _ => false,
+        }
+    }
+}
+
 /// What an application answers.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -114,6 +126,7 @@ pub(crate) struct Inner {
     pub(crate) calls: AtomicU64,
     pub(crate) ticking: tokio::sync::Mutex<()>,
     pub(crate) wake: tokio::sync::Notify,
+    pub(crate) closing: tokio::sync::watch::Sender<bool>,
     pub(crate) ticked: std::sync::Mutex<Option<std::time::Instant>>,
     pub(crate) opened: std::time::Instant,
     pub(crate) people_at_millis: AtomicU64,
@@ -186,6 +199,7 @@ impl App {
                 calls: AtomicU64::new(0),
                 ticking: tokio::sync::Mutex::new(()),
                 wake: tokio::sync::Notify::new(),
+                closing: tokio::sync::watch::Sender::new(false),
                 ticked: std::sync::Mutex::new(None),
                 opened: crate::clock::monotonic(),
                 people_at_millis: AtomicU64::new(u64::MAX),
@@ -255,6 +269,34 @@ impl App {
     /// Waits until somebody wakes the loop that ticks.
     pub async fn woken(&self) {
         self.inner.wake.notified().await;
+    }
+
+    /// Ends it, for every handle: takes no more work, lets end what was begun (for `limits.stop_deadline` at most), makes
+    /// what was accepted durable and lets go of the file, which may be opened again when this returns. Afterwards every
+    /// operation answers `stopping` or that the store is closed, and [`crate::triggers::run_loop`] has nothing left to do.
+    /// The last handle that goes does the same without telling when.
+    pub async fn close(&self) {
+        self.inner.closing.send_replace(true);
+        let deadline = self.inner.config.limits.stop_deadline;
+        let ticking = tokio::time::timeout(deadline, self.inner.ticking.lock()).await;
+        if ticking.is_err() {
+            tracing::warn!("what was being processed did not end in time; it is done again at the next start");
+        }
+        let app = self.clone();
+        let letting_go = tokio::task::spawn_blocking(move || {
+            app.inner.pool.close();
+            app.inner.store.clone().close();
+        });
+        if let Err(error) = letting_go.await {
+            tracing::error!(%error, "letting go of the store ended with a panic");
+        }
+    }
+
+    /// Waits until somebody closes it.
+    pub(crate) async fn closing(&self) {
+        // The sender lives as long as this handle.
+        let mut closing = self.inner.closing.subscribe();
+        let _closed = closing.wait_for(|closing| *closing).await;
     }
 
     pub(crate) fn work(&self, tx: Tx, now: Instant, rights: Rights, cause: &str) -> Work {

@@ -7,7 +7,7 @@ use super::connect::{Access, Context, encoded, said};
 use super::decide;
 use super::exit::{Exit, Outcome};
 use super::nouns::{self, List, Show};
-use super::output::{Format, cell, plain};
+use super::output::{Format, cell, plain, text};
 use axum::http::Method;
 
 #[derive(Debug, Subcommand)]
@@ -100,7 +100,7 @@ fn readable(request: &Value, decisions: &[Value]) -> String {
             out.push_str(&format!("  {label:13}{value}\n"));
         }
     };
-    line("change", plain(request.get("change").map(Value::to_string).unwrap_or_default()));
+    line("change", request.get("change").map(change).unwrap_or_default());
     line("proposed", format!("{} by {}", text("proposedAt"), text("proposedBy")));
     line("why", text("why"));
     line("cause", text("cause"));
@@ -120,6 +120,10 @@ fn readable(request: &Value, decisions: &[Value]) -> String {
     );
     line("closed", text("closedAt"));
     line("refusal", text("refusal.message"));
+    let reasons = request.get("reasons").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    for reason in reasons.filter(|reason| *reason != cell(request, "refusal.message")) {
+        line("because", plain(reason));
+    }
     line("upstream", text("upstream"));
     if let Some(quote) = request.get("quote").filter(|quote| quote.is_object()) {
         out.push_str(&decide::quote(quote));
@@ -128,4 +132,14 @@ fn readable(request: &Value, decisions: &[Value]) -> String {
         out.push_str(&decide::decision(decision));
     }
     out
+}
+
+/// What a change says beside its kind, as a person reads it: `reason customer_request, quantity 40`.
+fn change(change: &Value) -> String {
+    let members = change.as_object().into_iter().flatten().filter(|(name, _)| *name != "kind");
+    let told = |(name, value): (&String, &Value)| match value {
+        Value::Object(inner) => inner.iter().map(|(name, value)| format!("{name} {}", plain(text(value)))).collect(),
+        other => vec![format!("{name} {}", plain(text(other)))],
+    };
+    members.flat_map(told).filter(|said| !said.ends_with(' ')).collect::<Vec<String>>().join(", ")
 }

@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::connect::Context;
-use super::exit::{Exit, Failure, Outcome};
+use super::exit::{Exit, Failure, Outcome, chain};
 use super::output::{Format, plain_lines};
 
 #[derive(Debug, Args)]
@@ -40,6 +40,12 @@ impl Check {
             Ok((library, _)) => ([&library.warnings[..], &library.notes].concat(), Some(library.files.len())),
             Err(findings) => (findings, None),
         };
+        let mut findings = findings;
+        // Not an error here: a library is also checked where its secrets are not.
+        findings.extend(config.secret_problems().into_iter().map(|(whose, problem)| {
+            let file = config.file.as_ref().map_or_else(String::new, |file| file.display().to_string());
+            Diagnostic::warning(problem.code(), &file, (0, 0, 0), format!("[{whose}] {}", chain(&problem)))
+        }));
         let errors = findings.iter().filter(|finding| finding.is_error()).count();
         match context.out.format {
             Format::Json => context.out.record(&json!({ "errors": errors, "findings": findings }))?,
@@ -51,12 +57,24 @@ impl Check {
             Format::Table | Format::Csv => context.out.text(&rendered(&config.library, &findings))?,
         }
         match files {
-            _ if errors > 0 => context.out.say(&format!("{errors} errors, {} findings", findings.len())),
-            Some(files) => context.out.say(&format!("{files} files, no errors, {} warnings", findings.len())),
+            _ if errors > 0 => {
+                context.out.say(&format!("{}, {}", counted(errors, "error"), counted(findings.len(), "finding")))
+            }
+            Some(files) => {
+                context.out.say(&format!(
+                    "{}, no errors, {}",
+                    counted(files, "file"),
+                    counted(findings.len(), "finding")
+                ));
+            }
             None => {}
         }
         Ok(if errors > 0 { Exit::Check } else { Exit::Done })
     }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 fn rendered(library: &Path, findings: &[Diagnostic]) -> String {

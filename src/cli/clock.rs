@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::connect::{Context, encoded, socket_path};
 use super::exit::{Exit, Failure, Outcome, chain};
-use super::output::{Column, Format};
+use super::output::{Column, Format, cell};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -51,9 +51,24 @@ impl Verb {
             }
             Verb::Advance(Advance { to, .. }) => context.change("/v1/clock/advance", &json!({ "to": to })).await?,
         };
-        context.out.record(&answer)?;
+        told(context, &answer)?;
         Ok(Exit::Done)
     }
+}
+
+/// What moved: for people the time first, and of the counts those that counted something.
+fn told(context: &Context, answer: &Value) -> Result<(), Failure> {
+    let moved = answer.get("timers").is_some();
+    if context.out.format != Format::Table || !moved {
+        return context.out.record(answer);
+    }
+    let mut out = format!("{:12} {}\n", "now", cell(answer, "now"));
+    for (name, count) in answer.as_object().into_iter().flatten() {
+        if count.as_u64().is_some_and(|count| count > 0) {
+            out.push_str(&format!("{name:12} {count}\n"));
+        }
+    }
+    context.out.text(&out)
 }
 
 impl Tick {
@@ -71,15 +86,23 @@ impl Tick {
             }
             opened => opened?,
         };
-        let ticked = triggers::tick(&app).await;
+        let done = once(&app).await;
         let now = calendar::show(app.now());
-        app.store().clone().close();
-        let ticked = ticked.map_err(|error| Failure::new(Exit::Failed, chain(&error)))?;
-        let mut record = json!(ticked);
+        app.close().await;
+        let mut record = done.map_err(|error| Failure::new(Exit::Failed, chain(&error)))?;
         record["now"] = now.into();
-        context.out.record(&record)?;
+        told(context, &record)?;
         Ok(Exit::Done)
     }
+}
+
+/// What a daemon does by itself, once.
+async fn once(app: &App) -> app::Result<Value> {
+    let ticked = triggers::tick(app).await?;
+    let mut record = json!(ticked);
+    record["messages"] = triggers::outbox::send_due(app).await?.into();
+    triggers::retention::run(app).await?;
+    Ok(record)
 }
 
 const COMING: &[Column] = &[

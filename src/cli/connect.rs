@@ -89,13 +89,15 @@ impl Context {
                 }
                 Err(error) => error,
             };
-            let app::Error::Store { source: store::Error::Locked, .. } = &error else { return Err(error.into()) };
+            let app::Error::Store { source: store::Error::Locked, .. } = &error else {
+                return Err(Failure::opening(error, &config.store));
+            };
             let socket = socket_path(&config.store);
             if tokio::net::UnixStream::connect(&socket).await.is_ok() {
                 return Ok(Client::socket(&socket));
             }
             if waited >= PATIENCE {
-                return Err(error.into());
+                return Err(Failure::opening(error, &config.store));
             }
             tokio::time::sleep(STEP).await;
             waited += STEP;

@@ -76,6 +76,20 @@ impl Decide {
             return Ok(Exit::Done);
         }
         let mut out = format!("outcome {}\n", plain(cell(&answer, "outcome|became")));
+        for (label, path) in [
+            ("for", "request.scheduledFor"),
+            ("until", "request.expiresAt"),
+            ("otherwise", "request.otherwise"),
+            ("roles", "request.roles"),
+        ] {
+            let value = plain(cell(&answer, path));
+            if !value.is_empty() {
+                out.push_str(&format!("  {label:13} {value}\n"));
+            }
+        }
+        for reason in unsaid(&answer) {
+            out.push_str(&format!("  {:13} {}\n", "because", plain(reason)));
+        }
         if let Some(found) = answer.get("quote").filter(|quote| quote.is_object()) {
             out.push_str(&quote(found));
         }
@@ -83,6 +97,25 @@ impl Decide {
         context.out.text(&out)?;
         Ok(Exit::Done)
     }
+}
+
+/// The reasons that no file gave: what was refused, answers that contradict each other.
+fn unsaid(answer: &Value) -> Vec<&str> {
+    let texts = |value: &'_ Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let mut said: Vec<String> =
+        answer.get("byDefault").and_then(Value::as_str).into_iter().map(str::to_owned).collect();
+    for file in answer.get("answers").and_then(Value::as_array).into_iter().flatten() {
+        said.extend(file.get("reasons").map(texts).unwrap_or_default());
+    }
+    let reasons = answer.pointer("/request/reasons").and_then(Value::as_array);
+    reasons
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .filter(|reason| !said.iter().any(|one| one == reason))
+        .collect()
 }
 
 /// A quote as a person reads it.
@@ -114,7 +147,7 @@ fn answers(decision: &Value) -> String {
     let mut out = String::new();
     let by_default = plain(cell(decision, "byDefault"));
     if !by_default.is_empty() {
-        out.push_str(&format!("  no policy answered; the default stands: {by_default}\n"));
+        out.push_str(&format!("  {by_default}\n"));
     }
     for answer in decision.get("answers").and_then(Value::as_array).into_iter().flatten() {
         let text = |path: &str| plain(cell(answer, path));

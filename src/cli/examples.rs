@@ -95,6 +95,9 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("activations plan", &["bursar activations plan --customer anker.example"]),
+    ("policies show", &["bursar -o json policies show policies/renewal.rhai"]),
+    ("scripts show", &["bursar -o json scripts show scripts/dunning.rhai"]),
+    ("schedules show", &["bursar -o json schedules show 'policies/renewal.rhai#0'"]),
     ("requests approve", &["bursar --as anna requests approve REQUEST --note 'spoke with them' --generation 1"]),
     ("requests deny", &["bursar --as anna requests deny REQUEST --note 'they want to stay'"]),
     ("requests withdraw", &["bursar requests withdraw REQUEST"]),
@@ -148,6 +151,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("roles", &["bursar roles", "bursar -o csv roles"]),
     ("whoami", &["bursar whoami", "bursar --as anna whoami"]),
     ("library reload", &["bursar library reload"]),
+    ("library source", &["bursar library source 84d3742005ac9c33"]),
     ("clock show", &["bursar clock show"]),
     ("clock advance", &["bursar clock advance P30D", "bursar clock advance --to 2027-06-01T00:00:00Z"]),
     ("upcoming", &["bursar upcoming --for P30D"]),
@@ -158,6 +162,18 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "bursar import partner-center --overwrite subscriptions.json",
         ],
     ),
+    ("import accounts", &["bursar import accounts overdue.csv"]),
+    (
+        "tenants account",
+        &[
+            "bursar tenants account anker.example --overdue '120.00 EUR' --since 2027-01-01T00:00:00Z",
+            "bursar tenants account anker.example",
+        ],
+    ),
+    (
+        "tenants label",
+        &["bursar tenants label anker.example segment=school", "bursar tenants label anker.example segment="],
+    ),
     (
         "hooks send",
         &[
@@ -165,7 +181,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "bursar --url http://127.0.0.1:7300 hooks send billing --file overdue.json --id evt_17",
         ],
     ),
-    ("run", &["bursar run scripts/dunning.rhai --event overdue.json --dry-run"]),
+    ("run", &["bursar run scripts/dunning.rhai --call overdue --event overdue.json --dry-run"]),
     (
         "decide",
         &["bursar decide cancellation --subscription ID", "bursar decide quantity --subscription ID --quantity 40"],
@@ -179,9 +195,12 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     ("terms show", &["bursar terms show license_new", "bursar terms show software_subscription --at 2021-09-26"]),
     ("export", &["bursar export --file records.jsonl"]),
-    ("completions", &["bursar completions bash > ~/.local/share/bash-completion/completions/bursar"]),
+    ("completions", &["bursar completions bash > bursar.bash"]),
     ("reference", &["bursar reference", "bursar reference request_cancellation"]),
 ];
+
+/// Letters of a line of the help, at most: beyond 100 it would be folded between any two words.
+const LINE_LETTERS_MAX: usize = 92;
 
 /// A condition worth trying for each noun that has one.
 const CONDITIONS: &[(&str, &str)] = &[
@@ -226,12 +245,29 @@ pub(crate) fn add(mut command: Command) -> Command {
 
 fn under(command: Command, words: &[&str], text: &str) -> Command {
     match words {
-        [] => command.after_long_help(format!("Example:\n  {text}")),
+        [] => {
+            command.after_long_help(format!("Example:\n  {}", text.lines().map(folded).collect::<Vec<_>>().join("\n")))
+        }
         [word, rest @ ..] if command.find_subcommand(word).is_some() => {
             command.mut_subcommand(word, |inner| under(inner, rest, text))
         }
         _ => command,
     }
+}
+
+/// A long line with the ends that a shell reads as none: the help is never folded where a copy of it would not run.
+fn folded(line: &str) -> String {
+    let (mut out, mut width) = (String::new(), 0);
+    for (place, part) in line.split(" --").enumerate() {
+        let part = if place == 0 { part.to_owned() } else { format!(" --{part}") };
+        if width > 0 && width + part.chars().count() > LINE_LETTERS_MAX {
+            out.push_str(" \\\n     ");
+            width = 5;
+        }
+        width += part.chars().count();
+        out.push_str(&part);
+    }
+    out
 }
 
 #[cfg(test)]
@@ -285,7 +321,8 @@ mod tests {
         assert!(found.len() > 40, "{}", found.len());
         for (path, leaf) in found {
             let help = leaf.get_after_long_help().unwrap_or_else(|| panic!("{path} has no example")).to_string();
-            for line in help.lines().skip(1) {
+            assert!(help.lines().all(|line| line.chars().count() <= 98), "{path}: {help}");
+            for line in help.replace("\\\n", "").lines().skip(1) {
                 let parsed = super::super::command().try_get_matches_from(words(line.trim()));
                 assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
             }

@@ -67,6 +67,14 @@ impl Failure {
         self
     }
 
+    /// The failure of opening a store, with which one.
+    pub(crate) fn opening(error: app::Error, store: &std::path::Path) -> Self {
+        let names_itself = matches!(&error, app::Error::Store { source: store::Error::Missing { .. }, .. });
+        let is_store = matches!(&error, app::Error::Store { .. });
+        let failure = Failure::from(error);
+        if is_store && !names_itself { failure.mend(&format!("the store is {}", store.display())) } else { failure }
+    }
+
     /// A problem that the router answered.
     pub(crate) fn problem(status: u16, body: &Value) -> Self {
         let text = |name: &str| body.get(name).and_then(Value::as_str);
@@ -88,6 +96,17 @@ impl Failure {
         }
         for reason in list(body, "reasons").iter().map(said).filter(|reason| *reason != detail) {
             let _ = write!(told, "\n  because {reason}");
+        }
+        // Decided anew: what stands now, to be looked at before it is answered again.
+        for (label, place) in [
+            ("now charge", "/quote/charge"),
+            ("now refund", "/quote/refund"),
+            ("now generation", "/request/generation"),
+        ] {
+            let now = body.pointer(place).filter(|_| code == "state_changed").map(super::output::text);
+            if let Some(now) = now.filter(|now| !now.is_empty()) {
+                let _ = write!(told, "\n  {label} {}", plain(now));
+            }
         }
         for error in list(body, "errors") {
             let said = said(error);
@@ -275,6 +294,18 @@ mod tests {
         ] {
             assert_eq!(exit_of(status, code), exit, "{status} {code}");
         }
+    }
+
+    #[test]
+    fn what_was_decided_anew_is_told_with_what_stands_now() {
+        let body = json!({
+            "code": "state_changed", "detail": "it changed",
+            "quote": { "charge": null, "refund": { "amount": "675.00", "currency": "EUR" } }, "request": { "generation": 2 },
+        });
+        let failure = Failure::problem(412, &body);
+        assert_eq!(failure.exit, Exit::Conflict);
+        assert!(failure.told.contains("\n  now refund 675.00 EUR\n  now generation 2\n"), "{}", failure.told);
+        assert!(!failure.told.contains("charge"), "{}", failure.told);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::connect::{Access, Context, encoded, file_failure, said};
 use super::exit::{Exit, Failure, Outcome};
 use super::output::{Format, cell, plain};
+use super::tenants;
 
 /// Files of one import, at most.
 const FILES_MAX: usize = 100_000;
@@ -26,6 +27,8 @@ const FILE_BYTES_MAX: u64 = 1 << 29;
 pub(crate) enum Verb {
     /// Customers, subscriptions, orders and offers in Partner Center's JSON
     PartnerCenter(PartnerCenter),
+    /// What customers owe, from a file of comma separated values
+    Accounts(tenants::Accounts),
 }
 
 #[derive(Debug, Args)]
@@ -43,8 +46,10 @@ pub(crate) struct PartnerCenter {
 
 impl Verb {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
-        let Verb::PartnerCenter(import) = self;
-        import.run(context).await
+        match self {
+            Verb::PartnerCenter(import) => import.run(context).await,
+            Verb::Accounts(accounts) => accounts.run(context).await,
+        }
     }
 }
 

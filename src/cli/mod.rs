@@ -37,6 +37,7 @@ mod software;
 mod store;
 mod subscriptions;
 mod support;
+mod tenants;
 mod terms;
 mod test;
 mod tokens;
@@ -97,7 +98,7 @@ enum Verb {
     Init(init::Init),
     /// Run the daemon
     Serve(serve::Serve),
-    /// Process everything that is due, and end
+    /// Process everything that is due, send what waits, and end
     Tick(clock::Tick),
     /// Find what is wrong in policies, scripts and terms
     Check(check::Check),
@@ -107,9 +108,9 @@ enum Verb {
     Backup(store::Backup),
     /// Check every row of the store
     Verify(store::Verify),
-    /// Customers
+    /// Customers, and what they owe
     #[command(subcommand)]
-    Tenants(Reading),
+    Tenants(tenants::Verb),
     /// What can be bought
     #[command(subcommand)]
     Products(Reading),
@@ -285,7 +286,7 @@ async fn dispatch(context: &Context, verb: Verb) -> Outcome {
         Verb::Test(verb) => verb.run(context),
         Verb::Backup(verb) => verb.run(context).await,
         Verb::Verify(verb) => verb.run(context).await,
-        Verb::Tenants(verb) => verb.run(context, nouns::TENANTS).await,
+        Verb::Tenants(verb) => verb.run(context).await,
         Verb::Products(verb) => verb.run(context, nouns::PRODUCTS).await,
         Verb::Offers(verb) => verb.run(context).await,
         Verb::Carts(verb) => verb.run(context).await,

@@ -204,6 +204,8 @@ pub(crate) const MESSAGES: Noun = noun(
         Column("ID", "id"),
         Column("AT", "at"),
         Column("TOPIC", "topic"),
+        Column("TO", "addressees.*.endpoint"),
+        Column("STATE", "addressees.*.state"),
         Column("SUBSCRIPTION", "subscription"),
         Column("REQUEST", "request"),
     ],
@@ -429,28 +431,22 @@ impl List {
     }
 }
 
+/// Whether a finding keeps the library from loading.
+pub(crate) fn is_error(finding: &Value) -> bool {
+    finding.get("severity").is_some_and(|severity| severity == "error")
+}
+
 /// Policies and scripts in force may not be what lies in the folder: then why, beside the list.
-fn tell_findings(context: &Context, body: &Value) {
-    let errors: Vec<&Value> = body
-        .get("findings")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter(|finding| finding.get("severity").is_some_and(|severity| severity == "error"))
-        .collect();
+pub(crate) fn tell_findings(context: &Context, body: &Value) {
+    let findings = body.get("findings").and_then(Value::as_array).into_iter().flatten();
+    let errors: Vec<&Value> = findings.filter(|finding| is_error(finding)).collect();
     for finding in &errors {
         let part = |name: &str| finding.get(name).map(output::text).unwrap_or_default();
-        context.out.say(&format!(
-            "{}:{}:{}: {} ({})",
-            part("file"),
-            part("line"),
-            part("column"),
-            part("message"),
-            part("code")
-        ));
+        let place = format!("{}:{}:{}", part("file"), part("line"), part("column"));
+        context.out.say(&output::plain(format!("{place}: error[{}]: {}", part("code"), part("message"))));
     }
     if !errors.is_empty() {
-        context.out.say("the folder is broken; what is listed is the library before, which keeps running");
+        context.out.say("the folder is broken; the library before keeps running: `bursar check` shows every finding");
     }
 }
 

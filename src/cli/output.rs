@@ -12,6 +12,9 @@ use serde_json::Value;
 use super::amounts::written_out;
 use super::exit::{Exit, Failure};
 
+/// Letters of a table's cell, at most.
+const CELL_LETTERS_MAX: usize = 120;
+
 /// How data is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -25,8 +28,8 @@ pub(crate) enum Format {
     Csv,
 }
 
-/// A column: its heading and where its value stands in a record (`a.b`, alternatives parted by `|`; `a~b`: the amount at
-/// `a` in the currency at `b`).
+/// A column: its heading and where its value stands in a record (`a.b`, `list.*.b` of each, alternatives parted by `|`;
+/// `a~b`: the amount at `a` in the currency at `b`).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Column(pub(crate) &'static str, pub(crate) &'static str);
 
@@ -98,7 +101,7 @@ fn table(items: &[Value], columns: &[Column]) -> String {
     table.set_header(columns.iter().map(|column| column.0));
     for item in items {
         let item = written_out(item);
-        table.add_row(columns.iter().map(|column| plain(cell(&item, column.1))));
+        table.add_row(columns.iter().map(|column| short(plain(cell(&item, column.1)))));
     }
     let mut out: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
     if out.is_empty() {
@@ -107,12 +110,24 @@ fn table(items: &[Value], columns: &[Column]) -> String {
     out
 }
 
+/// A cell that leaves the others their place; `-o json` has all of it.
+fn short(text: String) -> String {
+    match text.char_indices().nth(CELL_LETTERS_MAX) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
+}
+
 /// The text of the first alternative that is there.
 pub(crate) fn cell(item: &Value, path: &str) -> String {
     let there = |path: &str| lookup(item, path).filter(|value| !value.is_null()).map(text);
-    let shown = |path: &str| match path.split_once('~') {
-        Some((amount, currency)) => Some(in_minor_units(there(amount)?, there(currency))),
-        None => there(path),
+    let shown = |path: &str| match (path.split_once(".*."), path.split_once('~')) {
+        (Some((list, inner)), _) => {
+            let of_each = lookup(item, list)?.as_array()?.iter().map(|one| cell(one, inner));
+            Some(of_each.collect::<Vec<_>>().join(", "))
+        }
+        (None, Some((amount, currency))) => Some(in_minor_units(there(amount)?, there(currency))),
+        (None, None) => there(path),
     };
     path.split('|').find_map(shown).unwrap_or_default()
 }
@@ -140,14 +155,21 @@ pub(crate) fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
-        Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
-            items.iter().map(text).collect::<Vec<_>>().join(", ")
-        }
+        Value::Array(items) if items.iter().all(is_one_text) => items.iter().map(text).collect::<Vec<_>>().join(", "),
         Value::Object(fields) => match (fields.get("amount"), fields.get("currency")) {
             (Some(amount), Some(currency)) => format!("{} {}", text(amount), text(currency)),
             _ => value.to_string(),
         },
         other => other.to_string(),
+    }
+}
+
+/// Whether a value is told in one text: a word, a number, an amount of money.
+fn is_one_text(value: &Value) -> bool {
+    match value {
+        Value::Object(fields) => fields.len() == 2 && fields.contains_key("amount") && fields.contains_key("currency"),
+        Value::Array(_) => false,
+        _ => true,
     }
 }
 
@@ -165,8 +187,8 @@ fn fields(value: &Value, depth: usize, out: &mut String) {
         return;
     };
     let flat = |value: &Value| match value {
-        Value::Object(fields) => fields.is_empty() || (fields.contains_key("amount") && fields.len() == 2),
-        Value::Array(items) => !items.iter().any(|item| item.is_object() || item.is_array()),
+        Value::Object(fields) => fields.is_empty() || is_one_text(value),
+        Value::Array(items) => items.iter().all(is_one_text),
         _ => true,
     };
     let told = |value: &Value| flat(value) && !text(value).is_empty();
@@ -274,6 +296,16 @@ mod tests {
     }
 
     #[test]
+    fn one_long_cell_does_not_push_the_others_out() {
+        let rows = [json!({ "a": "x".repeat(10_000), "b": "y" }), json!({ "a": "\u{e9}".repeat(121), "b": "z" })];
+        let shown = table(&rows, &[Column("A", "a"), Column("B", "b")]);
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines.len(), 3, "{shown}");
+        assert!(lines[1].contains("xxx...  y") && lines[2].contains("\u{e9}...  z"), "{shown}");
+        assert!(lines.iter().all(|line| line.chars().count() < 135), "{shown}");
+    }
+
+    #[test]
     fn alternatives_and_money_are_read_from_a_record() {
         let item = json!({ "a": null, "b": { "c": { "amount": "1.50", "currency": "EUR" } } });
         assert_eq!(cell(&item, "a|b.c"), "1.50 EUR");
@@ -291,5 +323,11 @@ mod tests {
         ] {
             assert_eq!(cell(&bill, path), shown, "{path}");
         }
+        let sent =
+            json!({ "to": [{ "name": "erp", "state": "sent" }, { "name": "crm", "state": "dead" }], "none": [] });
+        assert_eq!((cell(&sent, "to.*.state"), cell(&sent, "none.*.state|x")), ("sent, dead".into(), String::new()));
+        let owed = json!([{ "amount": "1.50", "currency": "EUR" }, { "amount": "2", "currency": "USD" }]);
+        assert_eq!(text(&owed), "1.50 EUR, 2 USD");
+        assert_eq!(detail(&json!({ "overdue": owed })), "overdue  1.50 EUR, 2 USD\n");
     }
 }

@@ -55,8 +55,10 @@ impl Run {
         match cell(run, "ending").as_str() {
             "completed" | "" => Ok(Exit::Done),
             _ => {
-                let told = format!("{} ({})", plain(cell(run, "error.message")), plain(cell(run, "error.code")));
-                Err(Failure::new(Exit::Failed, told))
+                // The message ends with its code and its place.
+                let failure = Failure::new(Exit::Failed, plain(cell(run, "error.message")));
+                let chosen = cell(run, "error.code") != "not_found" || self.call.is_some();
+                Err(if chosen { failure } else { failure.mend("--call NAME chooses the handler") })
             }
         }
     }

@@ -30,10 +30,16 @@ impl Serve {
             return Err(Failure::usage("serve runs here; --url is for asking a daemon"));
         }
         let config = if self.demo { demo::folder()? } else { context.load()? };
+        if let Some((whose, problem)) = config.secret_problems().into_iter().next() {
+            return Err(
+                Failure::usage(format!("[{whose}] {}", chain(&problem))).mend("`bursar check` tells of all of them")
+            );
+        }
         let address = self.listen.unwrap_or(config.listen);
         // Signals are caught before anything is opened: from here on, ending is orderly.
         let stop = Stop::new()?;
-        let app = App::open(&config, Options::default())?;
+        let hangup = catch(SignalKind::hangup())?;
+        let app = App::open(&config, Options::default()).map_err(|error| Failure::opening(error, &config.store))?;
         let socket = socket_path(&config.store);
         let listeners = listen(address, &socket, self.demo && self.listen.is_none()).await?;
         let bound = listeners.address().map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
@@ -42,12 +48,8 @@ impl Serve {
             demo::fill(&app, &router, bound, context).await?;
         }
         let watching = watch::watch(&app);
-        let reloading = on_hangup(app.clone())?;
-        let (told, ended) = tokio::sync::oneshot::channel::<()>();
-        let ticking = tokio::spawn(bursar::triggers::run_loop(app.clone(), async {
-            // Told, or the teller is gone: either way it ends.
-            let _ended = ended.await;
-        }));
+        let reloading = on_hangup(app.clone(), hangup);
+        let working = tokio::spawn(bursar::triggers::run_loop(app.clone(), std::future::pending()));
         eprintln!("READY http://{bound} store {} socket {}", config.store.display(), socket.display());
         let stopped = server::serve(listeners, router, &config.limits, stop.asked()).await;
         if stopped.cut_off > 0 {
@@ -55,11 +57,8 @@ impl Serve {
         }
         drop(watching);
         reloading.abort();
-        drop(told);
-        if tokio::time::timeout(config.limits.stop_deadline, ticking).await.is_err() {
-            tracing::warn!("what was being processed did not end in time; it is done again at the next start");
-        }
-        close(app, &config, &socket).await;
+        close(&app, &config, &socket).await;
+        working.abort();
         tracing::info!("stopped");
         Ok(Exit::Done)
     }
@@ -79,12 +78,11 @@ async fn listen(address: SocketAddr, socket: &Path, any_port: bool) -> Result<Li
 }
 
 /// Makes what was accepted durable and lets go of the file; the socket goes first, so that nobody knocks in vain.
-async fn close(app: App, config: &Config, socket: &PathBuf) {
+async fn close(app: &App, config: &Config, socket: &PathBuf) {
     if let Err(error) = std::fs::remove_file(socket) {
         tracing::debug!(%error, socket = %socket.display(), "the socket was gone already");
     }
-    let closing = tokio::task::spawn_blocking(move || app.store().clone().close());
-    if tokio::time::timeout(config.limits.stop_deadline, closing).await.is_err() {
+    if tokio::time::timeout(config.limits.stop_deadline * 2, app.close()).await.is_err() {
         tracing::error!(
             "the store did not close in time; what was accepted and not durable is done again at the next start"
         );
@@ -116,11 +114,10 @@ fn catch(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
 }
 
 /// SIGHUP reads the library again.
-fn on_hangup(app: App) -> Result<tokio::task::JoinHandle<()>, Failure> {
-    let mut hangup = catch(SignalKind::hangup())?;
-    Ok(tokio::spawn(async move {
+fn on_hangup(app: App, mut hangup: tokio::signal::unix::Signal) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
         while hangup.recv().await.is_some() {
             watch::reload(&app).await;
         }
-    }))
+    })
 }

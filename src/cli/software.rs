@@ -1,10 +1,11 @@
 //! `bursar software`: what was bought for a customer, and what products come with.
 
 use axum::http::Method;
+use bursar::client::Client;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::connect::{Access, Context, encoded};
+use super::connect::{Access, Context, encoded, said};
 use super::exit::{Exit, Failure, Outcome};
 use super::output::{Column, Format, cell};
 
@@ -124,9 +125,20 @@ pub(crate) async fn resolve(context: &Context, told: &str) -> Result<String, Fai
     if told.parse::<bursar::domain::TenantId>().is_ok() {
         return Ok(encoded(told));
     }
+    let client = context.connect(Access::Look).await?;
+    let found = resolve_with(&client, told).await;
+    client.close();
+    found
+}
+
+/// The same with a client that is there.
+pub(crate) async fn resolve_with(client: &Client, told: &str) -> Result<String, Failure> {
+    if told.parse::<bursar::domain::TenantId>().is_ok() {
+        return Ok(encoded(told));
+    }
     for field in ["domain", "company_name"] {
         let path = format!("/v1/tenants?limit=2&{field}={}", encoded(told));
-        let found = context.look(&path).await?;
+        let found = said(&client.request(Method::GET, &path, None).await?)?;
         match found.get("items").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default() {
             [] => {}
             [one] => return Ok(one.get("id").and_then(Value::as_str).unwrap_or_default().to_owned()),

@@ -6,7 +6,7 @@ const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
 /// What bounds each list, queue, body and run. `Limits::default()` is what ships; `[limits]` in `bursar.toml` sets
-/// `operations`, `wall`, `memory`, `rows` and `cache`.
+/// `operations`, `wall`, `memory`, `rows`, `cache`, `calls` and `calls_at_once`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Script operations of one run. 1,000,000: a policy takes thousands, and a million is over in a tenth of a second.
@@ -29,6 +29,15 @@ pub struct Limits {
     pub headers: usize,
     /// Bytes of path and query. 8 KiB: what other servers on the way allow.
     pub uri_bytes: usize,
+    /// Calls of one access token a second, in the long run. 1,000: a page of every list each second, and less than one
+    /// core answers, so that one client's loop leaves room for the others.
+    pub calls: u32,
+    /// Calls of one access token that may come at once. 2,000: a program that looks at every customer one by one.
+    pub calls_at_once: u32,
+    /// Calls of one hook a second, in the long run. 1,000: less than one core verifies and the store takes.
+    pub hook_calls: u32,
+    /// Calls of one hook that may come at once. 2,000: a billing system's whole night in one burst.
+    pub hook_calls_at_once: u32,
     /// Connections served at once over TCP. 512: with full bodies they hold 128 MiB.
     pub connections: usize,
     /// Connections served at once over the operator's socket. 16: its own, so that the operator always gets in.
@@ -69,6 +78,10 @@ impl Default for Limits {
             head_bytes: 64 * 1024,
             headers: 100,
             uri_bytes: 8 * 1024,
+            calls: 1_000,
+            calls_at_once: 2_000,
+            hook_calls: 1_000,
+            hook_calls_at_once: 2_000,
             connections: 512,
             operator_connections: 16,
             header_deadline: Duration::from_secs(10),

@@ -198,7 +198,7 @@ impl<'a> Section<'a> {
             let hint = "write \"P90D\", \"PT5M\" or \"PT0.5S\"; years and months have no fixed length".to_owned();
             return Err(self.mistake(key, format!("{text:?} is no ISO 8601 duration"), Some(hint)));
         };
-        self.in_range(key, Some(duration), &range, &|bound| format!("{bound:?}"))
+        self.in_range(key, Some(duration), &range, &|bound| written(*bound))
     }
 
     fn in_range<T: PartialOrd>(
@@ -266,6 +266,14 @@ fn parse_size(text: &str) -> Option<u64> {
         _ => return None,
     };
     number.parse::<u64>().ok()?.checked_mul(factor)
+}
+
+/// A duration as it would be written in the file.
+fn written(duration: Duration) -> String {
+    match (duration.as_secs() / 86_400, duration.as_secs() % 86_400, duration.subsec_nanos()) {
+        (days, 0, 0) if days > 0 => format!("P{days}D"),
+        _ => format!("PT{}S", duration.as_secs_f64()),
+    }
 }
 
 /// An ISO 8601 duration of fixed length: weeks, days, hours, minutes, seconds with a fraction; at least one of them.

@@ -50,6 +50,8 @@ wall = "PT0.25S"
 memory = "128 MiB"
 rows = 500
 cache = 1073741824
+calls = 50
+calls_at_once = 500
 
 [retention]
 runs = "P2W"
@@ -80,6 +82,7 @@ fn every_key_is_read() {
     let limits = &config.limits;
     assert_eq!((limits.operations, limits.wall.as_millis(), limits.rows), (2_000_000, 250, 500));
     assert_eq!((limits.memory_bytes, limits.cache_bytes), (128 << 20, 1 << 30));
+    assert_eq!((limits.calls, limits.calls_at_once), (50, 500));
     assert_eq!(config.retention.runs, DAY * 14);
     assert_eq!(config.retention.deliveries, DAY + DAY / 2);
     assert_eq!((config.retention.occurrences, config.retention.history), (DAY * 365, DAY * 7));

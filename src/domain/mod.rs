@@ -34,6 +34,7 @@ pub mod support;
 pub mod tax;
 pub mod tenant;
 pub mod terms;
+pub mod text;
 pub mod trigger;
 pub mod user;
 

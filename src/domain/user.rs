@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::roles::Held;
-use super::{Grant, Grants, Id, Instant, Principal, Refusal, Role, TenantId};
+use super::{Grant, Grants, Id, Instant, Principal, Refusal, Role, TenantId, text};
 
 /// Characters of a user's name, at most.
 pub const NAME_LENGTH_MAX: usize = 64;
@@ -108,7 +108,9 @@ impl User {
         self.name = name(&self.name)?;
         self.email = email(&self.email)?;
         self.display_name = self.display_name.trim().to_owned();
-        if self.display_name.chars().count() > 256 || self.display_name.chars().any(char::is_control) {
+        if self.display_name.chars().count() > 256
+            || !(self.display_name.is_empty() || text::is_plain(&self.display_name))
+        {
             return Err(Refusal::new("bad_name", "displayName is up to 256 characters without control characters"));
         }
         self.roles.sort_unstable();

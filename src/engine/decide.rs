@@ -5,10 +5,11 @@ use rhai::Dynamic;
 use super::answers::{self, Source};
 use super::api::requests::Asked;
 use super::budget::Budget;
+use super::library::File;
 use super::manifest::Mode;
 use super::script_thread::{self, lend};
 use crate::domain::principal::READ_NOUNS;
-use crate::domain::{Grant, Grants, Principal, Request, Subscription};
+use crate::domain::{Grant, Grants, Instant, Principal, Request, Subscription};
 use crate::ops::{self, Judge, Judgement, Rights, Work};
 
 /// The judge that asks the library's policies, on a script thread.
@@ -26,8 +27,7 @@ impl Judge for Policies {
         let mut answers = Vec::new();
         let mut support = None;
         for file in thread.machine.library().deciders(request.kind) {
-            let meant = thread.conditions(file).is_none_or(|conditions| conditions.matches(subscription, work.now));
-            if !meant {
+            if !answers_for(file, subscription, work.now) {
                 continue;
             }
             let source = Source { path: &file.path, hash: &file.hash, observed: file.manifest.mode == Mode::Observe };
@@ -61,8 +61,15 @@ impl Judge for Policies {
     }
 }
 
+/// Whether a policy answers about a subscription: whether its `where` holds. On script threads only.
+pub fn answers_for(file: &File, subscription: &Subscription, now: Instant) -> bool {
+    let thread = script_thread::thread();
+    let conditions = thread.as_ref().and_then(|thread| thread.conditions(file));
+    conditions.is_none_or(|conditions| conditions.matches(subscription, now))
+}
+
 /// A policy answers and never acts: it reads within the reach of whoever proposed, and nothing more.
-fn reading(file: &super::library::File, asker: &Rights) -> Rights {
+fn reading(file: &File, asker: &Rights) -> Rights {
     Rights {
         principal: Principal::File { path: file.path.clone(), hash: file.short_hash().to_owned() },
         grants: Grants {

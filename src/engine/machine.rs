@@ -65,7 +65,7 @@ impl Machine {
             Some(takes) if takes.contains(&2) => vec![event, file.params().into()],
             Some(takes) if takes.contains(&1) => vec![event],
             _ => {
-                let failure = Failure::new("not_found", format!("{path} has no handler {handler}(event, params)"));
+                let failure = Failure::new("not_found", no_handler(file, handler));
                 return (Err(failure), Spent::default());
             }
         };
@@ -177,4 +177,12 @@ fn module(engine: &Engine, file: &File, ast: &AST) -> Result<Module, Box<Diagnos
         let place = (at(failure.line), at(failure.column), 1);
         Box::new(Diagnostic::error("lib_failed", &file.path, place, format!("{} ({})", failure.message, failure.code)))
     })
+}
+
+/// That a file has no such handler, and which its triggers call.
+fn no_handler(file: &File, handler: &str) -> String {
+    let mut calls: Vec<&str> = file.manifest.on.iter().map(|trigger| trigger.call.as_str()).collect();
+    calls.dedup();
+    let others = if calls.is_empty() { String::new() } else { format!("; its triggers call {}", calls.join(", ")) };
+    format!("{} has no handler {handler}(event, params){others}", file.path)
 }

@@ -3,22 +3,24 @@
 use rhai::Dynamic;
 
 use super::api::events::Event;
+use super::api::selected::Selected;
 use super::budget::Budget;
 use super::failure::Failure;
 use super::library::File;
 use super::script_thread::{self, lend};
 use crate::domain::ids::Noun;
 use crate::domain::run::{Ending, Run, RunError};
-use crate::domain::{Grants, Principal};
+use crate::domain::selection::Selection;
+use crate::domain::{Grants, Principal, Refusal};
 use crate::ops::{self, Rights, Work, triggers};
 
 /// What running a handler came to.
 #[derive(Debug)]
-pub struct Ran {
+pub struct Ran<T> {
     /// The record; already written.
     pub run: Run,
-    /// What the handler returned.
-    pub returned: Dynamic,
+    /// What was read of what the handler returned; none when it failed.
+    pub returned: Option<T>,
 }
 
 /// The rights of a file: what its manifest lists.
@@ -35,7 +37,26 @@ pub fn rights_of(file: &File) -> Rights {
 ///
 /// # Errors
 /// Only the store's own failure; a handler that fails is a record.
-pub fn handler(work: &mut Work, file: &str, name: &str, event: &Event, budget: &Budget) -> ops::Result<Ran> {
+pub fn handler(work: &mut Work, file: &str, name: &str, event: &Event, budget: &Budget) -> ops::Result<Ran<Dynamic>> {
+    reading(work, file, name, event, budget, |returned| Ok(returned.clone()))
+}
+
+/// The subscriptions that a policy's `subjects(event)` selects, as [`handler`]; what is no selection is a failed run.
+///
+/// # Errors
+/// As [`handler`].
+pub fn subjects(work: &mut Work, file: &str, event: &Event, budget: &Budget) -> ops::Result<Ran<Selection>> {
+    reading(work, file, "subjects", event, budget, |returned| Selected::of(returned).selection())
+}
+
+fn reading<T>(
+    work: &mut Work,
+    file: &str,
+    name: &str,
+    event: &Event,
+    budget: &Budget,
+    read: impl FnOnce(&Dynamic) -> Result<T, Refusal>,
+) -> ops::Result<Ran<T>> {
     let thread =
         script_thread::thread().ok_or_else(|| ops::Error::Script("handlers run on script threads only".to_owned()))?;
     let found = thread.machine.library().file(file);
@@ -71,12 +92,15 @@ pub fn handler(work: &mut Work, file: &str, name: &str, event: &Event, budget: &
         operations: spent.operations,
         wall_micros: 0,
     };
-    let returned = match ended {
-        Ok(returned) => returned,
+    let read = ended.and_then(|returned| {
+        read(&returned).map_err(|refusal| Failure::new(&refusal.code, &refusal.message).in_file(file))
+    });
+    let returned = match read {
+        Ok(returned) => Some(returned),
         Err(failure) => {
             work.undo(mark);
             fail(&mut run, &failure);
-            Dynamic::UNIT
+            None
         }
     };
     triggers::keep_run(work, &run)?;

@@ -1,7 +1,7 @@
 //! Who calls: a bearer token, or the operator at the machine. Every route is closed unless it is listed as public.
 //!
 //! It finds out who somebody is and never what they may do: that is asked by each operation. A token that is missing,
-//! malformed, expired or revoked is told in one text.
+//! malformed, expired or revoked is told in one text. A token that is used too often waits; the operator never does.
 
 use std::net::SocketAddr;
 
@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
 use super::{Doors, routes};
+use crate::clock::monotonic;
 use crate::domain::user::NAME_LENGTH_MAX;
 use crate::domain::{Grants, Principal};
 use crate::ops::{Rights, tokens, users};
@@ -68,8 +69,12 @@ pub(super) async fn authenticate(State(doors): State<Doors>, mut request: Reques
 async fn caller(doors: &Doors, headers: &HeaderMap, peer: Option<Peer>) -> Result<Rights, Problem> {
     if let Some(secret) = bearer(headers)? {
         let now = doors.app.now();
+        let hash = tokens::hash(&secret);
         let found = doors.app.look(Rights::system(), move |work| tokens::rights_of(&mut work.tx, &secret, now)).await?;
-        return found.ok_or_else(unauthorized);
+        let rights = found.ok_or_else(unauthorized)?;
+        // Only tokens that are good are counted: nobody fills the memory with others.
+        doors.tokens.admit(hash, monotonic(), "this token")?;
+        return Ok(rights);
     }
     match peer {
         Some(Peer::Operator) => operator(doors, headers).await,

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant as Reading, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -17,10 +17,11 @@ use serde_json::json;
 
 use super::Doors;
 use super::problem::Problem;
+use super::rates::Rates;
 use super::refused::internal;
 use super::reply::Reply;
 use crate::clock::monotonic;
-use crate::config::{Hook, HookFormat};
+use crate::config::{Hook, HookFormat, Limits};
 use crate::domain::trigger::{Delivery, DeliveryState};
 use crate::domain::{Instant, Refusal, calendar};
 use crate::json::{self as strict, Value};
@@ -29,16 +30,10 @@ use crate::ops::deliveries::{self, Accepted, Incoming};
 use crate::signature::{self, Headers, Secret};
 use crate::triggers;
 
-/// Calls of one hook that may come at once. 2,000: a billing system's whole night in one burst.
-const BURST: f64 = 2_000.0;
-/// Calls of one hook a second in the long run. 1,000: less than one core verifies and the store takes.
-const PER_SECOND: f64 = 1_000.0;
-
 /// What the hooks remember between calls: secrets by file, and how fast each hook is called.
-#[derive(Default)]
 pub(crate) struct Memory {
     secrets: Mutex<HashMap<PathBuf, Known>>,
-    rates: Mutex<HashMap<String, Rate>>,
+    rates: Rates<String>,
 }
 
 /// The secrets of a file as it was then.
@@ -48,25 +43,10 @@ struct Known {
     secrets: Vec<Secret>,
 }
 
-struct Rate {
-    left: f64,
-    at: Reading,
-}
-
 impl Memory {
-    /// Whether a hook may be called once more now.
-    fn admits(&self, hook: &str) -> bool {
-        let now = monotonic();
-        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
-        let rate = rates.entry(hook.to_owned()).or_insert(Rate { left: BURST, at: now });
-        let passed = now.saturating_duration_since(rate.at).as_secs_f64();
-        rate.left = (rate.left + passed * PER_SECOND).min(BURST);
-        rate.at = now;
-        if rate.left < 1.0 {
-            return false;
-        }
-        rate.left -= 1.0;
-        true
+    /// No secret is read yet and no hook was called.
+    pub(super) fn new(limits: &Limits) -> Memory {
+        Memory { secrets: Mutex::default(), rates: Rates::new(limits.hook_calls_at_once, limits.hook_calls) }
     }
 
     /// The secrets of a hook, read again when their file has changed.
@@ -100,10 +80,7 @@ pub(super) async fn take(
         let _as_long = signature::verify(&[], given(&headers), &body, now.timestamp(), u32::MAX);
         return Err(counted(Problem::new(404, "not_found", "there is nothing here")));
     };
-    if !doors.hooks.admits(&name) {
-        let problem = Problem::new(429, "rate_limited", "this hook is called too often").retry_after(1);
-        return Err(counted(problem));
-    }
+    doors.hooks.rates.admit(name.clone(), monotonic(), "this hook").map_err(counted)?;
     let (incoming, complaint) = read(&doors, &name, hook, &headers, &body, now).map_err(counted)?;
     let cause = format!("hook:{name}:{}", incoming.webhook_id);
     let rights = Rights::system();

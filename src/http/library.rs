@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use serde_json::{Value, json};
 
-use super::Doors;
 use super::body::Object;
 use super::lists::{Listing, Pairs};
 use super::problem::Problem;
 use super::reply::{Call, Reply};
+use super::{Doors, json as records};
 use crate::app::App;
 use crate::domain::selection::{Field, Fields, POLICIES, Schema};
 use crate::domain::{Grant, Span};
@@ -33,7 +33,7 @@ impl Fields for Listed<'_> {
             "file" => Field::Text(Cow::Borrowed(&self.0.path)),
             "decides" => Field::Texts(manifest.decides.iter().map(|kind| Cow::Borrowed(kind.as_str())).collect()),
             "enabled" => Field::Bool(manifest.enabled),
-            "mode" => Field::Text(Cow::Borrowed(if manifest.mode == Mode::Observe { "observe" } else { "decide" })),
+            "mode" => Field::Text(Cow::Borrowed(mode(manifest.mode))),
             "hash" => Field::Text(Cow::Borrowed(&self.0.hash)),
             _ => return None,
         })
@@ -78,6 +78,14 @@ pub(super) async fn scripts(State(doors): State<Doors>, call: Call, pairs: Pairs
     files(doors, call, pairs, FileKind::Script).await
 }
 
+/// The word of a mode, as manifests have it.
+fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Enforce => "enforce",
+        Mode::Observe => "observe",
+    }
+}
+
 fn shown(file: &File) -> Value {
     let manifest = &file.manifest;
     let triggers: Vec<Value> = manifest
@@ -96,7 +104,7 @@ fn shown(file: &File) -> Value {
         "libs": file.libs,
         "hash": file.hash,
         "enabled": manifest.enabled,
-        "mode": if manifest.mode == Mode::Observe { "observe" } else { "enforce" },
+        "mode": mode(manifest.mode),
     })
 }
 
@@ -167,6 +175,14 @@ fn scheduled(app: &App, work: &mut ops::Work, set: &Set) -> ops::Result<Value> {
     out["lastDue"] = json!(place.filter(|place| last.is_some_and(|last| last > place.since)).and(last));
     out["armed"] = armed.into();
     Ok(out)
+}
+
+/// `GET /v1/sources/{hash}`: what stood behind a decision, by its hash or the beginning of it.
+pub(super) async fn source(State(doors): State<Doors>, Path(hash): Path<String>, call: Call) -> Result<Reply, Problem> {
+    let (hash, source) = doors.app.look(call.rights, move |work| lists::source(work, &hash)).await?;
+    let mut out = records::shown(&source);
+    out["hash"] = hash.into();
+    Ok(Reply::ok(out))
 }
 
 /// `POST /v1/library/reload`

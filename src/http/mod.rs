@@ -37,6 +37,7 @@ pub mod lists;
 mod orders;
 mod prices;
 pub mod problem;
+mod rates;
 mod records;
 pub mod refused;
 mod reply;
@@ -57,13 +58,18 @@ mod users;
 pub(crate) struct Doors {
     pub(crate) app: App,
     hooks: Arc<hooks::Memory>,
+    /// How often each access token is used, by the hash of its secret.
+    tokens: Arc<rates::Rates<[u8; 32]>>,
 }
 
 /// Every route, for serving behind a [`guard::Guard`] or for calling in process. A caller in process is the operator
 /// when it puts [`auth::Peer::Operator`] into the request's extensions.
 pub fn router(app: App) -> Router {
-    let limit = app.config().limits.import_body_bytes;
-    let doors = Doors { app, hooks: Arc::default() };
+    let limits = &app.config().limits;
+    let limit = limits.import_body_bytes;
+    let hooks = Arc::new(hooks::Memory::new(limits));
+    let tokens = Arc::new(rates::Rates::new(limits.calls_at_once, limits.calls));
+    let doors = Doors { app, hooks, tokens };
     commerce()
         .merge(software_routes())
         .merge(shop())
@@ -201,6 +207,7 @@ fn machinery() -> Router<Doors> {
         .route("/v1/policies", get(library::policies))
         .route("/v1/scripts", get(library::scripts))
         .route("/v1/schedules", get(library::list_schedules))
+        .route("/v1/sources/{hash}", get(library::source))
         .route("/v1/library/reload", post(library::reload))
         .route("/v1/tokens", get(tokens::list).post(tokens::create))
         .route("/v1/tokens/{id}", delete(tokens::revoke).get(tokens::show))

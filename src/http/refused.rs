@@ -78,6 +78,9 @@ impl From<store::Error> for Problem {
             store::Error::Conflict { .. } | store::Error::TooOld => {
                 Problem::new(503, "busy", "others changed the same records; try again").retry_after(BUSY_SECONDS)
             }
+            store::Error::HistoryGone { .. } => {
+                Problem::new(410, "history_gone", "what was then is kept no longer ([retention] history)")
+            }
             store::Error::Corrupt { .. } => {
                 tracing::error!(%error, "a record is corrupt");
                 Problem::new(500, "corrupt_record", "a stored record is damaged; the log names it")

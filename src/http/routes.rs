@@ -60,6 +60,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/runs/{id}", "runs.read"),
     route("GET", "/v1/policies", "policies.read"),
     route("GET", "/v1/scripts", "policies.read"),
+    route("GET", "/v1/sources/{hash}", "policies.read"),
     route("GET", "/v1/schedules", "schedules.read"),
     route("GET", "/v1/occurrences", "schedules.read"),
     route("GET", "/v1/deliveries", "deliveries.read"),

@@ -9,7 +9,7 @@ use super::problem::Problem;
 use super::reply::{Call, Reply, fresh};
 use super::{Doors, json};
 use crate::domain::selection::TENANTS;
-use crate::domain::{Money, TenantId};
+use crate::domain::{Money, TenantId, calendar};
 use crate::ops::tenants;
 
 /// `GET /v1/tenants`
@@ -47,7 +47,8 @@ pub(super) async fn account(
         }
         overdue.push(money);
     }
-    let since = told.instant("since")?;
+    let since = told.text("since")?.map(calendar::day_or_instant).transpose();
+    let since = since.map_err(|refusal| refused("since", &refusal))?;
     let seen = call.if_match;
     call.act(&doors, &body, move |work| {
         if seen.is_some() {

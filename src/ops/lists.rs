@@ -3,7 +3,8 @@
 use crate::domain::request::State;
 use crate::domain::run::Run;
 use crate::domain::trigger::Occurrence;
-use crate::domain::{Grant, Id, Request};
+use crate::domain::{Grant, Id, Refusal, Request};
+use crate::store::records::meta::{self, Source};
 use crate::store::records::triggers::Place;
 use crate::store::records::{Page, requests as request_rows, triggers};
 
@@ -30,6 +31,23 @@ pub fn requests_in(work: &mut Work, state: State, after: Option<&[u8]>, limit: u
     let mut page = request_rows::in_state(&mut work.tx, state, after, limit)?;
     page.items.retain(|request| rights::sees_request(work, request));
     Ok(page)
+}
+
+/// What a content hash stands for, by the whole of it or its beginning (eight digits at least); with the whole hash.
+///
+/// # Errors
+/// `forbidden`, `not_found`; `bad_hash` for what is no hash or the beginning of several.
+pub fn source(work: &mut Work, beginning: &str) -> Result<(String, Source)> {
+    work.require(&Grant::Read("policies"))?;
+    let bad = |message: &str| Err(Refusal::new("bad_hash", message).into());
+    if beginning.len() < 8 || !beginning.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        return bad("a hash, or its beginning, is 8 hexadecimal digits or more");
+    }
+    let mut found = meta::sources(&mut work.tx, beginning)?;
+    if found.len() > 1 {
+        return bad("several sources begin so; give more of the hash");
+    }
+    found.pop().ok_or_else(|| not_found("source", &beginning))
 }
 
 /// One run. It is not about one tenant, so narrowed rights do not reach it.

@@ -91,27 +91,23 @@ fn prune_deliveries(work: &mut Work, before: Instant, limit: usize) -> Result<us
     Ok(gone)
 }
 
-/// Rows whose key is a trigger, a zero byte and a due instant.
+/// Rows whose key is a trigger, a zero byte and a due instant: those of each trigger that were due before. What stays is
+/// stepped over, not read.
 fn prune_due(work: &mut Work, table: &'static Table, before: Instant, limit: usize) -> Result<usize> {
-    let (mut gone, mut cursor) = (0, None::<Vec<u8>>);
-    loop {
-        let range = cursor.as_deref().map_or_else(KeyRange::all, |key| KeyRange::all().after(key));
-        let rows = work.tx.peek_scan(table, range, 1_000, false)?;
-        let full = rows.len() == 1_000;
+    let mut gone = 0;
+    let mut rest = KeyRange::all();
+    while gone < limit {
+        let first = work.tx.peek_scan(table, rest, 1, false)?;
+        let Some((found, _)) = first.first() else { break };
+        let trigger = found.split_inclusive(|byte| *byte == 0).next().unwrap_or_default();
+        let old = [trigger, &keys::instant(before)].concat();
+        let rows = work.tx.peek_scan(table, KeyRange::between(trigger, &old), limit - gone, false)?;
         for (key, _) in &rows {
-            if due_of(key).is_some_and(|due| due < before) && gone < limit {
-                work.tx.delete(table, key)?;
-                gone += 1;
-            }
+            work.tx.delete(table, key)?;
         }
-        cursor = rows.last().map(|(key, _)| key.to_vec());
-        if !full || gone >= limit {
-            return Ok(gone);
-        }
+        gone += rows.len();
+        let Some(next) = keys::after_prefix(trigger) else { break };
+        rest = KeyRange::from(&next);
     }
-}
-
-fn due_of(key: &[u8]) -> Option<Instant> {
-    let end = key.iter().position(|byte| *byte == 0)?;
-    Some(keys::read_instant(key.get(end + 1..end + 9)?.try_into().ok()?))
+    Ok(gone)
 }

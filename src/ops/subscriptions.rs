@@ -1,7 +1,7 @@
 //! Subscriptions: reading, selecting and labelling. What changes them is a request.
 
 use crate::domain::selection::{Scalar, Selection};
-use crate::domain::{Change, Grant, Instant, Quote, Refusal, Subscription, SubscriptionId, TenantId, lifecycle};
+use crate::domain::{Change, Grant, Instant, Quote, Refusal, Subscription, SubscriptionId, TenantId, lifecycle, text};
 use crate::store::records::timers::{self, Timer};
 use crate::store::records::{Page, Stored, subscriptions as rows};
 use crate::store::tables::TimerKind;
@@ -265,10 +265,11 @@ pub(super) fn set_label(
     name: &str,
     value: Option<&str>,
 ) -> Result<()> {
-    let plain = |text: &str| !text.is_empty() && text.len() <= LABEL_BYTES_MAX && !text.chars().any(char::is_control);
+    let plain = |text: &str| text.len() <= LABEL_BYTES_MAX && text::is_plain(text);
     if !plain(name) || !value.is_none_or(plain) {
-        let message =
-            format!("a label has a name and a value of 1 to {LABEL_BYTES_MAX} bytes without control characters");
+        let message = format!(
+            "a label has a name and a value of 1 to {LABEL_BYTES_MAX} bytes that can be read: no control characters"
+        );
         return Err(Refusal::new("bad_label", message).into());
     }
     match value {
@@ -292,8 +293,7 @@ pub(super) fn set_label(
 pub fn rename(work: &mut Work, id: SubscriptionId, friendly_name: &str) -> Result<Subscription> {
     work.require(&Grant::LabelsWrite)?;
     let stored = load(work, id)?;
-    let plain = friendly_name.chars().count() <= 256 && !friendly_name.chars().any(char::is_control);
-    if !plain || friendly_name.trim().is_empty() {
+    if friendly_name.chars().count() > 256 || !text::is_plain(friendly_name) {
         let message = "friendlyName is 1 to 256 characters, none of them a control character";
         return Err(Refusal::new("invalid_text", message).into());
     }

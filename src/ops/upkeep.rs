@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Result;
 use super::invoices::{self, Difference};
-use crate::store::records::meta::{self, ClockKind};
+use crate::store::records::meta::{self, ClockKind, Source};
 use crate::store::{self, Store, Tx, Verified};
 
 /// Sets the store's clock.
@@ -16,12 +16,12 @@ pub fn set_clock(tx: &mut Tx, kind: &ClockKind) -> store::Result<()> {
     meta::save_clock(tx, kind)
 }
 
-/// Keeps the bytes of a source by its content hash, once.
+/// Keeps a source by its content hash, once.
 ///
 /// # Errors
 /// What the store answers.
-pub fn keep_source(tx: &mut Tx, hash: &str, bytes: &[u8]) -> store::Result<()> {
-    meta::save_source(tx, hash, bytes)
+pub fn keep_source(tx: &mut Tx, hash: &str, source: impl FnOnce() -> Source) -> store::Result<()> {
+    meta::save_source(tx, hash, source)
 }
 
 /// What lies above the rows of an open store: months whose invoices differ from their lines, and the hash of the log's

@@ -1,4 +1,5 @@
-//! From the text of a document to facts, row by row: single objects, arrays, collections, and recorded calls.
+//! From the text of a document to facts, row by row: single objects, arrays, collections, a record a line, and recorded
+//! calls.
 //!
 //! A row that is none of ours is refused with what it looks like; only text that is no JSON refuses the whole document.
 
@@ -188,8 +189,14 @@ fn noun_of_path(path: &str) -> (Option<String>, Option<String>) {
 }
 
 fn read_body(text: &str, context: &Context, document: &mut Document) -> Result<(), Refusal> {
-    let value = json::parse_up_to(text.as_bytes(), super::DOCUMENT_BYTES_MAX)
-        .map_err(|error| Refusal::new(error.code.as_str(), error.to_string()))?;
+    let value = match json::parse_up_to(text.as_bytes(), super::DOCUMENT_BYTES_MAX) {
+        Ok(value) => value,
+        Err(_) if is_lines(text) => {
+            document.rows.extend(read_lines(text, context));
+            return Ok(());
+        }
+        Err(error) => return Err(unread(&error)),
+    };
     let items = value.get_any_case("items").and_then(Value::as_array);
     if let Some(items) = items {
         let context = Context { tenant: field::tenant_of_links(&value).or(context.tenant), ..context.clone() };
@@ -204,6 +211,30 @@ fn read_body(text: &str, context: &Context, document: &mut Document) -> Result<(
         document.rows.push(read_row(&value, String::new(), context));
     }
     Ok(())
+}
+
+fn unread(error: &json::Error) -> Refusal {
+    Refusal::new(error.code.as_str(), error.to_string())
+}
+
+/// Whether it is a record a line: the first line is one, and another follows.
+fn is_lines(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().is_some_and(|line| line.starts_with('{') && json::parse(line.as_bytes()).is_ok());
+    first && lines.next().is_some()
+}
+
+/// Records line by line; one that does not read is refused alone.
+fn read_lines(text: &str, context: &Context) -> Vec<Row> {
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let read = |(index, line): (usize, &str)| {
+        let place = format!("line {}", index + 1);
+        match json::parse(line.trim().as_bytes()) {
+            Ok(value) => read_row(&value, place, context),
+            Err(error) => Row { place, read: Err(unread(&error)), notes: Vec::new() },
+        }
+    };
+    lines.map(read).collect()
 }
 
 /// Reads one row.

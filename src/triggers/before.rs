@@ -1,6 +1,7 @@
 //! Relative triggers: so long before an instant of each subject. An index is walked with a cursor for each offset, so
 //! a trigger survives downtime and reaches hours as well as days.
 
+use super::Kept;
 use super::handlers::{self, Set};
 use super::schedules::{on_script_thread, save_place};
 use crate::app::{App, Result};
@@ -86,18 +87,26 @@ pub fn next_due(app: &App, now: Instant) -> Result<Option<Instant>> {
     Ok(earliest)
 }
 
-/// Takes up every subject that is due; how many.
+/// Takes up every subject that is due; how many. A trigger that fails holds up no other.
 ///
 /// # Errors
 /// The store's failure.
 pub async fn run(app: &App, now: Instant) -> Result<usize> {
     let mut done = 0;
+    let mut kept = Kept::default();
     for relative in all(app)? {
         let relative = std::sync::Arc::new(relative);
-        let mut place = place(app, &relative, now)?;
-        for index in 0..relative.by.len() {
-            done += offset(app, &relative, &mut place, index, now).await?;
-        }
+        done += kept.part(&relative.set.id(), one(app, &relative, now).await)?;
+    }
+    kept.end()?;
+    Ok(done)
+}
+
+async fn one(app: &App, relative: &std::sync::Arc<Relative>, now: Instant) -> Result<usize> {
+    let mut place = place(app, relative, now)?;
+    let mut done = 0;
+    for index in 0..relative.by.len() {
+        done += offset(app, relative, &mut place, index, now).await?;
     }
     Ok(done)
 }

@@ -7,10 +7,9 @@ use crate::domain::run::{Ending, Run};
 use crate::domain::selection::{SUBSCRIPTIONS, Selection};
 use crate::domain::{Change, Kind, Subscription};
 use crate::engine::api::events::Event;
-use crate::engine::api::selected::Selected;
 use crate::engine::library::File;
 use crate::engine::manifest::{FileKind, Trigger};
-use crate::engine::run;
+use crate::engine::{decide, run};
 use crate::ops::{self, Rights, Work, requests, subscriptions};
 
 /// A trigger of a file of the library in force.
@@ -88,11 +87,8 @@ fn policy(app: &App, work: &mut Work, set: &Set, event: &Event) -> ops::Result<O
         propose_all(work, set, subscription)?;
         return Ok(Outcome::fine());
     }
-    let ran = run::handler(work, &set.file.path, "subjects", event, &app.inner.budget)?;
-    if ran.run.ending != Ending::Completed {
-        return Ok(Outcome { failed: true, run: Some(ran.run) });
-    }
-    let selection = Selected::of(&ran.returned).selection()?;
+    let ran = run::subjects(work, &set.file.path, event, &app.inner.budget)?;
+    let Some(selection) = ran.returned else { return Ok(Outcome { failed: true, run: Some(ran.run) }) };
     for subscription in selected(work, &selection)? {
         propose_all(work, set, &subscription)?;
     }
@@ -116,7 +112,11 @@ pub fn selected(work: &mut Work, selection: &Selection) -> ops::Result<Vec<Subsc
     }
 }
 
+/// Proposes what the policy decides; nothing for a subscription that it would not answer about.
 fn propose_all(work: &mut Work, set: &Set, subscription: &Subscription) -> ops::Result<()> {
+    if !decide::answers_for(&set.file, subscription, work.now) {
+        return Ok(());
+    }
     let own = std::mem::replace(&mut work.rights, proposing(set));
     for kind in &set.file.manifest.decides {
         if let Some(change) = change_of(*kind, subscription) {

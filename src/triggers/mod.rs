@@ -18,7 +18,10 @@ pub mod upcoming;
 
 use std::time::Duration;
 
-use crate::app::{App, Result};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::app::{App, Error, Result};
 use crate::domain::Instant;
 use crate::ops;
 
@@ -79,18 +82,43 @@ pub async fn tick(app: &App) -> Result<Ticked> {
     Ok(ticked)
 }
 
+/// What went wrong with one part while the others go on.
+#[derive(Default)]
+struct Kept(Option<Error>);
+
+impl Kept {
+    /// What a part answered. Its failure is told and kept; only when nothing else can be done either it ends the tick.
+    fn part<T: Default>(&mut self, name: &str, outcome: Result<T>) -> Result<T> {
+        match outcome {
+            Err(error) if !error.is_down() => {
+                tracing::error!(part = name, error = %crate::app::chain(&error), "it failed and is tried again");
+                self.0.get_or_insert(error);
+                Ok(T::default())
+            }
+            other => other,
+        }
+    }
+
+    /// The first failure there was.
+    fn end(self) -> Result<()> {
+        self.0.map_or(Ok(()), Err)
+    }
+}
+
 async fn tick_at(app: &App, now: Instant) -> Result<Ticked> {
     let mut all = Ticked::default();
     for _ in 0..ROUNDS_MAX {
-        let mut round = Ticked { timers: timers::run(app, now).await?, ..Ticked::default() };
-        round.invoices = invoices::run(app, now).await?;
-        let (occurrences, subjects) = schedules::run(app, now).await?;
-        round.occurrences = occurrences;
-        round.subjects = subjects + before::run(app, now).await?;
-        round.applied = applied::run(app, now).await?;
-        round.published = published::run(app, now).await?;
-        round.deliveries = deliveries::run(app, now).await?;
+        let mut kept = Kept::default();
+        let timers = kept.part("timers", timers::run(app, now).await)?;
+        let invoices = kept.part("invoices", invoices::run(app, now).await)?;
+        let (occurrences, subjects) = kept.part("schedules", schedules::run(app, now).await)?;
+        let subjects = subjects + kept.part("relative triggers", before::run(app, now).await)?;
+        let applied = kept.part("applied changes", applied::run(app, now).await)?;
+        let published = kept.part("publications", published::run(app, now).await)?;
+        let deliveries = kept.part("deliveries", deliveries::run(app, now).await)?;
+        let round = Ticked { timers, occurrences, subjects, applied, published, deliveries, invoices };
         all.add(round);
+        kept.end()?;
         if round.total() == 0 {
             return Ok(all);
         }
@@ -153,14 +181,40 @@ pub fn next_due(app: &App) -> Result<Option<Instant>> {
     Ok(found.into_iter().flatten().min())
 }
 
-/// Ticks until `stop`: whenever somebody wakes it, and at least every second.
+/// Everything that happens by itself, until `stop` or until the application is closed: triggers, messages to endpoints,
+/// and the end of what is kept for a time only.
 pub async fn run_loop(app: App, stop: impl Future<Output = ()>) {
+    let (tell, told) = watch::channel(false);
+    let until = || {
+        let mut told = told.clone();
+        // Told, or the teller is gone: either way it ends.
+        async move { drop(told.wait_for(|stop| *stop).await) }
+    };
+    let mut loops = JoinSet::new();
+    loops.spawn(tick_loop(app.clone(), until()));
+    loops.spawn(outbox::run_loop(app.clone(), until()));
+    loops.spawn(retention::run_loop(app.clone(), until()));
+    tokio::select! {
+        () = stop => {}
+        () = app.closing() => {}
+    }
+    let _told = tell.send(true);
+    while let Some(ended) = loops.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a loop of the background ended with a panic");
+        }
+    }
+}
+
+/// Ticks until `stop`: whenever somebody wakes it, and at least every second.
+async fn tick_loop(app: App, stop: impl Future<Output = ()>) {
     tokio::pin!(stop);
     loop {
-        if let Err(error) = tick(&app).await {
-            tracing::error!(error = %crate::app::chain(&error), "the tick failed; it is tried again");
+        let ticked = tick(&app).await;
+        if let Err(error) = &ticked {
+            tracing::error!(error = %crate::app::chain(error), "the tick failed; it is tried again");
         }
-        let pause = if app.is_manual() { Duration::from_secs(3600) } else { LOOK_AGAIN };
+        let pause = if app.is_manual() && ticked.is_ok() { Duration::from_secs(3600) } else { LOOK_AGAIN };
         tokio::select! {
             () = &mut stop => return,
             // What comes right behind is taken along: a storm is worked off in batches.

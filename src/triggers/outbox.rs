@@ -1,8 +1,7 @@
 //! The outbox: sends what is due to the endpoints of the configuration, signed as Standard Webhooks v1, and records
 //! every attempt. At least once, with the same id, until an endpoint answers 2xx or its attempts are used up.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,9 +11,10 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use tokio::sync::Semaphore;
+use tokio::task::{self, JoinSet};
 
 use crate::app::{App, Result};
+use crate::clock::monotonic;
 use crate::config::{Endpoint, read_secrets};
 use crate::domain::message::{self, Message};
 use crate::domain::{Instant, calendar};
@@ -27,76 +27,138 @@ use crate::store::tables::AttemptKind;
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// How much of an answer is read.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
-/// Messages taken up in one go.
-const PAGE_MESSAGES: usize = 200;
-/// How long the pump rests when nothing is due.
+/// Due messages looked at in one go: behind so many of an endpoint that does not answer, others are still found.
+const PAGE_MESSAGES: usize = 10_000;
+/// How long the outbox rests before it looks again.
 const REST: Duration = Duration::from_millis(500);
 
 type Sender = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
-/// Sends messages until `stop`.
+/// Sends messages until `stop`. What is under way then is cut off, and sent again at the next start.
 pub async fn run_loop(app: App, stop: impl Future<Output = ()>) {
     if app.config().endpoints.is_empty() {
         return stop.await;
     }
-    let connector =
-        hyper_rustls::HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
-    let sender: Sender = Client::builder(TokioExecutor::new()).build(connector);
+    let mut outbox = Outbox::new(&app);
     tokio::pin!(stop);
     loop {
-        let sent = match pump(&app, &sender).await {
-            Ok(sent) => sent,
-            Err(error) => {
-                tracing::error!(error = %crate::app::chain(&error), "the outbox failed; it is tried again");
-                0
+        if let Err(error) = outbox.take_up().await {
+            tracing::error!(error = %crate::app::chain(&error), "the outbox failed; it is tried again");
+        }
+        let going_on = async {
+            // What could not be recorded is still due: it is not sent again at once.
+            if !outbox.is_sending() || !outbox.ended().await {
+                tokio::time::sleep(REST).await;
             }
         };
-        let rest = if sent == 0 { REST } else { Duration::ZERO };
         tokio::select! {
             () = &mut stop => return,
-            () = tokio::time::sleep(rest) => {}
+            () = going_on => {}
+            () = tokio::time::sleep(REST) => {}
         }
     }
 }
 
-/// Sends everything due once; how many attempts that were.
-async fn pump(app: &App, sender: &Sender) -> Result<usize> {
-    let now = app.now();
-    let due = app
-        .look(Rights::system(), move |work| {
-            Ok(messages::attempts_due(&mut work.tx, AttemptKind::Message, Some(now), PAGE_MESSAGES)?)
-        })
-        .await?;
-    let limits = &app.config().limits;
-    let all = Arc::new(Semaphore::new(limits.messages_in_flight.max(1)));
-    let per_endpoint: BTreeMap<String, Arc<Semaphore>> = app
-        .config()
-        .endpoints
-        .keys()
-        .map(|name| (name.clone(), Arc::new(Semaphore::new(limits.messages_in_flight_per_endpoint.max(1)))))
-        .collect();
-    let mut sending = Vec::new();
-    for attempt in due {
-        let (app, sender, all) = (app.clone(), sender.clone(), Arc::clone(&all));
-        let own = per_endpoint.get(&attempt.which).cloned();
-        sending.push(tokio::spawn(async move {
-            let _one = all.acquire_owned().await;
-            let _own = match own {
-                Some(own) => own.acquire_owned().await.ok(),
-                None => None,
-            };
-            send(&app, &sender, attempt).await
-        }));
+/// Sends everything that is due once, for a process that does not stay; how many attempts that were.
+///
+/// # Errors
+/// The store's failure.
+pub async fn send_due(app: &App) -> Result<usize> {
+    if app.config().endpoints.is_empty() {
+        return Ok(0);
     }
+    let mut outbox = Outbox::new(app);
     let mut sent = 0;
-    for attempt in sending {
-        match attempt.await {
-            Ok(Ok(())) => sent += 1,
-            Ok(Err(error)) => tracing::error!(error = %crate::app::chain(&error), "an attempt could not be recorded"),
-            Err(error) => tracing::error!(%error, "an attempt ended without an answer"),
+    loop {
+        outbox.take_up().await?;
+        if !outbox.is_sending() || !outbox.ended().await {
+            return Ok(sent);
+        }
+        sent += 1;
+    }
+}
+
+/// What is to be sent and what is being sent. A slow endpoint fills its own places and nobody else's.
+struct Outbox {
+    app: App,
+    sender: Sender,
+    /// What was due when somebody last looked, and when that was.
+    due: VecDeque<Attempt>,
+    looked: Option<std::time::Instant>,
+    sending: JoinSet<ops::Result<()>>,
+    under_way: HashMap<task::Id, Attempt>,
+}
+
+impl Outbox {
+    fn new(app: &App) -> Self {
+        let connector =
+            hyper_rustls::HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
+        let sender = Client::builder(TokioExecutor::new()).build(connector);
+        let (sending, under_way) = (JoinSet::new(), HashMap::new());
+        Self { app: app.clone(), sender, due: VecDeque::new(), looked: None, sending, under_way }
+    }
+
+    fn is_sending(&self) -> bool {
+        !self.sending.is_empty()
+    }
+
+    /// Begins to send what is due, as far as there are places.
+    async fn take_up(&mut self) -> Result<()> {
+        let reading = monotonic();
+        let fresh = |looked| reading.saturating_duration_since(looked) < REST;
+        if self.due.is_empty() || !self.looked.is_some_and(fresh) {
+            self.look().await?;
+            self.looked = Some(reading);
+        }
+        let limits = &self.app.config().limits;
+        let (all, per_endpoint) = (limits.messages_in_flight, limits.messages_in_flight_per_endpoint);
+        let mut held: HashMap<String, usize> = HashMap::new();
+        for attempt in self.under_way.values() {
+            *held.entry(attempt.which.clone()).or_default() += 1;
+        }
+        for attempt in std::mem::take(&mut self.due) {
+            let own = held.entry(attempt.which.clone()).or_default();
+            if self.under_way.len() >= all.max(1) || *own >= per_endpoint.max(1) {
+                self.due.push_back(attempt);
+                continue;
+            }
+            *own += 1;
+            let (app, sender, taken) = (self.app.clone(), self.sender.clone(), attempt.clone());
+            let task = self.sending.spawn(async move { send(&app, &sender, taken).await });
+            self.under_way.insert(task.id(), attempt);
+        }
+        Ok(())
+    }
+
+    async fn look(&mut self) -> Result<()> {
+        let now = self.app.now();
+        let looking = self.app.look(Rights::system(), move |work| {
+            Ok(messages::attempts_due(&mut work.tx, AttemptKind::Message, Some(now), PAGE_MESSAGES)?)
+        });
+        let found = looking.await?;
+        let under_way = |attempt: &Attempt| self.under_way.values().any(|one| one == attempt);
+        self.due = found.into_iter().filter(|attempt| !under_way(attempt)).collect();
+        Ok(())
+    }
+
+    /// Waits until one is recorded; whether it was.
+    async fn ended(&mut self) -> bool {
+        let Some(ended) = self.sending.join_next_with_id().await else { return false };
+        match ended {
+            Ok((task, outcome)) => {
+                self.under_way.remove(&task);
+                if let Err(error) = &outcome {
+                    tracing::error!(error = %crate::app::chain(error), "an attempt could not be recorded");
+                }
+                outcome.is_ok()
+            }
+            Err(error) => {
+                self.under_way.remove(&error.id());
+                tracing::error!(%error, "an attempt ended without an answer");
+                false
+            }
         }
     }
-    Ok(sent)
 }
 
 async fn send(app: &App, sender: &Sender, attempt: Attempt) -> ops::Result<()> {
@@ -161,6 +223,6 @@ async fn post(
 
 async fn secrets(endpoint: &Endpoint) -> std::result::Result<Vec<Secret>, String> {
     let path = endpoint.secret_file.clone();
-    let read = tokio::task::spawn_blocking(move || read_secrets(&path).map_err(|error| error.to_string()));
+    let read = task::spawn_blocking(move || read_secrets(&path).map_err(|error| error.to_string()));
     read.await.map_err(|error| error.to_string())?
 }

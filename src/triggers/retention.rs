@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
+use super::schedules::on_script_thread;
 use crate::app::{App, Result};
-use crate::domain::Instant;
+use crate::domain::{Instant, calendar};
 use crate::ops::retention::{self, Horizon};
 use crate::ops::{self, Rights};
 
 /// How often somebody looks.
 const PERIOD: Duration = Duration::from_secs(3600);
-/// Records of a kind that go in one transaction.
+/// Records of a kind that go in one transaction, and transactions whose replaced values go in one commit: others' commits
+/// wait for no more than that.
 const RECORDS_MAX: usize = 1_000;
 /// Transactions in one go.
 const ROUNDS_MAX: usize = 1_000;
@@ -34,7 +36,7 @@ fn horizon(now: Instant, kept: Duration) -> Instant {
     TimeDelta::from_std(kept).ok().and_then(|kept| now.checked_sub_signed(kept)).unwrap_or(Instant::MIN_UTC)
 }
 
-/// Prunes once; how many records went.
+/// Prunes once, as background work; how many records went.
 ///
 /// # Errors
 /// The store's failure.
@@ -48,19 +50,33 @@ pub async fn run(app: &App) -> Result<usize> {
         carts: horizon(now, kept.carts),
     };
     let mut gone = 0;
-    for _ in 0..ROUNDS_MAX {
-        let cause = app.next_cause("retention");
-        let round = app.act(Rights::system(), cause, move |work| retention::prune(work, limits, RECORDS_MAX)).await?;
-        gone += round;
-        if round == 0 {
+    for round in 0..ROUNDS_MAX {
+        // No counted cause: what goes by itself must not move the identifiers of what is asked for.
+        let cause = format!("retention@{}/{round}", calendar::show(now));
+        let pruned = on_script_thread(app, move |app| {
+            app.transact(now, &Rights::system(), &cause, |work| retention::prune(work, limits, RECORDS_MAX))?.wait(app)
+        });
+        let pruned = pruned.await?;
+        gone += pruned;
+        if pruned == 0 {
             break;
         }
     }
-    let (store, before) = (app.store().clone(), horizon(now, kept.history).timestamp_micros());
-    let pruned = tokio::task::spawn_blocking(move || store.prune_history(before, RECORDS_MAX * ROUNDS_MAX));
-    match pruned.await {
-        Ok(pruned) => gone += pruned.map_err(ops::Error::from)?,
-        Err(error) => tracing::error!(%error, "pruning history ended without an answer"),
+    let before = horizon(now, kept.history).timestamp_micros();
+    for _ in 0..ROUNDS_MAX {
+        let store = app.store().clone();
+        let pruning = tokio::task::spawn_blocking(move || store.prune_history(before, RECORDS_MAX));
+        let pruned = match pruning.await {
+            Ok(pruned) => pruned.map_err(ops::Error::from)?,
+            Err(error) => {
+                tracing::error!(%error, "pruning history ended without an answer");
+                0
+            }
+        };
+        gone += pruned;
+        if pruned == 0 {
+            break;
+        }
     }
     Ok(gone)
 }

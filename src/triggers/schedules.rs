@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use chrono::TimeDelta;
 
+use super::Kept;
 use super::handlers::{self, Set};
 use crate::app::{App, Error, Result};
 use crate::domain::selection::{SUBSCRIPTIONS, Selection};
@@ -89,32 +90,36 @@ pub fn next_due(app: &App) -> Result<Option<Instant>> {
     Ok(earliest)
 }
 
-/// Takes up what is due; how many occurrences, and how many subjects.
+/// Takes up what is due; how many occurrences, and how many subjects. A schedule that fails holds up no other.
 ///
 /// # Errors
 /// The store's failure.
 pub async fn run(app: &App, now: Instant) -> Result<(usize, usize)> {
     let (mut occurrences, mut subjects) = (0, 0);
+    let mut kept = Kept::default();
     for scheduled in read(app, handlers::on_or_off(app)) {
-        let mut place = place(app, &scheduled, now)?;
-        let from = place.cursors.first().copied().unwrap_or(place.since);
-        let due = scheduled.schedule.between(from, now, INSTANTS_MAX);
-        if due.is_empty() {
-            continue;
-        }
-        if !scheduled.set.file.manifest.enabled {
-            for at in due {
-                place.cursors = vec![at];
-                settle(app, now, &scheduled.set.id(), &place, at, OccurrenceState::Skipped)?;
-                occurrences += 1;
-            }
-            continue;
-        }
-        let (more_occurrences, more_subjects) = take_up(app, &scheduled, place, due, now).await?;
-        occurrences += more_occurrences;
-        subjects += more_subjects;
+        let (more, of_them) = kept.part(&scheduled.set.id(), one(app, &scheduled, now).await)?;
+        occurrences += more;
+        subjects += of_them;
     }
+    kept.end()?;
     Ok((occurrences, subjects))
+}
+
+/// Takes up what is due of one schedule.
+async fn one(app: &App, scheduled: &Scheduled, now: Instant) -> Result<(usize, usize)> {
+    let mut place = place(app, scheduled, now)?;
+    let from = place.cursors.first().copied().unwrap_or(place.since);
+    let due = scheduled.schedule.between(from, now, INSTANTS_MAX);
+    if scheduled.set.file.manifest.enabled {
+        return if due.is_empty() { Ok((0, 0)) } else { take_up(app, scheduled, place, due, now).await };
+    }
+    let skipped = due.len();
+    for at in due {
+        place.cursors = vec![at];
+        settle(app, now, &scheduled.set.id(), &place, at, OccurrenceState::Skipped)?;
+    }
+    Ok((skipped, 0))
 }
 
 /// What becomes of each due instant: the state of those that do not run, none for those that do.

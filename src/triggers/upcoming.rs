@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::schedules;
 use crate::app::{self, App};
 use crate::domain::ids::Noun;
+use crate::domain::request::Otherwise;
 use crate::domain::subscription::{Renewal, Status};
 use crate::domain::{Grant, Id, Instant, Money, Refusal, Span, SubscriptionId, TenantId, calendar, lifecycle};
 use crate::ops::{self, Rights, Work, quotes};
@@ -36,7 +37,7 @@ pub struct Coming {
     /// Which request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<Id>,
-    /// What will come of it: `renews`, `expires`, `asks`, `approve`, `deny`, ...
+    /// What will come of it, for people: `renews`, `expires`, `cancellation is denied`, ...
     pub outcome: String,
     /// What will be charged, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,11 +128,13 @@ fn coming(work: &mut Work, timer: &Timer, event: &'static str) -> ops::Result<Op
                 return Ok(None);
             };
             coming.request = Some(id);
-            coming.outcome = match (timer.kind, request.otherwise) {
-                (TimerKind::RequestDue, _) => "applied".to_owned(),
-                (_, Some(otherwise)) => format!("{otherwise:?}").to_lowercase(),
-                (_, None) => "expire".to_owned(),
+            let becomes = match (timer.kind, request.otherwise) {
+                (TimerKind::RequestDue, _) => "takes effect",
+                (_, Some(Otherwise::Approve)) => "is approved",
+                (_, Some(Otherwise::Deny)) => "is denied",
+                (_, Some(Otherwise::Expire) | None) => "expires",
             };
+            coming.outcome = format!("{} {becomes}", request.kind);
             request.subscription
         }
         _ => SubscriptionId::from_bytes(timer.subject),

@@ -79,3 +79,20 @@ fn two_daemons_never_share_a_store() {
     assert_eq!(book.json(&["clock", "show"])["kind"], "manual", "the first one still answers");
     assert_eq!(daemon.stop(), 0);
 }
+
+#[test]
+fn a_secret_that_cannot_be_used_is_told_before_anybody_calls() {
+    let book = Book::new();
+    let toml = std::fs::read_to_string(book.path("bursar.toml")).unwrap();
+    book.write("bursar.toml", &format!("{toml}\n[hooks.billing]\nsecret_file = \"billing.secret\"\n"));
+    let serve = ["serve", "--listen", "127.0.0.1:0"];
+    book.run(&serve).exits(2).says("[hooks.billing] read");
+    book.write("billing.secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=\n");
+    std::fs::set_permissions(book.path("billing.secret"), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    book.run(&serve).exits(2).says("chmod 600");
+    let told = book.run(&["check"]).exits(0);
+    assert!(told.out.contains("warning[weak_secret]: [hooks.billing]"), "{}", told.out);
+    std::fs::set_permissions(book.path("billing.secret"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    assert!(book.run(&["check"]).exits(0).out.is_empty());
+    assert_eq!(book.serve().stop(), 0);
+}

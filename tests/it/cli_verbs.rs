@@ -367,3 +367,30 @@ fn a_sheet_of_all_subscriptions_tells_whose_each_is_and_holds_software_known_fro
     );
     assert_eq!(sheet(&["--where", "family=software_perpetual"]).lines().count(), 2);
 }
+
+#[test]
+fn what_customers_owe_is_told_by_hand_and_by_a_file() {
+    let book = Book::filled();
+    let account = || book.json(&["tenants", "list"])[0]["account"].clone();
+    book.run(&["tenants", "account", "brauhaus.example", "--overdue", "120.00 EUR", "--since", "2026-03-01"])
+        .exits(0)
+        .says("120.00 EUR overdue");
+    assert_eq!(account()["since"], "2026-03-01T00:00:00Z");
+    book.write(
+        "overdue.csv",
+        "Customer,Overdue,Since\n=Brauhaus,5 EUR,2026-03-05\n=Brauhaus,7.50 USD,\nnobody.example,1 EUR,\n",
+    );
+    let told =
+        book.run(&["-o", "json", "import", "accounts", "overdue.csv"]).exits(4).says("line 4: there is no customer");
+    assert_eq!(told.json(), json!({ "recorded": 1, "refused": 1 }));
+    assert_eq!(account()["overdue"].as_array().map(Vec::len), Some(2));
+    book.write("overdue.csv", "customer,overdue\nbrauhaus.example,\n");
+    book.run(&["import", "accounts", "overdue.csv"]).exits(0);
+    assert!(account()["overdue"].as_array().is_none_or(Vec::is_empty), "{}", account());
+    book.write("overdue.csv", "customer,owed\nx,1 EUR\n");
+    book.run(&["import", "accounts", "overdue.csv"]).exits(2).says("there is no column \"owed\"");
+    book.run(&["tenants", "label", "=Brauhaus", "segment=school"]).exits(0).says("school");
+    assert_eq!(book.json(&["tenants", "list", "--where", "label.segment=school"]).as_array().map(Vec::len), Some(1));
+    book.run(&["tenants", "label", "=Brauhaus", "segment="]).exits(0);
+    assert_eq!(book.json(&["tenants", "list", "--where", "label.segment=school"]), json!([]));
+}

@@ -304,7 +304,7 @@ fn s15_and_s16_what_is_out_of_reach_is_not_there_and_what_is_too_much_is_refused
             event.data = Some(bursar::engine::values::json::Json::new(parse(body.as_bytes()).unwrap()));
             let ran = run::handler(&mut work, "scripts/a.rhai", handler, &event, &Budget::default()).unwrap();
             assert_eq!(ran.run.ending, Ending::Completed, "{:?}", ran.run.error);
-            ran.returned.to_string()
+            ran.returned.expect("it completed").to_string()
         };
         assert_eq!(call(&mut desk, "run", SUB, TENANT), "there");
         assert_eq!(call(&mut desk, "run", "cccccccc-0000-4000-8000-000000000001", TENANT), "not_found");

@@ -126,9 +126,9 @@ fn every_mistake_is_told_at_its_place() {
             scripts/a.rhai:3:56: error[unknown_key]: a cron trigger has no key catchup; did you mean catch_up?
              3 | //! on = [{ cron = "0 6 * * *", zone = "Europe/Berln", catchup = "one" },
                |                                                        ^^^^^^^
-            scripts/a.rhai:3:20: error[bad_schedule]: there is no zone Europe/Berln
+            scripts/a.rhai:3:40: error[bad_schedule]: there is no zone Europe/Berln
              3 | //! on = [{ cron = "0 6 * * *", zone = "Europe/Berln", catchup = "one" },
-               |                    ^^^^^^^^^^^
+               |                                        ^^^^^^^^^^^^^^
             scripts/a.rhai:4:22: error[unknown_moment]: termend is no instant of a subject; expected one of term_end, window_end, trial_end, deletion_at, request_expiry; did you mean term_end?
              4 | //!       { before = "termend", by = "P60D" },
                |                      ^^^^^^^^^

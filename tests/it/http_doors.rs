@@ -141,6 +141,32 @@ async fn a_grant_opens_its_routes_and_a_tenant_out_of_reach_is_not_there() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_used_too_often_waits_and_nobody_else_does() {
+    let world = World::with("[limits]\ncalls = 1\ncalls_at_once = 3\n").await;
+    let (eager, calm) = (world.token("eager", &["*"], None).await, world.token("calm", &["*"], None).await);
+    let mut slowed = None;
+    for call in 0..60 {
+        let said = world.call(Who::Token(&eager), "GET", "/v1/clock", &[], "").await;
+        if said.status == 429 {
+            assert!(call >= 3, "what may come at once is answered");
+            slowed = Some(said);
+            break;
+        }
+        assert_eq!(said.status, 200);
+    }
+    let said = slowed.expect("a loop is slowed down").is(429, "rate_limited"); // H34
+    assert_eq!(said.header("retry-after"), Some("1"));
+    assert_eq!(said.header("ratelimit-policy"), Some("\"calls\";q=1;w=1"));
+    assert_eq!(world.call(Who::Token(&calm), "GET", "/v1/clock", &[], "").await.status, 200);
+    for _ in 0..20 {
+        assert_eq!(world.get("/v1/clock").await.status, 200, "the operator never waits");
+        world.call(Who::Token("brs_nobodys"), "GET", "/v1/clock", &[], "").await.is(401, "unauthorized");
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    assert_eq!(world.call(Who::Token(&eager), "GET", "/v1/clock", &[], "").await.status, 200, "after what was told");
+}
+
+#[tokio::test]
 async fn the_operator_acts_as_whom_they_say_and_a_caller_over_the_network_does_not() {
     let world = World::new().await;
     let id = world.waiting("anna").await;
@@ -298,6 +324,45 @@ async fn the_library_the_clock_and_the_health_are_told() {
         ["bursar_runs_total{outcome=\"completed\"} 1", "bursar_occurrences_total{state=\"ran\"} 1", "bursar_build_info"]
     {
         assert!(metrics.contains(line), "{line} in {metrics}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_decision_was_made_by_is_kept_with_its_lib_files_and_params() {
+    let world = World::new().await;
+    let folder = world.folder.path();
+    std::fs::create_dir_all(folder.join("lib")).unwrap();
+    std::fs::write(folder.join("lib/limits.rhai"), "fn much(seats) { seats >= 100 }").unwrap();
+    let policy = |limit: u32| {
+        format!(
+            "//! Large ones wait.\n//! ---\n//! decides = \"auto_renew\"\n//! params = {{ limit = {limit} }}\n//! ---\nfn decide(request, params) {{\n    if limits::much(request.subscription.quantity) {{ review(`above ${{params.limit}}`); }}\n    approve();\n}}\n"
+        )
+    };
+    let path = folder.join("policies/auto_renew.rhai");
+    std::fs::write(&path, policy(7)).unwrap();
+    world.post("anna", "/v1/library/reload", json!({})).await;
+    let said = world.propose("anna", 2, json!({ "kind": "auto_renew", "enabled": false })).await.json();
+    let decision = said["request"]["decisions"][0].as_str().unwrap();
+    let decided = world.get(&format!("/v1/decisions/{decision}")).await.json();
+    let answer = decided["answers"].as_array().unwrap().iter().find(|one| one["file"] == "policies/auto_renew.rhai");
+    let hash = answer.expect("it was asked")["hash"].as_str().unwrap().to_owned();
+    // What lies in the folder later is another file with another hash.
+    std::fs::write(&path, policy(8)).unwrap();
+    std::fs::write(folder.join("lib/limits.rhai"), "fn much(seats) { seats >= 5 }").unwrap();
+    world.post("anna", "/v1/library/reload", json!({})).await;
+    let kept = world.get(&format!("/v1/sources/{}", &hash[..16])).await.json();
+    assert_eq!((kept["hash"].as_str(), kept["path"].as_str()), (Some(hash.as_str()), Some("policies/auto_renew.rhai")));
+    assert_eq!(kept["files"]["policies/auto_renew.rhai"], policy(7));
+    assert_eq!(kept["files"]["lib/limits.rhai"], "fn much(seats) { seats >= 100 }");
+    assert!(kept["params"].as_str().unwrap().contains("limit = 7"), "{kept}");
+    let terms = kept["terms"].as_str().unwrap();
+    let terms = world.get(&format!("/v1/sources/{terms}")).await.json();
+    assert!(
+        terms["files"].as_object().is_some_and(|files| files.keys().any(|path| path.ends_with("license_new.toml")))
+    );
+    world.get("/v1/sources/00000000").await.is(404, "not_found");
+    for bad in ["0000000", "zzzzzzzzzz", "%25%25%25%25%25%25%25%25"] {
+        world.get(&format!("/v1/sources/{bad}")).await.is(400, "bad_hash");
     }
 }
 

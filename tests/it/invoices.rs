@@ -478,6 +478,7 @@ async fn after_any_history_what_was_charged_is_what_is_billed_and_what_is_unbill
     let given = std::env::var_os(SEED).and_then(|seed| seed.to_str()?.parse().ok());
     let first: u64 = given.unwrap_or_else(|| RandomState::new().hash_one("a seed"));
     let histories = if given.is_some() { 1 } else { 6 };
+    let mut invoices = 0;
     for seed in (0..histories).map(|more: u64| first.wrapping_add(more)) {
         println!("{SEED}={seed}");
         let mut dice = Dice(seed);
@@ -500,8 +501,10 @@ async fn after_any_history_what_was_charged_is_what_is_billed_and_what_is_unbill
         }
         triggers::advance(&world.app, world.app.now() + chrono::TimeDelta::days(70)).await.unwrap();
         conserved(&world, seed);
-        assert!(list(&world.app).len() > 3, "seed {seed}: the history came to no invoices");
+        invoices += list(&world.app).len();
     }
+    // One history may come to little; not all of them do.
+    assert!(given.is_some() || invoices > 12, "the histories came to {invoices} invoices");
 }
 
 /// Measured by hand: a hundred thousand lines of one month, five a record of the log.

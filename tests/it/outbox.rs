@@ -14,6 +14,8 @@ use bursar::ops::{self, Rights};
 use bursar::signature::{self, Headers};
 use bursar::triggers::outbox;
 
+use crate::cli_run::{Book, SUBSCRIPTION};
+use crate::http_world::secret_file;
 use crate::world::at;
 
 const SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
@@ -57,16 +59,20 @@ struct Sender {
 
 impl Sender {
     fn new(url: &str) -> Self {
+        Self::with(&[("erp", url.to_owned(), "report.*")])
+    }
+
+    /// One with these endpoints: name, address, topic.
+    fn with(endpoints: &[(&str, String, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let secret = folder.path().join("endpoint.secret");
-        std::fs::write(&secret, format!("{SECRET}\n")).unwrap();
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-        std::fs::set_permissions(&secret, mode).unwrap();
+        secret_file(&secret, &[SECRET]);
         let mut config = Config { library: folder.path().to_owned(), ..Config::default() };
-        config.endpoints.insert(
-            "erp".to_owned(),
-            config::Endpoint { url: url.to_owned(), secret_file: secret, topics: vec!["report.*".to_owned()] },
-        );
+        for (name, url, topic) in endpoints {
+            let topics = vec![(*topic).to_owned()];
+            let endpoint = config::Endpoint { url: url.clone(), secret_file: secret.clone(), topics };
+            config.endpoints.insert((*name).to_owned(), endpoint);
+        }
         let clock = ManualClock::new(at("2027-02-01T12:00:00Z"));
         let options = Options { clock: Some(Arc::new(clock.clone())), script_threads: Some(1), ..Options::default() };
         let app = App::in_memory(&config, [5; 16], None, options).unwrap();
@@ -142,4 +148,99 @@ async fn a_message_nobody_takes_is_dead_after_its_attempts_and_can_be_sent_again
     let cause = sender.app.next_cause("test");
     sender.app.act(Rights::system(), cause, move |work| ops::messages::resend(work, id)).await.unwrap();
     sender.attempts(id, 9).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_does_not_answer_holds_up_nobody_else() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (url, calls) = endpoint(&[200]).await;
+    let sender = Sender::with(&[
+        ("silent", format!("http://{}/", silent.local_addr().unwrap()), "slow.*"),
+        ("erp", url, "report.*"),
+    ]);
+    for _ in 0..60 {
+        sender.send("slow.one").await;
+    }
+    let begun = bursar::clock::monotonic();
+    let id = sender.send("report.ready").await;
+    let message = sender.attempts(id, 1).await;
+    assert_eq!(message.addressees[0].state, DeliveryState::Sent);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(15), "before any of the others is given up");
+    assert_eq!(calls.lock().unwrap().len(), 1);
+}
+
+/// Whether a request is there with all of the body that its head tells of.
+fn is_whole(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes).to_lowercase();
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let told = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    told.is_none_or(|length: usize| body.len() >= length)
+}
+
+/// A receiver for the calls of a blocking test: what came, and the answer 204.
+fn receiver() -> (String, std::sync::mpsc::Receiver<String>) {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/in", listener.local_addr().unwrap());
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
+            while !is_whole(&bytes) {
+                let read = stream.read(&mut buffer).unwrap();
+                bytes.extend_from_slice(&buffer[..read]);
+                if read == 0 {
+                    break;
+                }
+            }
+            let _sent = stream.write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n");
+            if tell.send(String::from_utf8(bytes).unwrap()).is_err() {
+                return;
+            }
+        }
+    });
+    (url, told)
+}
+
+#[test]
+fn the_daemon_sends_what_it_applied_and_so_does_a_tick_without_one() {
+    let (url, received) = receiver();
+    let book = Book::filled();
+    let toml = std::fs::read_to_string(book.path("bursar.toml")).unwrap();
+    let endpoint =
+        format!("\n[endpoints.erp]\nurl = \"{url}\"\nsecret_file = \"erp.secret\"\ntopics = [\"subscription.*\"]\n");
+    let alone = toml.replace("four_eyes = true", "four_eyes = false");
+    book.write("bursar.toml", &format!("{alone}{endpoint}"));
+    secret_file(&book.path("erp.secret"), &[SECRET]);
+    let apply = |word: &str| {
+        book.run(&["subscriptions", "auto-renew", SUBSCRIPTION, word]).exits(10);
+        let waiting = book.json(&["requests", "list", "--where", "state=waiting"]);
+        book.run(&["requests", "approve", waiting[0]["id"].as_str().unwrap()]).exits(0);
+    };
+    let daemon = book.serve();
+    apply("off");
+    let came = received.recv_timeout(std::time::Duration::from_secs(20)).expect("the daemon sends it");
+    assert!(came.starts_with("POST /in HTTP/1.1") && came.contains("\"autoRenewEnabled\":false"), "{came}");
+    let sent = || {
+        let messages = book.json(&["messages", "list"]);
+        let all = messages.as_array().unwrap().iter().flat_map(|message| message["addressees"].as_array().unwrap());
+        all.filter(|addressee| addressee["state"] == "sent").count()
+    };
+    for _ in 0..100 {
+        if sent() == 1 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(sent(), 1, "its attempt is recorded");
+    assert_eq!(daemon.stop(), 0);
+
+    apply("on");
+    assert!(received.try_recv().is_err(), "nobody sends while nothing runs");
+    assert_eq!(book.json(&["tick"])["messages"], 1);
+    let came = received.recv_timeout(std::time::Duration::from_secs(5)).unwrap();
+    assert!(came.contains("\"autoRenewEnabled\":true"), "{came}");
+    assert_eq!(sent(), 2);
+    assert_eq!(book.json(&["tick"])["messages"], 0, "what was sent is not sent again");
 }

@@ -681,3 +681,22 @@ proptest! {
         everything_done_with(&format!("{{{}}}", text.join(",")));
     }
 }
+
+#[test]
+fn a_record_a_line_is_read_and_a_broken_line_is_refused_alone() {
+    let customer = |number: u8| {
+        format!(
+            "{{\"id\":\"6f2c8a10-3c41-4a5e-9a0b-0d5e3b7c1a{number:02}\",\"companyProfile\":{{\"companyName\":\"C {number}\"}}}}"
+        )
+    };
+    let text = format!("\u{feff}{}\r\n\n{{\"id\":\n{}\n\"x\"\n", customer(1), customer(2));
+    let document = read_document(&text, None).unwrap();
+    let places: Vec<(&str, bool)> = document.rows.iter().map(|row| (row.place.as_str(), row.read.is_ok())).collect();
+    assert_eq!(places, [("line 1", true), ("line 3", false), ("line 4", true), ("line 5", false)]);
+    let told: Vec<&str> = document.refusals().map(|(_, refusal)| refusal.code.as_str()).collect();
+    assert_eq!(told, ["invalid_json", "not_importable"]);
+    // What is one broken document and no lines is refused whole, with its place.
+    for text in [format!("{}{}", customer(1), customer(2)), "{\n\"id\": 1,\n}\n".to_owned(), "[1]\n[2]\n".to_owned()] {
+        assert_eq!(read_document(&text, None).unwrap_err().code, "invalid_json", "{text}");
+    }
+}

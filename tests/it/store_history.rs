@@ -115,6 +115,35 @@ fn pruned_history_is_gone_and_the_rest_stays() {
 }
 
 #[test]
+fn a_fork_older_than_what_was_pruned_says_so_and_never_shows_what_came_after() {
+    let store = memory();
+    for key in [b"a", b"b", b"c"] {
+        put(&store, &KEPT, 1, key, Some("old"));
+    }
+    let fork = store.fork(None).unwrap();
+    put(&store, &KEPT, 2, b"b", Some("new"));
+    put(&store, &KEPT, 3, b"c", None);
+    let last = put(&store, &KEPT, 4, b"d", Some("new"));
+    store.wait_durable(last).unwrap();
+    let look = |key: &[u8]| fork.begin().unwrap().get(&KEPT, key).map(|row| row.map(|row| row.bytes.to_vec()));
+    for key in [b"a", b"b", b"c"] {
+        assert_eq!(look(key).unwrap().as_deref(), Some(&b"old"[..]));
+    }
+    assert_eq!(look(b"d").unwrap(), None);
+    // A fork holds nothing back: retention goes by instants, and whoever reads too late is told by name.
+    assert!(store.prune_history(i64::MAX, 1_000).unwrap() > 0);
+    assert_eq!(look(b"a").unwrap().as_deref(), Some(&b"old"[..]), "what nobody changed is what it was");
+    for key in [b"b", b"c", b"d"] {
+        let told = look(key);
+        assert!(matches!(told, Err(Error::HistoryGone { .. })), "{key:?}: {told:?}");
+    }
+    let told = fork.begin().unwrap().scan(&KEPT, KeyRange::all(), 9, false);
+    assert!(matches!(told, Err(Error::HistoryGone { .. })), "{told:?}");
+    let now = store.fork(None).unwrap();
+    assert_eq!(now.begin().unwrap().scan(&KEPT, KeyRange::all(), 9, false).unwrap().len(), 3, "a new one sees today");
+}
+
+#[test]
 fn a_key_written_and_deleted_within_one_durable_commit_keeps_its_history() {
     let store = memory();
     let first = put(&store, &KEPT, 1, b"z", Some("1"));

@@ -1,6 +1,7 @@
 //! Triggers: every due instant ends as one row, nothing is lost, nothing is done twice, and a failure leaves only its
 //! record.
 
+use bursar::domain::Change;
 use bursar::domain::request::State;
 use bursar::domain::run::Ending;
 use bursar::domain::subscription::Status;
@@ -220,6 +221,50 @@ async fn files_are_told_once_of_each_invoice_that_is_published_after_they_began(
 }
 
 #[tokio::test]
+async fn a_change_that_upstream_confirms_later_is_not_told_again() {
+    let text = script(
+        "{ applied = \"auto_renew\" }",
+        "fn run(event) { send_message(\"told\", #{ on: event.subscription.auto_renew_enabled }); }",
+    );
+    let world = World::new("2027-02-01T12:00:00Z", &[("scripts/told.rhai", &text)]);
+    let yearly = |renews: bool| {
+        let mut subscription = monthly(1, "2027-01-31T00:00:00Z", "2028-01-30T23:59:59Z");
+        subscription["termDuration"] = "P1Y".into();
+        subscription["autoRenewEnabled"] = renews.into();
+        serde_json::json!([customer(), order(1, "10.00"), subscription])
+    };
+    world.import(yearly(true)).await;
+    triggers::tick(&world.app).await.unwrap();
+    let told = || {
+        let sent = world.app.read(Rights::system(), |work| ops::messages::list(work, None, 200)).unwrap().items;
+        sent.iter().filter(|message| message.topic == "told").count()
+    };
+    // Retention has passed over the beginning of the trigger when the change is made, and over the change when it is confirmed.
+    triggers::advance(&world.app, at("2027-06-01T00:00:00Z")).await.unwrap();
+    triggers::retention::run(&world.app).await.unwrap();
+    let asked = world
+        .propose("anna", sub_id(1), Change::AutoRenew { enabled: false, cancel_at_term_end: None })
+        .await
+        .request
+        .unwrap();
+    let approve = move |work: &mut ops::Work| ops::requests::approve(work, asked.id, None, "");
+    world.app.act(crate::world::person("ben"), world.app.next_cause("test"), approve).await.unwrap();
+    triggers::tick(&world.app).await.unwrap();
+    assert_eq!(told(), 1);
+    for (later, run) in [("2027-06-02T00:00:00Z", true), ("2027-10-01T00:00:00Z", false)] {
+        triggers::advance(&world.app, at(later)).await.unwrap();
+        if run {
+            triggers::retention::run(&world.app).await.unwrap();
+        }
+        world.import(yearly(false)).await;
+        triggers::tick(&world.app).await.unwrap();
+        assert_eq!(told(), 1, "at {later}");
+    }
+    let shown = world.app.read(Rights::system(), |work| ops::requests::get(work, asked.id)).unwrap();
+    assert_eq!(shown.upstream, Some(bursar::domain::request::Upstream::Confirmed), "it was written again");
+}
+
+#[tokio::test]
 async fn a_relative_trigger_fires_once_an_offset_and_again_for_the_next_term() {
     let text = script(
         "{ before = \"term_end\", by = [\"P7D\", \"PT12H\"] }",
@@ -280,4 +325,51 @@ async fn an_event_that_comes_before_what_it_is_about_waits_for_it_and_invents_no
     let story = world.app.read(Rights::system(), |work| ops::ledger::story(work, sub_id(1), 10)).unwrap();
     assert_eq!(story.requests.len(), 1);
     assert_eq!(story.requests[0].state, State::Waiting, "a person decides: no policy answered");
+}
+
+#[tokio::test]
+async fn a_policys_trigger_proposes_for_those_alone_that_it_answers_about() {
+    let text = |chosen: &str| {
+        format!(
+            "//! Renewals.\n//! ---\n//! decides = \"renewal\"\n//! where = {{ term_duration = \"{chosen}\" }}\n//! on = [{{ before = \"term_end\", by = \"P7D\" }}]\n//! ---\nfn decide(request) {{ approve(); }}\n"
+        )
+    };
+    for (chosen, requests) in [("P1M", 1), ("P1Y", 0)] {
+        let world = World::new("2027-01-31T12:00:00Z", &[("policies/renewal.rhai", &text(chosen))]);
+        world.import(book("2027-01-31T00:00:00Z", "2027-02-27T23:59:59Z")).await;
+        triggers::tick(&world.app).await.unwrap();
+        triggers::advance(&world.app, at("2027-02-22T00:00:00Z")).await.unwrap();
+        let story = world.app.read(Rights::system(), |work| ops::ledger::story(work, sub_id(1), 10)).unwrap();
+        assert_eq!(story.requests.len(), requests, "where term_duration = {chosen}");
+    }
+}
+
+/// A policy whose `subjects` selects by a field that there is not.
+const NO_SELECTION: &str = "//! Suspends.\n//! ---\n//! decides = \"suspension\"\n//! on = [{ hook = \"billing\", types = [\"overdue\"] }, { cron = \"0 6 * * *\", zone = \"UTC\" }]\n//! ---\nfn decide(request) { approve(); }\nfn subjects(event) { #{ nonsense: 1 } }\n";
+
+#[tokio::test]
+async fn a_policy_that_selects_nonsense_fails_alone_and_holds_up_nobody() {
+    let seen =
+        script("{ hook = \"billing\", types = [\"overdue\"] }", "fn run(event) { send_message(\"seen\", #{}); }");
+    let files = [("policies/suspend.rhai", NO_SELECTION), ("scripts/seen.rhai", seen.as_str())];
+    let world = World::new("2027-02-01T12:00:00Z", &files);
+    triggers::tick(&world.app).await.unwrap();
+    let taken = deliver(&world, "billing", "evt_1", "overdue", "{\"type\":\"overdue\",\"data\":{}}").await.unwrap();
+    let Accepted::New(delivery) = taken else { panic!("{taken:?}") };
+    triggers::tick(&world.app).await.expect("what a file returns stops no tick");
+    let sent = world.app.read(Rights::system(), |work| ops::messages::list(work, None, 10)).unwrap().items;
+    assert_eq!(sent.iter().filter(|message| message.topic == "seen").count(), 1, "the other file has run");
+    triggers::advance(&world.app, at("2027-02-02T07:00:00Z")).await.unwrap();
+    let kept = world.app.read(Rights::system(), |work| deliveries::get(work, delivery.id)).unwrap();
+    assert_eq!(kept.state, DeliveryState::Dead, "after its attempts: {kept:?}");
+    let runs = world.app.read(Rights::system(), |work| Ok(rows::runs(&mut work.tx, None, 20)?)).unwrap().items;
+    let failed: Vec<_> = runs.iter().filter(|run| run.file == "policies/suspend.rhai").collect();
+    assert_eq!(failed.len(), 6, "five attempts and one occurrence");
+    for run in failed {
+        assert_eq!(run.ending, Ending::Failed);
+        let error = run.error.as_ref().unwrap();
+        assert_eq!(error.code, "bad_selection");
+        assert!(error.message.contains("nonsense"), "{}", error.message);
+    }
+    assert_eq!(states(&world, "policies/suspend.rhai#1").len(), 1);
 }

@@ -230,7 +230,7 @@ impl Year {
             0 | 1 => Change::Cancellation { reason: Reason::CustomerRequest },
             2 => Change::Suspension { reason: Reason::NonPayment },
             3 | 4 => Change::Reactivation {},
-            5 => Change::AutoRenew { enabled: self.dice.below(3) > 0 },
+            5 => Change::AutoRenew { enabled: self.dice.below(3) > 0, cancel_at_term_end: None },
             6 | 7 => Change::Quantity { quantity: seats },
             8 => Change::Conversion { to: Amendments::default() },
             9 => Change::Schedule { instructions: Amendments { quantity: Some(seats), ..Amendments::default() } },

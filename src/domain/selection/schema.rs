@@ -439,7 +439,7 @@ pub static POLICIES: Schema = Schema {
         ("file", Type::Text),
         ("decides", KIND),
         ("enabled", Type::Bool),
-        ("mode", Type::Word(&["decide", "observe"])),
+        ("mode", Type::Word(&["enforce", "observe"])),
         ("hash", Type::Id),
     ],
     aliases: &[("path", "file"), ("kind", "decides")],

@@ -5,6 +5,7 @@ use rhai::{Dynamic, Map};
 use super::selection;
 use crate::domain::Refusal;
 use crate::domain::selection::{SUBSCRIPTIONS, Selection};
+use crate::engine::failure::Failure;
 
 /// A value a handler returned.
 #[derive(Debug)]
@@ -24,6 +25,9 @@ impl<'a> Selected<'a> {
         let Some(map) = self.0.read_lock::<Map>() else {
             return Err(Refusal::new("bad_selection", "subjects(event) returns a selection such as #{ tenant: id }"));
         };
-        selection(&SUBSCRIPTIONS, &map).map_err(|error| Refusal::new("bad_selection", error.to_string()))
+        selection(&SUBSCRIPTIONS, &map).map_err(|error| {
+            let failure = Failure::from_error(&error, |_| false);
+            Refusal::new("bad_selection", failure.message)
+        })
     }
 }

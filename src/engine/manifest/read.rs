@@ -305,10 +305,10 @@ impl<'a> Reader<'a> {
     fn cron<'v, 't: 'v>(&mut self, get: impl Fn(&str) -> Option<&'v Value<'t>>) -> Option<Source> {
         let rule = get("cron")?;
         let cron = self.text(rule, "a cron expression, such as \"0 6 * * *\"")?;
-        let zone = get("zone").and_then(|zone| self.text(zone, "a zone, such as \"Europe/Berlin\""));
-        if let Err(reason) = (self.rules.validate_schedule)(&cron, zone.as_deref()) {
+        if let Err(reason) = (self.rules.validate_schedule)(&cron, None) {
             self.error("bad_schedule", rule.span(), reason);
         }
+        let zone = get("zone").and_then(|value| self.zone(value));
         let each = get("each").and_then(|each| self.selector(each));
         let catch_up = get("catch_up").and_then(|value| {
             let word = self.text(value, "\"one\", \"all\" or \"skip\"")?;
@@ -332,14 +332,14 @@ impl<'a> Reader<'a> {
     fn before<'v, 't: 'v>(&mut self, get: impl Fn(&str) -> Option<&'v Value<'t>>) -> Option<Source> {
         let value = get("before")?;
         let word = self.text(value, "an instant, such as \"term_end\"")?;
-        let Some((_, moment)) = Moment::ALL.into_iter().find(|(known, _)| *known == word) else {
+        let moment = Moment::ALL.into_iter().find(|(known, _)| *known == word).map(|(_, moment)| moment);
+        if moment.is_none() {
             let known = Moment::ALL.map(|(known, _)| known);
             let near = nearest_of(&word, &known).map(str::to_owned);
             let finding = self.error("unknown_moment", value.span(), format!("{word} is no instant of a subject"));
             finding.expected = Some(format!("one of {}", known.join(", ")));
             finding.suggestion = near;
-            return None;
-        };
+        }
         let by = match get("by") {
             Some(by) => self.each(by, Self::span),
             None => {
@@ -349,7 +349,7 @@ impl<'a> Reader<'a> {
             }
         };
         let each = get("each").and_then(|each| self.selector(each));
-        Some(Source::Before { moment, by, each })
+        Some(Source::Before { moment: moment?, by, each })
     }
 
     fn hook<'v, 't: 'v>(&mut self, get: impl Fn(&str) -> Option<&'v Value<'t>>) -> Option<Source> {
@@ -370,6 +370,15 @@ impl<'a> Reader<'a> {
         finding.expected = Some(known.join(", "));
         finding.suggestion = near;
         None
+    }
+
+    /// A zone, judged with a rule that is right in every zone.
+    fn zone(&mut self, value: &Value<'_>) -> Option<String> {
+        let zone = self.text(value, "a zone, such as \"Europe/Berlin\"")?;
+        if let Err(reason) = (self.rules.validate_schedule)("0 0 1 1 *", Some(&zone)) {
+            self.error("bad_schedule", value.span(), reason);
+        }
+        Some(zone)
     }
 
     fn instant(&mut self, value: &Value<'_>) -> Option<Instant> {

@@ -55,8 +55,8 @@ fn to_answer(work: &mut Work, id: Id, seen: Option<u64>) -> Result<Request> {
     if request.expires_at.is_some_and(|at| work.now >= at) {
         return Err(Refusal::new("approval_expired", format!("request {id} has expired")).into());
     }
-    if seen.is_some_and(|seen| seen != request.generation) {
-        let message = format!("request {id} has moved to generation {}; look at it again", request.generation);
+    if let Some(seen) = seen.filter(|seen| *seen != request.generation) {
+        let message = format!("request {id} is at generation {}, not {seen}; look at it again", request.generation);
         return Err(Refusal::new("stale_approval", message).into());
     }
     rights::two_pairs_of_eyes(work, &request)?;
