@@ -10,6 +10,7 @@ use crate::domain::{Change, Id, Instant, Kind, Request, Subscription, Subscripti
 use crate::partner_center::upstream;
 use crate::store::records::{Stored, requests as rows, subscriptions as subscription_rows};
 
+use super::requests::AtItsEnd;
 use super::work::Work;
 use super::{Result, add_ons, judgements, messages, quotes, requests, tenants};
 
@@ -89,15 +90,16 @@ fn unanswered(work: &mut Work, stored: &Stored<Subscription>, request: Request) 
 }
 
 fn propose_now(work: &mut Work, stored: &Stored<Subscription>, due: Instant) -> Result<()> {
-    let change = Change::Renewal { term_end: due, amendments: Default::default() };
-    let id = stored.value.id;
-    let tenant = stored.value.tenant;
-    let proposed = requests::propose_on(work, stored.clone(), change, "the term ends")?;
+    let request = match requests::ask_at_its_end(work, stored, due)? {
+        AtItsEnd::Approved(request) => return begin(work, stored, None, request),
+        AtItsEnd::Settled(request) => request,
+    };
+    let (tenant, id) = (stored.value.tenant, stored.value.id);
     let Some(stored) = subscription_rows::get(&mut work.tx, tenant, id)? else { return Ok(()) };
-    match proposed.request {
-        Some(request) if request.state == State::Scheduled => renew(work, &stored, &request),
-        Some(request) if request.state == State::Waiting => otherwise(work, &stored, request),
-        Some(request) if request.state == State::Refused => refused(work, &stored, &request),
+    match request.state {
+        State::Scheduled => renew(work, &stored, &request),
+        State::Waiting => otherwise(work, &stored, request),
+        State::Refused => refused(work, &stored, &request),
         _ => end(work, &stored, None),
     }
 }
@@ -112,14 +114,18 @@ fn refused(work: &mut Work, stored: &Stored<Subscription>, request: &Request) ->
 }
 
 fn renew(work: &mut Work, stored: &Stored<Subscription>, request: &Request) -> Result<()> {
-    let applied = match quotes::renew(work, &stored.value, &request.amendments)? {
+    begin(work, stored, Some(request), request.clone())
+}
+
+/// The next term begins by a request, which is kept as `before` or not yet.
+fn begin(work: &mut Work, stored: &Stored<Subscription>, before: Option<&Request>, mut after: Request) -> Result<()> {
+    let applied = match quotes::renew(work, &stored.value, &after.amendments)? {
         Ok(applied) => applied,
         Err(refusal) => {
-            let mut after = request.clone();
             after.reasons.insert(0, refusal.message.clone());
             let unpriced = refusal.code == "price_unknown";
             after.refusal = Some(refusal);
-            requests::close(work, Some(request), &mut after, State::Refused)?;
+            requests::close(work, before, &mut after, State::Refused)?;
             return if unpriced {
                 park(work, stored, Attention::PriceUnknown, Some(after.id))
             } else {
@@ -130,8 +136,7 @@ fn renew(work: &mut Work, stored: &Stored<Subscription>, request: &Request) -> R
     let Applied { mut subscription, lines, topic } = applied;
     let late = subscription.standing.term_end.is_some_and(|end| end <= work.now);
     subscription.standing.late_terms = if late { stored.value.standing.late_terms + 1 } else { 0 };
-    let mut after = request.clone();
-    requests::close(work, Some(request), &mut after, State::Applied)?;
+    requests::close(work, before, &mut after, State::Applied)?;
     work.save_subscription(Some(stored), &subscription)?;
     work.owe(&subscription, Some(after.id), lines)?;
     work.note(topic, Some(&subscription), Some(after.id), &after.reasons.join("; "));

@@ -6,7 +6,7 @@ use crate::domain::ids::Noun;
 use crate::domain::lifecycle;
 use crate::domain::quote::Effect;
 use crate::domain::request::{Otherwise, Outcome, State};
-use crate::domain::subscription::Renewal;
+use crate::domain::subscription::{Renewal, Standing};
 use crate::domain::support::Form;
 use crate::domain::{Change, Grant, Instant, Kind, Refusal, Request, Subscription, SubscriptionId};
 use crate::partner_center::upstream;
@@ -100,6 +100,35 @@ fn propose_with(
         subscription_rows::get(&mut work.tx, stored.value.tenant, id)?.map_or(stored.value, |now| now.value);
     work.effect(format!("{} {} {}", request.kind, request.id, outcome_of(request.state).as_str()));
     Ok(Proposed { outcome: outcome_of(request.state), request: Some(request), subscription })
+}
+
+/// What asking about a renewal came to at the very end of its term.
+pub(super) enum AtItsEnd {
+    /// It is approved as it stands. Nothing of it is kept yet: whoever begins the next term keeps it as applied.
+    Approved(Request),
+    /// Anything else, kept.
+    Settled(Request),
+}
+
+/// Asks about the renewal of a term that ends now and about which nobody has asked. What is approved as it stands is not
+/// scheduled first for an instant that has come.
+pub(super) fn ask_at_its_end(work: &mut Work, stored: &Stored<Subscription>, due: Instant) -> Result<AtItsEnd> {
+    let change = Change::Renewal { term_end: due, amendments: Default::default() };
+    let mut request = draft(work, &stored.value, change, "the term ends")?;
+    if !request.quote.allowed && request.quote.effect != Effect::StopRenewal {
+        refuse(work, &mut request, stored)?;
+        return Ok(AtItsEnd::Settled(request));
+    }
+    let judgement = judgements::judge(work, &mut request, stored)?;
+    let Standing { auto_renew_enabled, attention, .. } = stored.value.standing;
+    let has_amendments = [&judgement.amendments, &stored.value.profile.next_term].into_iter().any(|it| !it.is_empty());
+    if judgement.verdict == Verdict::Approve && auto_renew_enabled && attention.is_none() && !has_amendments {
+        request.roles = judgement.roles;
+        request.scheduled_for = Some(due);
+        return Ok(AtItsEnd::Approved(request));
+    }
+    settle(work, None, &mut request, stored, judgement)?;
+    Ok(AtItsEnd::Settled(request))
 }
 
 /// What is open already is not asked for twice; where something changed since, the policies are asked about it again.
