@@ -14,7 +14,7 @@ use super::work::Work;
 use super::{Result, users};
 
 /// Operations that charge or credit, in the activity log.
-const MONEY_OPERATIONS: [&str; 10] = [
+const MONEY_OPERATIONS: [&str; 11] = [
     "subscription.purchased",
     "subscription.activated",
     "subscription.converted",
@@ -25,6 +25,7 @@ const MONEY_OPERATIONS: [&str; 10] = [
     "subscription.deprovisioned",
     "tenant.account",
     "invoice.ready",
+    "invoice.account",
 ];
 /// Operations that tell of software keys and download links (AUD).
 const KEY_OPERATIONS: [&str; 2] = [READ_KEY, READ_LINK];

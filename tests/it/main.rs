@@ -29,6 +29,7 @@ mod http_hooks;
 mod http_invoices;
 mod http_life;
 mod http_requests;
+mod http_theirs;
 mod http_world;
 mod invoices;
 mod keys;
