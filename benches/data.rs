@@ -102,6 +102,7 @@ pub(crate) fn subscription(tenant: TenantId, index: usize, term_end: Instant) ->
         is_trial: false,
         parent_subscription_id: None,
         order_id: None,
+        partner_id: String::new(),
         seat_batches: Vec::new(),
         next_term: Amendments::default(),
         custom_term_end_date: None,

@@ -131,6 +131,8 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("invoices lines", &["bursar invoices lines G202703978 --customer TENANT"]),
     ("invoices csv", &["bursar invoices csv G202703978 > march.csv"]),
     ("invoices statement", &["bursar invoices statement G202703978 TENANT"]),
+    ("invoices summary", &["bursar invoices summary"]),
+    ("invoices paid", &["bursar invoices paid G202703978 '120.00 EUR' --at 2027-04-20T09:00:00Z"]),
     ("invoices unbilled", &["bursar invoices unbilled", "bursar invoices unbilled --customer TENANT"]),
     ("prices set", &["bursar prices set TENANT CFQ7TTC0LH18:0001:CFQ7TTC0K971 --price '12.50 EUR' --term P1Y"]),
     ("prices remove", &["bursar prices remove TENANT CFQ7TTC0LH18:0001:CFQ7TTC0K971 --term P1Y"]),

@@ -3,7 +3,7 @@
 use axum::http::Method;
 use bursar::partner_center::invoices::{LICENSE_COLUMNS, ONE_TIME_COLUMNS};
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::connect::{Access, Context, encoded, said};
 use super::exit::{Exit, Outcome};
@@ -26,6 +26,21 @@ pub(crate) enum Verb {
     Statement(Statement),
     /// What stands on no invoice yet
     Unbilled(Unbilled),
+    /// What is unpaid, currency by currency
+    Summary,
+    /// Record what was paid of it so far, as the billing system knows it
+    Paid(Paid),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Paid {
+    /// The invoice
+    id: String,
+    /// All that was paid of it so far, such as '120.00 EUR'
+    amount: String,
+    /// When the last of it came
+    #[arg(long, value_name = "INSTANT")]
+    at: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -105,6 +120,14 @@ const UNBILLED: &[Column] = &[
     Column("TOTAL", "total~currency"),
 ];
 
+const SUMMARY: &[Column] = &[
+    Column("CURRENCY", "currencyCode"),
+    Column("UNPAID", "balanceAmount"),
+    Column("LATEST INVOICE", "latestInvoiceDate"),
+    Column("LAST PAYMENT", "lastPaymentAmount"),
+    Column("ON", "lastPaymentDate"),
+];
+
 impl Verb {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
         match self {
@@ -129,6 +152,21 @@ impl Verb {
                 let body = context.look(&format!("/v1/invoices/unbilled{narrowed}")).await?;
                 let items = body.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
                 context.out.rows(&items, UNBILLED, true)?;
+                Ok(Exit::Done)
+            }
+            Verb::Summary => {
+                let body = context.look("/v1/invoices/summaries").await?;
+                let items = body.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+                context.out.rows(&items, SUMMARY, true)?;
+                Ok(Exit::Done)
+            }
+            Verb::Paid(Paid { id, amount, at }) => {
+                let mut told = json!({ "paid": amount });
+                if let Some(at) = at {
+                    told["at"] = at.into();
+                }
+                let path = format!("/v1/invoices/{}/account", encoded(&id));
+                context.out.record(&context.change(&path, &told).await?)?;
                 Ok(Exit::Done)
             }
         }

@@ -71,6 +71,14 @@ pub struct CartLine {
     pub error: Option<LineError>,
 }
 
+impl CartLine {
+    /// The MPN id of the reseller who sells it to the customer, where one is named.
+    pub fn reseller(&self) -> Option<&str> {
+        let found = self.participants.iter().find(|participant| participant.key == "transaction_reseller");
+        found.map(|participant| participant.value.as_str())
+    }
+}
+
 /// A cart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

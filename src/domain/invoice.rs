@@ -236,6 +236,51 @@ impl Billing {
     }
 }
 
+/// Where the account stands in one currency: what is unpaid of all invoices together, or of those of one type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// The currency.
+    pub currency: Currency,
+    /// What is unpaid.
+    pub balance: Decimal,
+    /// When the first invoice was published.
+    pub first_invoice: Instant,
+    /// When the latest was.
+    pub latest_invoice: Instant,
+    /// The payment that came last.
+    pub last_payment: Option<Payment>,
+}
+
+impl Summary {
+    /// Before anything but this invoice is counted.
+    pub fn of(invoice: &Invoice) -> Summary {
+        let at = invoice.invoice_date;
+        let none = Summary {
+            currency: invoice.id.currency,
+            balance: Decimal::ZERO,
+            first_invoice: at,
+            latest_invoice: at,
+            last_payment: None,
+        };
+        none.with(invoice)
+    }
+
+    /// With one more invoice of the currency.
+    #[must_use]
+    pub fn with(mut self, invoice: &Invoice) -> Summary {
+        self.balance = self.balance.saturating_add(invoice.balance());
+        self.first_invoice = self.first_invoice.min(invoice.invoice_date);
+        self.latest_invoice = self.latest_invoice.max(invoice.invoice_date);
+        self.last_payment = self.last_payment.into_iter().chain(invoice.payment).max_by_key(|payment| payment.at);
+        self
+    }
+
+    /// When the balance moved last: by an invoice or by a payment.
+    pub fn accounted_at(&self) -> Instant {
+        self.last_payment.map_or(self.latest_invoice, |payment| payment.at.max(self.latest_invoice))
+    }
+}
+
 /// What lines come to at the customers' prices, in one of their currencies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -349,9 +394,23 @@ impl Tally {
             reach,
             customers: u64::try_from(customers(key)).unwrap_or(u64::MAX),
             totals: totals.clone(),
+            payment: None,
         };
         self.totals.iter().map(invoice).collect()
     }
+}
+
+/// What was paid of an invoice: a fact told by the billing system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Payment {
+    /// All that was paid so far, in the invoice's currency.
+    pub paid: Decimal,
+    /// What of it came last.
+    pub last: Decimal,
+    /// When it came.
+    #[serde(with = "crate::domain::calendar::wire")]
+    pub at: Instant,
 }
 
 /// A month's bill to the partner in one currency: what its part of the ledger comes to.
@@ -369,9 +428,22 @@ pub struct Invoice {
     pub customers: u64,
     /// What its lines come to.
     pub totals: Totals,
+    /// What was paid of it; none: nothing yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment: Option<Payment>,
 }
 
 impl Invoice {
+    /// What was paid of it.
+    pub fn paid(&self) -> Decimal {
+        self.payment.map_or(Decimal::ZERO, |payment| payment.paid)
+    }
+
+    /// What is still owed for it, with tax.
+    pub fn balance(&self) -> Decimal {
+        self.totals.total().saturating_sub(self.paid())
+    }
+
     /// Whether a line stands on it.
     pub fn holds(&self, line: &Line) -> bool {
         line.currency == self.id.currency

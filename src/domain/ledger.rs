@@ -147,6 +147,9 @@ pub struct Item {
     /// Whether it is an add-on of another subscription.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_add_on: bool,
+    /// The MPN id of the reseller who sold it, where one is named.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub partner_id: String,
 }
 
 /// The tax of a line (TAX).

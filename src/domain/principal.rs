@@ -117,6 +117,8 @@ pub enum Grant {
     MessagesSend,
     /// `messages.resend`.
     MessagesResend,
+    /// `tenants.write`: take on a customer.
+    TenantsWrite,
     /// `tenants.account`: tell what the billing system knows of a tenant.
     TenantsAccount,
     /// `prices.write`: what the partner asks its customers.
@@ -183,6 +185,7 @@ impl fmt::Display for Grant {
             Grant::Decide(Some(kind)) => write!(f, "decide.{kind}"),
             Grant::MessagesSend => f.write_str("messages.send"),
             Grant::MessagesResend => f.write_str("messages.resend"),
+            Grant::TenantsWrite => f.write_str("tenants.write"),
             Grant::TenantsAccount => f.write_str("tenants.account"),
             Grant::PricesWrite => f.write_str("prices.write"),
             Grant::LabelsWrite => f.write_str("labels.write"),
@@ -216,6 +219,7 @@ impl FromStr for Grant {
             "*" => Grant::All,
             "messages.send" => Grant::MessagesSend,
             "messages.resend" => Grant::MessagesResend,
+            "tenants.write" => Grant::TenantsWrite,
             "tenants.account" => Grant::TenantsAccount,
             "prices.write" => Grant::PricesWrite,
             "labels.write" => Grant::LabelsWrite,
@@ -252,6 +256,7 @@ pub fn every_grant() -> Vec<String> {
     for fixed in [
         Grant::MessagesSend,
         Grant::MessagesResend,
+        Grant::TenantsWrite,
         Grant::TenantsAccount,
         Grant::PricesWrite,
         Grant::LabelsWrite,

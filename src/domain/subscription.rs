@@ -235,6 +235,9 @@ pub struct Profile {
     /// The order that started it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_id: Option<OrderId>,
+    /// The MPN id of the reseller who sold it (`partnerId`), where one is named.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub partner_id: String,
     /// Seats with windows of their own, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seat_batches: Vec<SeatBatch>,

@@ -1,20 +1,19 @@
 //! The activity log: in our own JSON, as Partner Center's audit records, and its checkpoint.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
-use super::customers::reply;
+use super::collections::{self, Asked};
 use super::lists::{Listing, Pairs};
 use super::problem::Problem;
 use super::reply::{Call, Reply};
 use super::{Doors, json as shown_as};
 use crate::domain::ids::Guid;
-use crate::domain::selection::{ACTIVITY, Selection};
+use crate::domain::selection::ACTIVITY;
 use crate::domain::{Grant, Principal, Span, calendar};
+use crate::ops::Work;
 use crate::ops::activity::{self, Entry, Query};
 use crate::partner_center::audit_records::{self, AuditRecord, Filter, SIZE_MAX};
-use crate::partner_center::write;
 
 /// `GET /v1/activity`: newest first; `last=P1M` is from so long ago on.
 pub(super) async fn list(State(doors): State<Doors>, call: Call, mut pairs: Pairs) -> Result<Reply, Problem> {
@@ -41,6 +40,9 @@ fn shown(entry: &Entry) -> Value {
     out["operationType"] = entry.meaning.operation.as_str().into();
     out["operationStatus"] = entry.meaning.status.as_str().into();
     out["resourceType"] = entry.meaning.resource.as_str().into();
+    if let Some(made) = out.get("made").and_then(Value::as_str).and_then(|text| serde_json::from_str(text).ok()) {
+        out["made"] = made;
+    }
     out
 }
 
@@ -60,20 +62,17 @@ pub(super) async fn checkpoint(State(doors): State<Doors>, call: Call, pairs: Pa
 }
 
 /// `GET /v1/auditrecords`: as Partner Center answers, with its rules for dates and filters.
-pub(super) async fn audit_records(
-    State(doors): State<Doors>,
-    call: Call,
-    headers: HeaderMap,
-    mut pairs: Pairs,
-) -> Result<Reply, Problem> {
-    let asked = address(&pairs);
+pub(super) async fn audit_records(State(doors): State<Doors>, call: Call, mut pairs: Pairs) -> Result<Reply, Problem> {
+    let address = collections::address("/auditrecords", &pairs);
     let (start, end) = (pairs.take("startDate"), pairs.take("endDate"));
-    let filter = pairs.take("filter").map(|text| audit_records::filter(&text)).transpose()?;
-    let size = size(pairs.take("size"))?;
-    let header = headers.get("ms-continuationtoken").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let token = pairs.take("continuationToken").or(header).filter(|token| !token.is_empty());
-    drop(pairs.take("seekOperation"));
-    pairs.end(&["startDate", "endDate", "filter", "size", "continuationToken", "seekOperation"])?;
+    let told = pairs.take("filter").unwrap_or_default();
+    let filter = if told.is_empty() { None } else { Some(audit_records::filter(&told)?) };
+    known(&pairs)?;
+    if !pairs.0.iter().any(|(name, _)| name == "size") {
+        pairs.0.push(("size".to_owned(), SIZE_MAX.to_string()));
+    }
+    // A token goes on with the question it came of.
+    let beside = format!("{start:?} {end:?} {told}");
     let (from, to) = audit_records::range(start.as_deref(), end.as_deref(), doors.app.now())?;
     let (narrow, company) = match filter {
         None => (Vec::new(), None),
@@ -81,55 +80,22 @@ pub(super) async fn audit_records(
         Some(Filter::Customer(tenant)) => (vec![("tenant".to_owned(), tenant.to_string())], None),
         Some(Filter::Resource(resource)) => (vec![("resource_type".to_owned(), resource.as_str().to_owned())], None),
     };
-    let selection = Selection::from_query(&ACTIVITY, &narrow)?;
-    let listing = Listing::of(&doors, &ACTIVITY, selection, size, token)?;
+    pairs.0.extend(narrow);
+    let asked = Asked::read(&doors, &ACTIVITY, pairs, &call, address, &beside)?;
     let partner = Guid(doors.app.store().id());
     let found = doors.app.look(call.rights, move |work| {
-        let query = Query { selection: listing.selection.clone(), from: Some(from), to: Some(to), company };
-        let page = activity::select(work, &query, listing.after.as_deref(), listing.limit)?;
-        let items = page.items.iter().map(|entry| theirs(entry, partner)).collect::<Vec<_>>();
-        let token = page.next.as_deref().map(|key| listing.cursor(key));
-        let next = token.as_ref().map(|token| continued(&asked, token));
-        let mut links = vec![("self", asked.as_str())];
-        links.extend(next.as_deref().map(|next| ("next", next)));
-        let count = items.len();
-        let mut body = write::collection(items, count, &links);
-        if let (crate::json::Value::Object(members), Some(token)) = (&mut body, token) {
-            members.push(("continuationToken".to_owned(), crate::json::Value::String(token)));
-        }
-        Ok(reply(&body))
+        let query = Query { selection: asked.listing.selection.clone(), from: Some(from), to: Some(to), company };
+        let read = |work: &mut Work, before: Option<&[u8]>, limit| activity::select(work, &query, before, limit);
+        asked.page(work, read, |_, entry| Ok(theirs(&entry, partner)))
     });
     Ok(found.await?)
 }
 
-/// The address that was asked, without what says where to go on.
-fn address(pairs: &Pairs) -> String {
-    let goes_on = |name: &str| matches!(name, "continuationToken" | "seekOperation");
-    let kept = pairs.0.iter().filter(|(name, _)| !goes_on(name));
-    let query: Vec<String> = kept.map(|(name, value)| format!("{name}={}", escaped(value))).collect();
-    if query.is_empty() { "/auditrecords".to_owned() } else { format!("/auditrecords?{}", query.join("&")) }
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
-}
-
-fn continued(asked: &str, token: &str) -> String {
-    let mark = if asked.contains('?') { '&' } else { '?' };
-    format!("{asked}{mark}seekOperation=Next&continuationToken={token}")
-}
-
-fn size(text: Option<String>) -> Result<usize, Problem> {
-    let Some(text) = text else { return Ok(SIZE_MAX) };
-    let read = text.parse().ok().filter(|size| (1..=SIZE_MAX).contains(size));
-    read.ok_or_else(|| Problem::new(400, "bad_query", format!("size is a whole number from 1 to {SIZE_MAX}")))
+/// Refuses what Partner Center does not know here, our own fields among it.
+fn known(pairs: &Pairs) -> Result<(), Problem> {
+    let names = ["size", "offset", "continuationToken", "cursor", "seekOperation"];
+    let rest = pairs.0.iter().filter(|(name, _)| !names.contains(&name.as_str())).cloned().collect();
+    Pairs(rest).end(&["startDate", "endDate", "filter", "size", "offset", "continuationToken", "seekOperation"])
 }
 
 fn theirs(entry: &Entry, partner: Guid) -> crate::json::Value {
@@ -152,5 +118,6 @@ fn theirs(entry: &Entry, partner: Guid) -> crate::json::Value {
         request: activity.request,
         note: &activity.note,
         changed: &activity.changed,
+        made: &activity.made,
     })
 }

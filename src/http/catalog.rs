@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use serde_json::{Value as Shown, json};
 
 use super::body::{Object, missing};
+use super::collections::{self, Asked};
 use super::lists::{Listing, Pairs};
 use super::problem::Problem;
 use super::reply::{Call, Reply};
@@ -15,7 +16,7 @@ use crate::domain::{Refusal, TenantId};
 use crate::json::Value;
 use crate::ops::offers::{self, Ask, Listed, Offer};
 use crate::ops::{Work, catalog, tenants};
-use crate::partner_center::{catalog as theirs, customers, write};
+use crate::partner_center::{catalog as theirs, customers};
 
 fn exact(value: &Value) -> Reply {
     Reply::exact(value.to_string())
@@ -34,11 +35,6 @@ fn sold_in(product: &Product, country: &str) -> bool {
     country.is_empty() || product.countries.is_empty() || product.countries.iter().any(|code| code == country)
 }
 
-fn collection(path: &str, items: Vec<Value>) -> Reply {
-    let count = items.len();
-    exact(&write::collection(items, count, &[("self", path)]))
-}
-
 /// `GET /v1/offers`
 pub(super) async fn list_offers(State(doors): State<Doors>, call: Call, pairs: Pairs) -> Result<Reply, Problem> {
     list(doors, call, pairs, "/offers", Product::is_legacy, |product, _| theirs::offer(product)).await
@@ -53,16 +49,20 @@ async fn list(
     level: fn(&Product) -> bool,
     show: fn(&Product, &str) -> Value,
 ) -> Result<Reply, Problem> {
+    let address = collections::address(path, &pairs);
     let country = country(&mut pairs)?;
     let view = pairs.take("targetView").map(|view| view.replace('_', "").to_ascii_lowercase());
-    let listing = Listing::read(&doors, &PRODUCTS, pairs)?;
+    let beside = format!("{country} {}", view.as_deref().unwrap_or_default());
+    let asked = Asked::read(&doors, &PRODUCTS, pairs, &call, address, &beside)?;
     let found = doors.app.look(call.rights, move |work| {
         let keep = |product: &Product| {
             let kind = product.product_type.replace('_', "");
             level(product) && sold_in(product, &country) && view.as_ref().is_none_or(|view| kind.starts_with(view))
         };
-        let page = catalog::products_where(work, &listing.selection, keep, listing.after.as_deref(), listing.limit)?;
-        Ok(super::customers::collection(&listing, path, page, |product| show(&product, &country)))
+        let selection = &asked.listing.selection;
+        let read =
+            |work: &mut Work, after: Option<&[u8]>, limit| catalog::products_where(work, selection, keep, after, limit);
+        asked.page(work, read, |_, product| Ok(show(&product, &country)))
     });
     Ok(found.await?)
 }
@@ -89,7 +89,7 @@ pub(super) async fn add_ons(
     let path = format!("/offers/{id}/addons");
     let found = doors.app.look(call.rights, move |work| catalog::add_ons(work, &id)).await?;
     let sold = found.iter().filter(|product| sold_in(product, &country));
-    Ok(collection(&path, sold.map(theirs::offer).collect()))
+    Ok(collections::all(&path, sold.map(theirs::offer).collect()))
 }
 
 /// `GET /v1/products/{id}/skus`
@@ -129,7 +129,7 @@ async fn below(
         let by_segment = segment.is_none_or(|one| product.segments.is_empty() || product.segments.contains(&one));
         by_segment && sold_in(product, &country)
     });
-    Ok(collection(&path, meant.map(|product| show(product, &country)).collect()))
+    Ok(collections::all(&path, meant.map(|product| show(product, &country)).collect()))
 }
 
 /// `GET /v1/products/{id}/skus/{sku}`
@@ -276,17 +276,19 @@ async fn of_customer(
     noun: &'static str,
 ) -> Result<Reply, Problem> {
     let tenant: TenantId = text.parse()?;
+    let address = collections::address(&format!("/customers/{tenant}/{noun}"), &pairs);
     let (listed, rest) = listed(&mut pairs)?;
-    let listing = Listing::read(&doors, &OFFERS, Pairs(rest))?;
+    let asked = Asked::read(&doors, &OFFERS, Pairs(rest), &call, address, noun)?;
     let found = doors.app.look(call.rights, move |work| {
-        let page = offers::offers(work, tenant, &listed, listing.after.as_deref(), listing.limit)?;
         let country = tenants::get(work, tenant)?.country;
-        let path = format!("/customers/{tenant}/{noun}");
-        let meant = page.items.into_iter().filter(|offer| offer.item.is_legacy() == (noun == "offers")).collect();
-        let page = crate::store::records::Page { items: meant, next: page.next };
-        Ok(super::customers::collection(&listing, &path, page, |offer: Offer| {
-            if noun == "offers" { theirs::offer(&offer.item) } else { theirs::availability(&offer.item, &country) }
-        }))
+        let read = |work: &mut Work, after: Option<&[u8]>, limit| {
+            let mut page = offers::offers(work, tenant, &listed, after, limit)?;
+            page.items.retain(|offer| offer.item.is_legacy() == (noun == "offers"));
+            Ok(page)
+        };
+        asked.page(work, read, |_, offer: Offer| {
+            Ok(if noun == "offers" { theirs::offer(&offer.item) } else { theirs::availability(&offer.item, &country) })
+        })
     });
     Ok(found.await?)
 }
@@ -300,7 +302,7 @@ pub(super) async fn agreements(
     let id: TenantId = text.parse()?;
     let tenant = doors.app.look(call.rights, move |work| tenants::get(work, id)).await?;
     let items = tenant.agreed_at.map(|_| customers::customer_agreement(&tenant)).into_iter().collect();
-    Ok(collection(&format!("/customers/{id}/agreements"), items))
+    Ok(collections::all(&format!("/customers/{id}/agreements"), items))
 }
 
 /// `POST /v1/customers/{tenant}/agreements`: the customer has accepted the Microsoft Customer Agreement.

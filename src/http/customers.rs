@@ -4,39 +4,24 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 
 use super::body::{integer, wrong};
-use super::lists::{Listing, Pairs};
+use super::collections::{Asked, address};
+use super::lists::Pairs;
 use super::problem::Problem;
-use super::reply::{Call, Reply, fresh};
+use super::reply::{Call, Reply, fresh, generation_of};
 use super::requests::said_no;
 use super::{Doors, json};
 use crate::domain::change::{Amendments, Reason};
 use crate::domain::request::Outcome;
-use crate::domain::selection::{SUBSCRIPTIONS, Schema, TENANTS};
+use crate::domain::selection::{SUBSCRIPTIONS, SUPPORT, Schema, TENANTS};
 use crate::domain::terms::listed;
-use crate::domain::{Change, Refusal, Subscription, SubscriptionId, TenantId};
+use crate::domain::{Change, Refusal, Subscription, SubscriptionId, Tenant, TenantId};
 use crate::json::Value;
 use crate::ops::{self, Work, requests, subscriptions, tenants};
-use crate::partner_center::{customers, instructions, subscriptions_write, write};
-use crate::store::records::Page;
+use crate::partner_center::field::same;
+use crate::partner_center::{customers, instructions, subscriptions_write};
 
 pub(super) mod below;
 mod shown;
-
-/// One page of Partner Center's collections: `{totalCount, items, links, attributes}`.
-pub(super) fn collection<T>(listing: &Listing, path: &str, page: Page<T>, show: impl FnMut(T) -> Value) -> Reply {
-    let items: Vec<Value> = page.items.into_iter().map(show).collect();
-    let next = page.next.map(|key| format!("{path}?limit={}&cursor={}", listing.limit, listing.cursor(&key)));
-    let mut links = vec![("self", path)];
-    links.extend(next.as_deref().map(|next| ("next", next)));
-    let count = items.len();
-    reply(&write::collection(items, count, &links))
-}
-
-/// A whole collection at once.
-fn collection_of(path: &str, items: Vec<Value>) -> Reply {
-    let count = items.len();
-    reply(&write::collection(items, count, &[("self", path)]))
-}
 
 /// Numbers of Partner Center's JSON are exact; they are kept so.
 pub(super) fn reply(value: &Value) -> Reply {
@@ -44,11 +29,17 @@ pub(super) fn reply(value: &Value) -> Reply {
 }
 
 /// `GET /v1/customers`
-pub(super) async fn list(State(doors): State<Doors>, call: Call, pairs: Pairs) -> Result<Reply, Problem> {
-    let listing = Listing::read(&doors, &TENANTS, pairs)?;
+pub(super) async fn list(State(doors): State<Doors>, call: Call, mut pairs: Pairs) -> Result<Reply, Problem> {
+    let address = address("/customers", &pairs);
+    let told = pairs.take("filter").unwrap_or_default();
+    let filter = if told.is_empty() { None } else { Some(customers::filter(&told)?) };
+    let asked = Asked::read(&doors, &TENANTS, pairs, &call, address, &told)?;
     let found = doors.app.look(call.rights, move |work| {
-        let page = tenants::select(work, &listing.selection, listing.after.as_deref(), listing.limit)?;
-        Ok(collection(&listing, "/customers", page, |tenant| customers::customer(&tenant)))
+        let selection = &asked.listing.selection;
+        let keep = |tenant: &Tenant| filter.as_ref().is_none_or(|filter| filter.holds(tenant));
+        let read =
+            |work: &mut Work, after: Option<&[u8]>, limit| tenants::select_where(work, selection, keep, after, limit);
+        asked.page(work, read, |_, tenant| Ok(customers::customer(&tenant)))
     });
     Ok(found.await?)
 }
@@ -60,14 +51,61 @@ pub(super) async fn show(State(doors): State<Doors>, Path(text): Path<String>, c
     Ok(reply(&customers::customer(&tenant)).generation(tenant.generation))
 }
 
+/// `POST /v1/customers`
+pub(super) async fn create(State(doors): State<Doors>, call: Call, body: Bytes) -> Result<Reply, Problem> {
+    let asked = crate::json::parse(&body)?;
+    call.act(&doors, &body, move |work| {
+        let fresh = tenants::fresh_id(work);
+        let tenant = tenants::create(work, &customers::wished(&asked, fresh)?)?;
+        let shown = reply(&customers::customer(&tenant)).generation(tenant.generation);
+        Ok(shown.status(201).location(format!("/v1/customers/{}", tenant.id)))
+    })
+    .await
+}
+
+/// `GET /v1/customers/{tenant}/profiles/company`
+pub(super) async fn company_profile(
+    State(doors): State<Doors>,
+    Path(text): Path<String>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    profile(&doors, &text, call, customers::company_profile).await
+}
+
+/// `GET /v1/customers/{tenant}/profiles/billing`
+pub(super) async fn billing_profile(
+    State(doors): State<Doors>,
+    Path(text): Path<String>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    profile(&doors, &text, call, customers::billing_profile).await
+}
+
+async fn profile(doors: &Doors, text: &str, call: Call, show: fn(&Tenant) -> Value) -> Result<Reply, Problem> {
+    let id: TenantId = text.parse()?;
+    let tenant = doors.app.look(call.rights, move |work| tenants::get(work, id)).await?;
+    Ok(reply(&show(&tenant)).generation(tenant.generation))
+}
+
 /// A list below a customer: the tenant is part of the path and of the selection.
-pub(super) fn below(doors: &Doors, noun: &'static Schema, tenant: TenantId, pairs: Pairs) -> Result<Listing, Problem> {
-    let mut pairs = pairs;
+pub(super) fn below(
+    doors: &Doors,
+    noun: &'static Schema,
+    tenant: TenantId,
+    mut pairs: Pairs,
+    call: &Call,
+) -> Result<Asked, Problem> {
+    let address = address(&format!("/customers/{tenant}/{}", noun_of_path(noun)), &pairs);
     if pairs.0.iter().any(|(name, _)| matches!(name.as_str(), "tenant" | "tenant_id" | "customer" | "customer_id")) {
         return Err(Problem::new(400, "unknown_parameter", "the path says whose they are"));
     }
     pairs.0.push(("tenant".to_owned(), tenant.to_string()));
-    Listing::read(doors, noun, pairs)
+    Asked::read(doors, noun, pairs, call, address, "")
+}
+
+/// What a path of Partner Center's calls the records of a schema.
+fn noun_of_path(noun: &Schema) -> &'static str {
+    if *noun == SUPPORT { "servicerequests" } else { noun.noun }
 }
 
 /// `GET /v1/customers/{tenant}/subscriptions`
@@ -78,18 +116,17 @@ pub(super) async fn list_subscriptions(
     pairs: Pairs,
 ) -> Result<Reply, Problem> {
     let tenant: TenantId = text.parse()?;
-    let listing = below(&doors, &SUBSCRIPTIONS, tenant, pairs)?;
+    let asked = below(&doors, &SUBSCRIPTIONS, tenant, pairs, &call)?;
     let found = doors.app.look(call.rights, move |work| {
         exists(work, tenant)?;
-        let page = subscriptions::select(work, &listing.selection, listing.after.as_deref(), listing.limit)?;
-        let mut items = Vec::with_capacity(page.items.len());
         // VIS-*: what was bought as an order alone is among the orders, not here.
         let terms = std::sync::Arc::clone(&work.terms);
-        for stored in page.items.iter().filter(|stored| listed(&terms, &stored.value)) {
-            items.push(in_their_json(work, &stored.value)?);
-        }
-        let path = format!("/customers/{tenant}/subscriptions");
-        Ok(collection(&listing, &path, Page { items, next: page.next }, |shown| shown))
+        let read = |work: &mut Work, after: Option<&[u8]>, limit| {
+            let mut page = subscriptions::select(work, &asked.listing.selection, after, limit)?;
+            page.items.retain(|stored| listed(&terms, &stored.value));
+            Ok(page)
+        };
+        asked.page(work, read, |work, stored| in_their_json(work, &stored.value))
     });
     Ok(found.await?)
 }
@@ -123,11 +160,16 @@ pub(super) async fn show_subscription(
     Ok(found.await?)
 }
 
+/// Partner Center's code for a change of what has changed since it was read.
+const STALE_ETAG: u32 = 2055;
+
 /// What a PATCH asks for.
 #[derive(Debug, Clone, Default)]
 struct Patch {
     changes: Vec<Wish>,
     friendly_name: Option<String>,
+    /// The generation of `attributes.etag`: a body that was read, changed and sent back tells what was seen.
+    seen: Option<u64>,
     others: Vec<(String, Value)>,
 }
 
@@ -162,6 +204,7 @@ fn read_patch(body: &Bytes) -> Result<Patch, Problem> {
             "friendlyname" => {
                 patch.friendly_name = Some(value.as_str().ok_or_else(|| expected("a text"))?.to_owned());
             }
+            "attributes" => patch.seen = value.get_any_case("etag").and_then(Value::as_str).and_then(generation_of),
             _ => patch.others.push((name, value)),
         }
     }
@@ -180,10 +223,10 @@ pub(super) async fn patch(
 ) -> Result<Reply, Problem> {
     let (tenant, id): (TenantId, SubscriptionId) = (tenant.parse()?, id.parse()?);
     let patch = read_patch(&body)?;
-    let if_match = call.if_match;
+    let seen = call.if_match.or(patch.seen);
     call.act(&doors, &body, move |work| {
         let before = own(work, tenant, id)?;
-        fresh(if_match, before.standing.generation)?;
+        fresh(seen, before.standing.generation).map_err(|refusal| refusal.partner_center(STALE_ETAG))?;
         apply(work, &before, &patch)
     })
     .await
@@ -272,8 +315,10 @@ fn is_shown(shown: &Value, name: &str, value: &Value) -> bool {
 /// Fields that nobody may change are welcome as they are.
 fn unchanged(shown: &Value, others: &[(String, Value)]) -> Result<(), Refusal> {
     for (name, value) in others {
-        let is_derived = ["attributes", "links", "actions"].iter().any(|known| name.eq_ignore_ascii_case(known));
-        if is_derived || shown.get_any_case(name).map_or(value.is_null(), |known| same(known, value)) {
+        let is_derived = ["links", "actions", "refundOptions"].iter().any(|known| name.eq_ignore_ascii_case(known));
+        let is_nothing = |value: &Value| value.is_null() || value.as_str() == Some("");
+        let known = shown.get_any_case(name).filter(|known| !is_nothing(known));
+        if is_derived || known.map_or(is_nothing(value), |known| same(known, value)) {
             continue;
         }
         let short: String = name.chars().take(64).collect();
@@ -283,20 +328,4 @@ fn unchanged(shown: &Value, others: &[(String, Value)]) -> Result<(), Refusal> {
         return Err(Refusal::new(code, format!("the field {short:?} {verb}")));
     }
     Ok(())
-}
-
-/// Whether two values say the same: names of members in any case, members in any order.
-fn same(known: &Value, given: &Value) -> bool {
-    match (known, given) {
-        (Value::Object(mine), Value::Object(_)) => {
-            let theirs = given.members().unwrap_or_default();
-            let all = theirs.iter().all(|(name, value)| known.get_any_case(name).is_some_and(|mine| same(mine, value)));
-            all && theirs.len() <= mine.len()
-        }
-        (Value::Array(mine), Value::Array(theirs)) => {
-            mine.len() == theirs.len() && mine.iter().zip(theirs).all(|(mine, theirs)| same(mine, theirs))
-        }
-        (Value::Number(_), Value::Number(_)) => known == given || known.as_decimal() == given.as_decimal(),
-        _ => known == given,
-    }
 }

@@ -28,6 +28,10 @@ mod checks;
 
 /// The header that names one request in answers and logs.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Partner Center's name of the same.
+const MS_REQUEST_ID: HeaderName = HeaderName::from_static("ms-requestid");
+/// What joins the calls of one piece of work, in Partner Center's words.
+const MS_CORRELATION_ID: HeaderName = HeaderName::from_static("ms-correlationid");
 /// Characters of a request id taken over from the caller, at most.
 const REQUEST_ID_LENGTH_MAX: usize = 128;
 
@@ -60,17 +64,18 @@ impl Guard {
     /// Answers one request. It never fails and never panics.
     pub async fn answer(&self, mut request: Request) -> Response {
         let id = request_id(request.headers());
+        let correlation = taken_over(request.headers(), &MS_CORRELATION_ID).map(str::to_owned);
         request.extensions_mut().insert(RequestId(id.clone()));
         let response = match self.admit(request).await {
             Ok(request) => self.route(request, &id).await,
             Err(refusal) => refusal.into_response(),
         };
-        finished(response, &id)
+        finished(response, &id, correlation.as_deref())
     }
 
     /// Answers a request that must not be looked at any further.
     pub fn refuse(&self, headers: &HeaderMap, problem: Problem) -> Response {
-        finished(problem.into_response(), &request_id(headers))
+        finished(problem.into_response(), &request_id(headers), taken_over(headers, &MS_CORRELATION_ID))
     }
 
     /// Checks the head, then reads the body.
@@ -146,10 +151,13 @@ impl IntoResponse for Refused {
     }
 }
 
-/// The headers every answer has.
-fn finished(mut response: Response, id: &str) -> Response {
-    if let Ok(value) = HeaderValue::from_str(id) {
-        response.headers_mut().insert(REQUEST_ID, value);
+/// The headers every answer has. Partner Center's clients find the ids of their call under its names; a call that came
+/// with no correlation is one by itself.
+fn finished(mut response: Response, id: &str, correlation: Option<&str>) -> Response {
+    for (name, text) in [(REQUEST_ID, id), (MS_REQUEST_ID, id), (MS_CORRELATION_ID, correlation.unwrap_or(id))] {
+        if let Ok(value) = HeaderValue::from_str(text) {
+            response.headers_mut().insert(name, value);
+        }
     }
     let nosniff = HeaderValue::from_static("nosniff");
     response.headers_mut().insert(HeaderName::from_static("x-content-type-options"), nosniff);
@@ -173,18 +181,23 @@ async fn read_whole(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
 /// The caller's id where it is short and plain, else one of ours.
 fn request_id(headers: &HeaderMap) -> Arc<str> {
     static COUNTER: AtomicU64 = AtomicU64::new(1);
-    let given = headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok());
-    let plain = |id: &&str| {
-        let fits = !id.is_empty() && id.len() <= REQUEST_ID_LENGTH_MAX;
-        fits && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:+/=".contains(&byte))
-    };
-    if let Some(id) = given.filter(plain) {
+    let given = taken_over(headers, &REQUEST_ID).or_else(|| taken_over(headers, &MS_REQUEST_ID));
+    if let Some(id) = given {
         return id.into();
     }
     // Unique enough to find a line in a log: a random number, and a count for machines without randomness.
     let count = COUNTER.fetch_add(1, Ordering::Relaxed);
     let random = getrandom::u64().unwrap_or(0);
     format!("{random:016x}-{count:x}").into()
+}
+
+/// An id of the caller's, where it is short and plain.
+fn taken_over<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let plain = |id: &&str| {
+        let fits = !id.is_empty() && id.len() <= REQUEST_ID_LENGTH_MAX;
+        fits && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:+/=".contains(&byte))
+    };
+    headers.get(name).and_then(|value| value.to_str().ok()).filter(plain)
 }
 
 /// The output of a future, or `None` when it panicked.

@@ -1,21 +1,24 @@
 //! Invoices in Partner Center's JSON, what is not invoiced yet, and what one customer's part comes to.
 
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
-use super::lists::{Listing, Pairs};
+use super::body::{Object, missing};
+use super::collections::{self, Asked as Part, sought, whole};
+use super::lists::Pairs;
 use super::problem::Problem;
 use super::reply::{Call, Reply};
 use super::{Doors, json as own};
 use crate::domain::TenantId;
 use crate::domain::invoice::InvoiceId;
 use crate::domain::selection::INVOICES;
-use crate::json::Value;
+use crate::ops::Work;
 use crate::ops::invoices::{self, Wanted};
-use crate::partner_center::{invoices as shape, write};
+use crate::partner_center::invoices as shape;
 
 /// Line items of one page, at most and unless the caller says otherwise.
 const ITEMS_MAX: usize = 2_000;
@@ -24,32 +27,14 @@ fn bad(detail: &str) -> Problem {
     Problem::new(400, "bad_query", detail)
 }
 
-fn whole(text: Option<String>, name: &str) -> Result<Option<usize>, Problem> {
-    let Some(text) = text else { return Ok(None) };
-    let read = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
-    read.map(Some).ok_or_else(|| bad(&format!("{name} is a whole number")))
-}
-
 /// `GET /v1/invoices`
-pub(super) async fn list(State(doors): State<Doors>, call: Call, mut pairs: Pairs) -> Result<Reply, Problem> {
-    if let Some(size) = pairs.take("size") {
-        pairs.0.push(("limit".to_owned(), size));
-    }
-    let listing = Listing::read(&doors, &INVOICES, pairs)?;
+pub(super) async fn list(State(doors): State<Doors>, call: Call, pairs: Pairs) -> Result<Reply, Problem> {
+    let address = collections::address("/invoices", &pairs);
+    let asked = Part::read(&doors, &INVOICES, pairs, &call, address, "")?;
     let found = doors.app.look(call.rights, move |work| {
-        let page = invoices::list(work, &listing.selection, listing.after.as_deref(), listing.limit)?;
-        let items: Vec<Value> = page.items.iter().map(shape::invoice).collect();
-        let cursor = page.next.map(|key| listing.cursor(&key));
-        let next = cursor.as_ref().map(|cursor| format!("/invoices?limit={}&cursor={cursor}", listing.limit));
-        let mut links = vec![("self", "/invoices")];
-        links.extend(next.as_deref().map(|next| ("next", next)));
-        let count = items.len();
-        let mut shown = write::collection(items, count, &links);
-        // Our own lists go on by a cursor; so does this one, beside Partner Center's link.
-        if let (Value::Object(members), Some(cursor)) = (&mut shown, cursor) {
-            members.push(("nextCursor".to_owned(), Value::String(cursor)));
-        }
-        Ok(Reply::exact(shown.to_string()))
+        let selection = &asked.listing.selection;
+        let read = |work: &mut Work, before: Option<&[u8]>, limit| invoices::list(work, selection, before, limit);
+        asked.page(work, read, |_, invoice| Ok(shape::invoice(&invoice)))
     });
     Ok(found.await?)
 }
@@ -59,6 +44,38 @@ pub(super) async fn show(State(doors): State<Doors>, Path(text): Path<String>, c
     let id: InvoiceId = text.parse()?;
     let invoice = doors.app.look(call.rights, move |work| invoices::get(work, id)).await?;
     Ok(Reply::exact(shape::invoice(&invoice).to_string()))
+}
+
+/// `GET /v1/invoices/summary`: of the only currency there is, or of the one named by `?currency=`.
+pub(super) async fn summary(State(doors): State<Doors>, call: Call, mut pairs: Pairs) -> Result<Reply, Problem> {
+    let currency = pairs.take("currency").map(|code| code.to_ascii_uppercase().parse()).transpose()?;
+    pairs.end(&["currency"])?;
+    let found = doors.app.look(call.rights, move |work| invoices::account(work, currency)).await?;
+    Ok(Reply::exact(shape::summary(&found.whole, &found.by_type).to_string()))
+}
+
+/// `GET /v1/invoices/summaries`: one a currency.
+pub(super) async fn summaries(State(doors): State<Doors>, call: Call) -> Result<Reply, Problem> {
+    let found = doors.app.look(call.rights, invoices::accounts).await?;
+    let items = found.iter().map(|account| shape::summary(&account.whole, &account.by_type)).collect();
+    Ok(collections::all("/invoices/summaries", items))
+}
+
+/// `POST /v1/invoices/{id}/account`: what was paid of it so far, as the billing system knows.
+pub(super) async fn account(
+    State(doors): State<Doors>,
+    Path(text): Path<String>,
+    call: Call,
+    body: Bytes,
+) -> Result<Reply, Problem> {
+    let id: InvoiceId = text.parse()?;
+    let told = Object::read(&body, &["paid", "at"])?;
+    let paid = told.money("paid")?.ok_or_else(|| missing("paid"))?;
+    let at = told.instant("at")?;
+    call.act(&doors, &body, move |work| {
+        Ok(Reply::exact(shape::invoice(&invoices::set_paid(work, id, paid, at)?).to_string()))
+    })
+    .await
 }
 
 /// What of an invoice's line items is asked for.
@@ -95,11 +112,7 @@ impl Asked {
         let seeks = pairs.take("seekOperation").or_else(|| pairs.take("seekoperation"));
         let token = headers.get("ms-continuationtoken").map(|value| value.to_str().unwrap_or_default().to_owned());
         let token = pairs.take("cursor").or(token);
-        if seeks.as_deref().is_some_and(|seeks| !seeks.eq_ignore_ascii_case("next"))
-            || (seeks.is_some() && token.is_none())
-        {
-            return Err(bad("seekOperation is Next, with the MS-ContinuationToken of the page before"));
-        }
+        sought(seeks.as_deref(), token.is_some())?;
         pairs.end(&["provider", "invoicelineitemtype", "size", "offset", "seekOperation", "customer", "cursor"])?;
         let forged = || Problem::new(400, "bad_cursor", "the continuation token is not one of this list");
         let after = token.map(|token| URL_SAFE_NO_PAD.decode(token).map_err(|_| forged())).transpose()?;
@@ -129,6 +142,7 @@ pub(super) async fn line_items(
         if asked.is_empty {
             (page.items, page.next) = (Vec::new(), None);
         }
+        let total = if asked.is_empty { 0 } else { invoices::line_count(work, id, asked.wanted.tenant)? };
         let mut items = Vec::with_capacity(page.items.len());
         for line in &page.items {
             let (customer_name, customer_domain) = invoices::customer(work, line.tenant)?;
@@ -143,7 +157,7 @@ pub(super) async fn line_items(
         let token = page.next.map(|next| URL_SAFE_NO_PAD.encode(next));
         let next = format!("{}&seekOperation=Next", asked.query);
         let next = token.as_deref().map(|token| (next.as_str(), token));
-        Ok(Reply::exact(shape::line_items(items, &asked.query, next).to_string()))
+        Ok(Reply::exact(shape::line_items(items, total, &asked.query, next).to_string()))
     });
     Ok(found.await?)
 }

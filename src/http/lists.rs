@@ -75,28 +75,42 @@ impl Listing {
     pub(super) fn read(doors: &Doors, noun: &'static Schema, mut pairs: Pairs) -> Result<Listing, Problem> {
         let limit = limit(pairs.take("limit"))?;
         let cursor = pairs.take("cursor");
+        Listing::narrowed(doors, noun, &pairs, limit, cursor, "")
+    }
+
+    /// A list narrowed to what a query names, and by something `beside` that is no field.
+    pub(super) fn narrowed(
+        doors: &Doors,
+        noun: &'static Schema,
+        pairs: &Pairs,
+        limit: usize,
+        cursor: Option<String>,
+        beside: &str,
+    ) -> Result<Listing, Problem> {
         let selection = Selection::from_query(noun, &pairs.0).map_err(|mut refusal| {
             if refusal.code == "unknown_field" {
                 "unknown_parameter".clone_into(&mut refusal.code);
             }
             Problem::from(refusal)
         })?;
-        Listing::of(doors, noun, selection, limit, cursor)
+        Listing::sealed(doors, noun, selection, limit, cursor, beside)
     }
 
     /// A list of what a selection holds: so many at a time, from where a cursor ended.
-    pub(super) fn of(
+    fn sealed(
         doors: &Doors,
         noun: &'static Schema,
         selection: Selection,
         limit: usize,
         cursor: Option<String>,
+        beside: &str,
     ) -> Result<Listing, Problem> {
         let mut seal = blake3::Hasher::new_derive_key("bursar 2026 cursor of a list");
         for part in [&doors.app.store().id()[..], noun.noun.as_bytes(), selection.to_string().as_bytes()] {
             seal.update(&(part.len() as u64).to_le_bytes());
             seal.update(part);
         }
+        seal.update(beside.as_bytes());
         let seal = *seal.finalize().as_bytes();
         let after = cursor.map(|cursor| opened(&seal, &cursor)).transpose()?;
         Ok(Listing { selection, after, limit, seal })
@@ -130,12 +144,16 @@ pub(super) fn limit(text: Option<String>) -> Result<usize, Problem> {
     read.ok_or_else(|| bad_query(&format!("limit is a whole number from 1 to {LIMIT_MAX}")))
 }
 
+/// A cursor that was forged or is of another list.
+pub(super) fn bad_cursor() -> Problem {
+    Problem::new(400, "bad_cursor", "the cursor is not one of this list")
+}
+
 fn opened(seal: &[u8; 32], cursor: &str) -> Result<Vec<u8>, Problem> {
-    let bad = || Problem::new(400, "bad_cursor", "the cursor is not one of this list");
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| bad())?;
-    let (tag, key) = bytes.split_at_checked(SEAL_BYTES).ok_or_else(bad)?;
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| bad_cursor())?;
+    let (tag, key) = bytes.split_at_checked(SEAL_BYTES).ok_or_else(bad_cursor)?;
     let known = blake3::keyed_hash(seal, key);
-    if tag == &known.as_bytes()[..SEAL_BYTES] { Ok(key.to_vec()) } else { Err(bad()) }
+    if tag == &known.as_bytes()[..SEAL_BYTES] { Ok(key.to_vec()) } else { Err(bad_cursor()) }
 }
 
 /// A page of what a selection holds, from pages of everything. Looks at no more rows than one transaction should, so a
@@ -143,22 +161,34 @@ fn opened(seal: &[u8; 32], cursor: &str) -> Result<Vec<u8>, Problem> {
 pub(super) fn selected<T: Fields>(
     work: &mut Work,
     listing: &Listing,
+    page: impl FnMut(&mut Work, Option<&[u8]>, usize) -> ops::Result<Page<T>>,
+    key: impl Fn(&T) -> Vec<u8>,
+) -> ops::Result<Page<T>> {
+    part(work, &listing.selection, listing.after.as_deref(), listing.limit, page, key)
+}
+
+/// The same, so many from a place on.
+pub(super) fn part<T: Fields>(
+    work: &mut Work,
+    selection: &Selection,
+    after: Option<&[u8]>,
+    limit: usize,
     mut page: impl FnMut(&mut Work, Option<&[u8]>, usize) -> ops::Result<Page<T>>,
     key: impl Fn(&T) -> Vec<u8>,
 ) -> ops::Result<Page<T>> {
     const PAGE_ROWS: usize = 500;
     let mut items = Vec::new();
-    let mut cursor = listing.after.clone();
+    let mut cursor = after.map(<[u8]>::to_vec);
     let mut seen = 0;
     loop {
-        let rows = if listing.selection.is_everything() { listing.limit } else { PAGE_ROWS };
+        let rows = if selection.is_everything() { limit } else { PAGE_ROWS };
         let found = page(work, cursor.as_deref(), rows)?;
         for record in found.items {
             seen += 1;
-            if listing.selection.matches(&record, work.now) {
+            if selection.matches(&record, work.now) {
                 let place = key(&record);
                 items.push(record);
-                if items.len() == listing.limit {
+                if items.len() == limit {
                     return Ok(Page { items, next: Some(place) });
                 }
             }

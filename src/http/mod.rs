@@ -24,6 +24,7 @@ mod cancellations;
 mod carts;
 mod catalog;
 mod clock;
+mod collections;
 mod customers;
 mod exchange;
 mod export;
@@ -103,12 +104,17 @@ fn commerce() -> Router<Doors> {
         .route("/v1/requests/{id}/approve", post(requests::approve))
         .route("/v1/requests/{id}/deny", post(requests::deny))
         .route("/v1/requests/{id}/withdraw", post(requests::withdraw))
-        .route("/v1/customers", get(customers::list))
+        .route("/v1/customers", get(customers::list).post(customers::create))
         .route("/v1/customers/{tenant}", get(customers::show))
+        .route("/v1/customers/{tenant}/profiles/company", get(customers::company_profile))
+        .route("/v1/customers/{tenant}/profiles/billing", get(customers::billing_profile))
         .route("/v1/customers/{tenant}/subscriptions", get(customers::list_subscriptions))
         .route("/v1/customers/{tenant}/subscriptions/{id}", get(customers::show_subscription).patch(customers::patch))
         .route("/v1/customers/{tenant}/subscriptions/{id}/addons", get(customers::below::add_ons))
-        .route("/v1/customers/{tenant}/subscriptions/{id}/conversions", post(customers::below::convert))
+        .route(
+            "/v1/customers/{tenant}/subscriptions/{id}/conversions",
+            get(customers::below::conversions).post(customers::below::convert),
+        )
         .route("/v1/customers/{tenant}/subscriptions/{id}/transitions", post(customers::below::transition))
         .route("/v1/customers/{tenant}/subscriptions/{id}/provisioningstatus", get(customers::below::provisioning))
         .route("/v1/customers/{tenant}/subscriptions/{id}/activationlinks", get(customers::below::activation_links))
@@ -186,6 +192,9 @@ fn records() -> Router<Doors> {
         .route("/v1/ledger", get(records::lines))
         .route("/v1/invoices", get(invoices::list))
         .route("/v1/invoices/unbilled", get(invoices::unbilled))
+        .route("/v1/invoices/summary", get(invoices::summary))
+        .route("/v1/invoices/summaries", get(invoices::summaries))
+        .route("/v1/invoices/{id}/account", post(invoices::account))
         .route("/v1/invoices/{id}", get(invoices::show))
         .route("/v1/invoices/{id}/lineitems", get(invoices::line_items))
         .route("/v1/invoices/{id}/customers/{tenant}", get(invoices::statement))

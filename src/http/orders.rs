@@ -4,7 +4,8 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use serde_json::json;
 
-use super::lists::{Listing, Pairs, selected};
+use super::collections;
+use super::lists::{Listing, Pairs, part, selected};
 use super::problem::Problem;
 use super::reply::{Call, Reply, fresh};
 use super::requests::said_no;
@@ -17,8 +18,8 @@ use crate::domain::{OrderId, Refusal, TenantId};
 use crate::json::Value;
 use crate::ops::carts::Wish;
 use crate::ops::orders::{self, Cancelled};
-use crate::ops::{Work, checkout, tenants};
-use crate::partner_center::{carts as theirs, orders_write, write};
+use crate::ops::{self, Work, checkout, tenants};
+use crate::partner_center::{carts as theirs, orders_write};
 
 /// `GET /v1/orders`
 pub(super) async fn list_all(State(doors): State<Doors>, call: Call, pairs: Pairs) -> Result<Reply, Problem> {
@@ -39,13 +40,14 @@ pub(super) async fn list(
     pairs: Pairs,
 ) -> Result<Reply, Problem> {
     let tenant: TenantId = text.parse()?;
-    let listing = super::customers::below(&doors, &ORDERS, tenant, pairs)?;
+    let asked = super::customers::below(&doors, &ORDERS, tenant, pairs, &call)?;
     let found = doors.app.look(call.rights, move |work| {
-        let own = |work: &mut Work, after: Option<&[u8]>, limit| orders::list(work, Some(tenant), after, limit);
-        let page = selected(work, &listing, own, orders::key_of)?;
+        let own = |work: &mut Work, after: Option<&[u8]>, limit: usize| {
+            let own = |work: &mut Work, after: Option<&[u8]>, limit| orders::list(work, Some(tenant), after, limit);
+            part(work, &asked.listing.selection, after, limit, own, orders::key_of)
+        };
         let country = market(work, tenant);
-        let path = format!("/customers/{tenant}/orders");
-        Ok(super::customers::collection(&listing, &path, page, |order| orders_write::order(&order, &country)))
+        asked.page(work, own, |_, order| Ok(orders_write::order(&order, &country)))
     });
     Ok(found.await?)
 }
@@ -85,24 +87,30 @@ pub(super) async fn create(
     let wish = Wish { lines: theirs::read_order(&crate::json::parse(&body)?)? };
     call.act(&doors, &body, move |work| {
         let done = checkout::buy(work, tenant, &wish)?;
-        let Some(order) = done.orders.first() else {
-            let refusal = done.errors.first().map(|error| refusal_of(&error.error));
-            return Err(refusal.unwrap_or_else(|| Refusal::new("cart_empty", "the order has no lines")).into());
-        };
-        let is_no = |line: &checkout::Bought| matches!(line.outcome, Outcome::Denied | Outcome::Refused);
-        if let Some(error) = done.errors.first().filter(|_| done.bought.iter().all(is_no)) {
-            // Asked, and answered with a no: the order is kept with its errors, and the answer says why.
-            return Ok(Reply::problem(&Problem::from(refusal_of(&error.error)).about(order.id.to_string())));
-        }
-        let shown = reply(work, order).location(format!("/v1/customers/{tenant}/orders/{}", order.id));
-        if done.orders.len() > 1 || !done.errors.is_empty() {
-            // More than one order came of it, or not every line was bought: the whole answer of a checkout tells.
-            return Ok(Reply::ok(super::carts::checked_out(&done)).status(207));
-        }
-        let waits = done.bought.iter().any(|line| line.outcome == Outcome::Waiting);
-        Ok(shown.status(if waits { 202 } else { 201 }))
+        bought(work, tenant, &done, 201)
     })
     .await
+}
+
+/// What buying by an order came to: the order, the whole answer of a checkout where not every line is one order's, or why
+/// nothing was bought.
+fn bought(work: &mut Work, tenant: TenantId, done: &checkout::CheckedOut, status: u16) -> ops::Result<Reply> {
+    let Some(order) = done.orders.first() else {
+        let refusal = done.errors.first().map(|error| refusal_of(&error.error));
+        return Err(refusal.unwrap_or_else(|| Refusal::new("cart_empty", "the order has no lines")).into());
+    };
+    let is_no = |line: &checkout::Bought| matches!(line.outcome, Outcome::Denied | Outcome::Refused);
+    if let Some(error) = done.errors.first().filter(|_| done.bought.iter().all(is_no)) {
+        // Asked, and answered with a no: the order is kept with its errors, and the answer says why.
+        return Ok(Reply::problem(&Problem::from(refusal_of(&error.error)).about(order.id.to_string())));
+    }
+    let shown = reply(work, order).location(format!("/v1/customers/{tenant}/orders/{}", order.id));
+    if done.orders.len() > 1 || !done.errors.is_empty() {
+        // More than one order came of it, or not every line was bought: the whole answer of a checkout tells.
+        return Ok(Reply::ok(super::carts::checked_out(done)).status(207));
+    }
+    let waits = done.bought.iter().any(|line| line.outcome == Outcome::Waiting);
+    Ok(shown.status(if waits { 202 } else { status }))
 }
 
 fn refusal_of(error: &LineError) -> Refusal {
@@ -124,9 +132,7 @@ pub(super) async fn subscriptions(
         for subscription in orders::subscriptions(work, tenant, &id)? {
             items.push(super::customers::in_their_json(work, &subscription)?);
         }
-        let path = format!("/customers/{tenant}/orders/{id}/subscriptions");
-        let count = items.len();
-        Ok(Reply::exact(write::collection(items, count, &[("self", &path)]).to_string()))
+        Ok(collections::all(&format!("/customers/{tenant}/orders/{id}/subscriptions"), items))
     });
     Ok(found.await?)
 }
@@ -155,10 +161,12 @@ pub(super) async fn provisioning(
     Ok(Reply::ok(json!({ "totalCount": count, "items": items, "attributes": { "objectType": "Collection" } })))
 }
 
-/// What a PATCH of an order asks for: which lines to cancel, and why.
-struct Patch {
-    lines: Vec<u32>,
-    reason: Reason,
+/// What a PATCH of an order asks for.
+enum Patch {
+    /// To cancel these lines, or every one, and why.
+    Cancel { lines: Vec<u32>, reason: Reason },
+    /// To buy more by it: the lines that are no subscription yet.
+    Add(Wish),
 }
 
 fn read_patch(body: &Bytes, id: &OrderId) -> Result<Patch, Problem> {
@@ -166,10 +174,14 @@ fn read_patch(body: &Bytes, id: &OrderId) -> Result<Patch, Problem> {
     let text = |name: &str| body.get_any_case(name).and_then(Value::as_str);
     let invalid = |message: &str| Problem::from(Refusal::new("invalid_patch", message));
     if text("id").is_some_and(|own| !own.eq_ignore_ascii_case(&id.0)) {
-        return Err(invalid("one order is cancelled at a time: the id in the body is another's"));
+        return Err(invalid("one order is changed at a time: the id in the body is another's"));
     }
-    if !text("status").is_some_and(|status| ["cancelled", "canceled"].contains(&status.to_ascii_lowercase().as_str())) {
-        return Err(invalid("an order is changed in one way only: status becomes cancelled"));
+    let is_cancelled = |word: &str| ["cancelled", "canceled"].contains(&word.to_ascii_lowercase().as_str());
+    if !text("status").is_some_and(is_cancelled) {
+        let more = theirs::read_more(&body)?.filter(|lines| !lines.is_empty());
+        let message =
+            "an order is changed in two ways: status becomes cancelled, or lines without a subscription are bought";
+        return more.map(|lines| Patch::Add(Wish { lines })).ok_or_else(|| invalid(message));
     }
     let reason = text("reason").map_or(Ok(Reason::CustomerRequest), str::parse)?;
     let mut lines = Vec::new();
@@ -178,7 +190,7 @@ fn read_patch(body: &Bytes, id: &OrderId) -> Result<Patch, Problem> {
             line.get_any_case("lineItemNumber").and_then(Value::as_i64).and_then(|one| u32::try_from(one).ok());
         lines.push(number.ok_or_else(|| invalid("every line that is named has its lineItemNumber"))?);
     }
-    Ok(Patch { lines, reason })
+    Ok(Patch::Cancel { lines, reason })
 }
 
 /// `PATCH /v1/customers/{tenant}/orders/{id}`
@@ -195,9 +207,17 @@ pub(super) async fn patch(
         if seen.is_some() {
             fresh(seen, orders::get(work, tenant, &id)?.generation)?;
         }
-        let why = format!("order {id} cancelled in Partner Center's API");
-        let done = orders::cancel(work, tenant, &id, &patch.lines, patch.reason, &why)?;
-        Ok(cancelled(work, &done))
+        match &patch {
+            Patch::Cancel { lines, reason } => {
+                let why = format!("order {id} cancelled in Partner Center's API");
+                let done = orders::cancel(work, tenant, &id, lines, *reason, &why)?;
+                Ok(cancelled(work, &done))
+            }
+            Patch::Add(wish) => {
+                let done = checkout::add(work, tenant, &id, wish)?;
+                bought(work, tenant, &done, 200)
+            }
+        }
     })
     .await
 }

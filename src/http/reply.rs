@@ -23,6 +23,7 @@ use crate::seal::Secret;
 const KEY_LENGTH_MAX: usize = 255;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const MS_REQUEST_ID: HeaderName = HeaderName::from_static("ms-requestid");
+const CONTINUES: HeaderName = HeaderName::from_static("ms-continuationtoken");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// An answer that can be kept: a status, a JSON body, and two headers.
@@ -118,6 +119,8 @@ pub(super) struct Call {
     pub(super) rights: Rights,
     /// The generation of `If-Match`; none without one, or with `*`.
     pub(super) if_match: Option<u64>,
+    /// The token of `MS-ContinuationToken`, which goes on with a list of Partner Center's.
+    pub(super) continues: Option<String>,
     key: Option<String>,
     route: String,
 }
@@ -130,6 +133,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Call {
         Ok(Call {
             rights,
             if_match: if_match(&parts.headers)?,
+            continues: parts.headers.get(&CONTINUES).and_then(|value| value.to_str().ok()).map(str::to_owned),
             key: idempotency_key(&parts.headers)?,
             route: format!("{} {}", parts.method, parts.uri.path()),
         })
@@ -144,6 +148,11 @@ pub(super) fn fresh(seen: Option<u64>, now: u64) -> Result<(), Refusal> {
     Err(Refusal::new("precondition_failed", format!("it has moved to generation {now}; look at it again")))
 }
 
+/// The generation that the inside of an ETag is: `v3`, or `3` as Partner Center's `attributes` have it.
+pub(super) fn generation_of(inner: &str) -> Option<u64> {
+    inner.strip_prefix('v').unwrap_or(inner).parse().ok()
+}
+
 fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
@@ -151,7 +160,7 @@ fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
         return Ok(None);
     }
     let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-    let number = inner.map(|inner| inner.strip_prefix('v').unwrap_or(inner)).and_then(|digits| digits.parse().ok());
+    let number = inner.and_then(generation_of);
     number.map(Some).ok_or_else(|| Problem::new(400, "bad_etag", "If-Match is one ETag such as \"v3\", or *"))
 }
 

@@ -93,6 +93,9 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/ledger", "ledger.read"),
     route("GET", "/v1/invoices", "invoices.read"),
     route("GET", "/v1/invoices/unbilled", "invoices.read"),
+    route("GET", "/v1/invoices/summary", "invoices.read"),
+    route("GET", "/v1/invoices/summaries", "invoices.read"),
+    route("POST", "/v1/invoices/{id}/account", "tenants.account"),
     route("GET", "/v1/invoices/{id}", "invoices.read"),
     route("GET", "/v1/invoices/{id}/lineitems", "invoices.read"),
     route("GET", "/v1/invoices/{id}/customers/{tenant}", "invoices.read"),
@@ -113,11 +116,15 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/backup", "store.admin"),
     route("POST", "/v1/verify", "store.admin"),
     route("GET", "/v1/customers", "tenants.read"),
+    route("POST", "/v1/customers", "tenants.write"),
     route("GET", "/v1/customers/{tenant}", "tenants.read"),
+    route("GET", "/v1/customers/{tenant}/profiles/company", "tenants.read"),
+    route("GET", "/v1/customers/{tenant}/profiles/billing", "tenants.read"),
     route("GET", "/v1/customers/{tenant}/subscriptions", "subscriptions.read"),
     route("GET", "/v1/customers/{tenant}/subscriptions/{id}", "subscriptions.read"),
     route("PATCH", "/v1/customers/{tenant}/subscriptions/{id}", "propose.KIND"),
     route("GET", "/v1/customers/{tenant}/subscriptions/{id}/addons", "subscriptions.read"),
+    route("GET", "/v1/customers/{tenant}/subscriptions/{id}/conversions", "subscriptions.read"),
     route("POST", "/v1/customers/{tenant}/subscriptions/{id}/conversions", "propose.KIND"),
     route("POST", "/v1/customers/{tenant}/subscriptions/{id}/transitions", "propose.KIND"),
     route("GET", "/v1/customers/{tenant}/subscriptions/{id}/provisioningstatus", "subscriptions.read"),
@@ -189,8 +196,16 @@ const ASKED: [&str; 9] = [
 ];
 
 /// The paths that tell one thing and are no lists, though they end as those do.
-const SINGLE: [&str; 5] =
-    ["/v1/clock", "/v1/export", "/v1/whoami", "/v1/roles", "/v1/customers/{tenant}/activations/plan"];
+const SINGLE: [&str; 8] = [
+    "/v1/clock",
+    "/v1/export",
+    "/v1/whoami",
+    "/v1/roles",
+    "/v1/customers/{tenant}/activations/plan",
+    "/v1/customers/{tenant}/profiles/company",
+    "/v1/customers/{tenant}/profiles/billing",
+    "/v1/invoices/summaries",
+];
 
 /// Whether a query means anything there: on lists, and where a path is one of the few that read one.
 pub fn takes_query(method: &Method, path: &str) -> bool {

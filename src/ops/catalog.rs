@@ -1,8 +1,8 @@
 //! The catalogue: reading.
 
-use crate::domain::Grant;
 use crate::domain::product::Product;
 use crate::domain::selection::Selection;
+use crate::domain::{Grant, Subscription};
 use crate::store::records::{Page, catalog as rows};
 
 use super::work::Work;
@@ -81,6 +81,23 @@ pub fn below(work: &mut Work, above: &str) -> Result<Vec<Product>> {
             _ => return Ok(found),
         }
     }
+}
+
+/// What a trial can be converted to: the offers that its own names and that are known. Nothing for what is no trial.
+///
+/// # Errors
+/// `forbidden`.
+pub fn conversions(work: &mut Work, subscription: &Subscription) -> Result<Vec<Product>> {
+    work.require(&Grant::Read("subscriptions"))?;
+    let mut found = Vec::new();
+    if !subscription.profile.is_trial {
+        return Ok(found);
+    }
+    let own = offers::item(work, &subscription.profile.offer_id)?;
+    for target in own.map(|own| own.conversion_targets).unwrap_or_default() {
+        found.extend(offers::item(work, &target)?);
+    }
+    Ok(found)
 }
 
 /// The add-ons made for an offer.

@@ -90,6 +90,7 @@ fn item(work: &mut Work, subscription: &Subscription) -> Result<Item> {
         country: country.unwrap_or_default(),
         is_trial: profile.is_trial,
         is_add_on: profile.parent_subscription_id.is_some(),
+        partner_id: profile.partner_id.clone(),
     })
 }
 

@@ -11,6 +11,7 @@ use crate::domain::order::{LineError, Order, OrderLine};
 use crate::domain::request::Outcome;
 use crate::domain::subscription::Status;
 use crate::domain::{Change, Currency, Grant, Id, Kind, OrderId, Refusal, Subscription, SubscriptionId, TenantId};
+use crate::partner_center::orders_write;
 use crate::store::records::{Stored, carts as cart_rows, catalog as rows, subscriptions as subscription_rows};
 
 use super::carts::{self, Wish};
@@ -65,6 +66,11 @@ pub struct CheckedOut {
 /// # Errors
 /// `forbidden`, `not_found`, `cart_submitted` (800065), `cart_expired`, `cart_empty`.
 pub fn checkout(work: &mut Work, tenant: TenantId, id: CartId) -> Result<CheckedOut> {
+    check_out(work, tenant, id, None)
+}
+
+/// Checks a cart out, into orders of its own or into one that is there.
+fn check_out(work: &mut Work, tenant: TenantId, id: CartId, into: Option<Order>) -> Result<CheckedOut> {
     work.require(&Grant::Propose(Some(Kind::Purchase)))?;
     let cart = carts::load_open(work, tenant, id)?;
     if cart.line_items.is_empty() {
@@ -73,7 +79,7 @@ pub fn checkout(work: &mut Work, tenant: TenantId, id: CartId) -> Result<Checked
     let judged = shopping::judge(work, &cart)?;
     let mut done = CheckedOut { cart, orders: Vec::new(), bought: Vec::new(), errors: Vec::new() };
     carts::note_errors(&mut done.cart, &judged);
-    let mut placing = Placing { groups: Vec::new(), subscriptions: Vec::new() };
+    let mut placing = Placing { into, groups: Vec::new(), subscriptions: Vec::new() };
     for one in judged {
         match one.error.clone() {
             Some(error) => done.errors.push(failed(&one.line, error)),
@@ -101,6 +107,18 @@ pub fn buy(work: &mut Work, tenant: TenantId, wish: &Wish) -> Result<CheckedOut>
     checkout(work, tenant, cart.id)
 }
 
+/// Buys more with an order that is there: its add-ons above all, in the way Partner Center sells them. The lines stand
+/// behind those the order has.
+///
+/// # Errors
+/// As [`buy`]; `not_found` (20000) where there is no such order.
+pub fn add(work: &mut Work, tenant: TenantId, id: &OrderId, wish: &Wish) -> Result<CheckedOut> {
+    work.require(&Grant::Propose(Some(Kind::Purchase)))?;
+    let order = orders::load(work, tenant, id)?;
+    let cart = carts::create(work, tenant, wish)?;
+    check_out(work, tenant, cart.id, Some(order))
+}
+
 fn failed(line: &CartLine, error: LineError) -> OrderError {
     OrderError { order_group_id: line.order_group.clone(), line_item_id: line.id, error }
 }
@@ -115,6 +133,8 @@ struct Group {
 }
 
 struct Placing {
+    /// The order that all lines become part of, where there is one already.
+    into: Option<Order>,
     groups: Vec<Group>,
     /// The subscriptions of the lines so far, for add-ons to name their base.
     subscriptions: Vec<(u32, SubscriptionId)>,
@@ -126,12 +146,10 @@ impl Placing {
         let Some(draft) = &one.draft else { return };
         let (name, cycle) = (&one.line.order_group, &draft.profile.billing_cycle);
         let currency = one.unit_price.map(|price| price.currency).or(one.line.currency_code);
-        let known = self
-            .groups
-            .iter()
-            .position(|group| group.name == *name && group.billing_cycle == *cycle && group.currency == currency);
+        let is_own = |group: &Group| group.name == *name && group.billing_cycle == *cycle && group.currency == currency;
+        let known = self.groups.iter().position(|group| self.into.is_some() || is_own(group));
         let place = known.unwrap_or_else(|| {
-            let order = fresh(work, tenant, cart, cycle, currency);
+            let order = self.into.clone().unwrap_or_else(|| fresh(work, tenant, cart, cycle, currency));
             let (name, billing_cycle) = (name.clone(), cycle.clone());
             self.groups.push(Group { name, billing_cycle, currency, order, lines: Vec::new() });
             self.groups.len() - 1
@@ -143,7 +161,8 @@ impl Placing {
         let profile = Arc::make_mut(&mut subscription.profile);
         profile.order_id = Some(group.order.id.clone());
         profile.parent_subscription_id = base.map(|(_, id)| *id).or(profile.parent_subscription_id);
-        let number = u32::try_from(group.lines.len()).unwrap_or(u32::MAX);
+        let number =
+            group.order.line_items.iter().map(|line| line.line_item_number.saturating_add(1)).max().unwrap_or(0);
         group.order.line_items.push(order_line(number, one, &subscription));
         group.lines.push((one.line.clone(), subscription));
         self.subscriptions.push((one.line.id, id));
@@ -167,9 +186,16 @@ impl Placing {
                 done.bought.push(bought);
             }
             let order = &mut group.order;
-            order.status = order.settled(|line| line.subscription_id.is_some_and(|id| waits.contains(&id))).to_owned();
+            // An imported order keeps its own word.
+            if order.cart.is_some() {
+                let settled = order.settled(|line| line.subscription_id.is_some_and(|id| waits.contains(&id)));
+                settled.clone_into(&mut order.status);
+            }
+            order.generation += u64::from(self.into.is_some());
             rows::save_order(&mut work.tx, order)?;
-            work.note_tenant("create_order", Some(order.tenant), &order.id.0);
+            let operation = if self.into.is_some() { "update_order" } else { "create_order" };
+            work.note_tenant(operation, Some(order.tenant), &order.id.0);
+            work.note_made(orders_write::order(order, "").to_string());
             work.effect(format!("order {} {}", order.id, order.status));
             done.orders.push(group.order);
         }
@@ -222,7 +248,6 @@ fn fresh(work: &mut Work, tenant: TenantId, cart: CartId, cycle: &str, currency:
 
 fn order_line(number: u32, one: &Judged, subscription: &Subscription) -> OrderLine {
     let (line, profile) = (&one.line, &subscription.profile);
-    let reseller = line.participants.iter().find(|participant| participant.key == "transaction_reseller");
     OrderLine {
         line_item_number: number,
         offer_id: profile.offer_id.clone(),
@@ -237,7 +262,7 @@ fn order_line(number: u32, one: &Judged, subscription: &Subscription) -> OrderLi
         promotion_id: line.promotion_id.clone(),
         unit_price: one.unit_price,
         customer_price: one.customer_price,
-        partner_id_on_record: reseller.map(|participant| participant.value.clone()),
+        partner_id_on_record: line.reseller().map(str::to_owned),
         provisioning_context: line.provisioning_context.clone(),
         attestation_accepted: line.attestation_accepted,
         error: None,

@@ -4,10 +4,12 @@
 //! the place it has got to in one transaction; killed before that it has done nothing, and after it it does nothing
 //! more.
 
-use crate::domain::invoice::{Billing, Invoice, InvoiceId, InvoiceType, Month, Reach, Tally, Totals};
+use std::collections::BTreeMap;
+
+use crate::domain::invoice::{Billing, Invoice, InvoiceId, InvoiceType, Month, Payment, Reach, Summary, Tally, Totals};
 use crate::domain::ledger::Line;
 use crate::domain::selection::Selection;
-use crate::domain::{Currency, Grant, Instant, Refusal, TenantId};
+use crate::domain::{Currency, Grant, Instant, Money, Refusal, TenantId};
 use crate::store::Tx;
 use crate::store::records::{Page, invoices as rows, log, subscriptions as subscription_rows, tenants as tenant_rows};
 
@@ -110,6 +112,93 @@ pub fn get(work: &mut Work, id: InvoiceId) -> Result<Invoice> {
     rows::get(&mut work.tx, &id)?.ok_or_else(|| not_found("invoice", &id))
 }
 
+/// What the billing system tells of an invoice: what was paid of it so far, and when the last of it came.
+///
+/// # Errors
+/// `forbidden`, `not_found`; `currency_differs`, `price_invalid` for less than nothing, `in_the_future`.
+pub fn set_paid(work: &mut Work, id: InvoiceId, paid: Money, at: Option<Instant>) -> Result<Invoice> {
+    work.rights.require_for_all(&Grant::TenantsAccount)?;
+    let mut invoice = rows::get(&mut work.tx, &id)?.ok_or_else(|| not_found("invoice", &id))?;
+    if paid.currency != id.currency {
+        let message = format!("{id} is in {}, and is paid in it", id.currency);
+        return Err(Refusal::new("currency_differs", message).into());
+    }
+    if paid.amount.is_sign_negative() && !paid.amount.is_zero() {
+        return Err(Refusal::new("price_invalid", "what was paid so far is not less than nothing").into());
+    }
+    let at = at.unwrap_or(work.now);
+    if at > work.now {
+        return Err(Refusal::new("in_the_future", "a payment is told once it came").into());
+    }
+    let before = invoice.paid();
+    if before == paid.amount {
+        return Ok(invoice);
+    }
+    let more = paid.amount.saturating_sub(before);
+    // A correction downwards leaves what is paid by now as the last that is known of.
+    let last = if more.is_sign_negative() { paid.amount } else { more };
+    invoice.payment = (!paid.amount.is_zero()).then_some(Payment { paid: paid.amount, last, at });
+    rows::save(&mut work.tx, &invoice)?;
+    work.note("invoice.account", None, None, &format!("{id} {paid}"));
+    work.effect(format!("paid {id} {paid}"));
+    Ok(invoice)
+}
+
+/// Where the account stands in one currency, together and by type of invoice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// All types together.
+    pub whole: Summary,
+    /// Type by type.
+    pub by_type: Vec<(InvoiceType, Summary)>,
+}
+
+/// Where the account stands, currency by currency.
+///
+/// # Errors
+/// `forbidden`.
+pub fn accounts(work: &mut Work) -> Result<Vec<Account>> {
+    may_read(work)?;
+    let mut found: BTreeMap<Currency, BTreeMap<InvoiceType, Summary>> = BTreeMap::new();
+    let mut whole: BTreeMap<Currency, Summary> = BTreeMap::new();
+    let mut before: Option<Vec<u8>> = None;
+    loop {
+        let page = rows::page(&mut work.tx, before.as_deref(), PAGE_ROWS)?;
+        for invoice in &page.items {
+            let grown =
+                |known: Option<Summary>| known.map_or_else(|| Summary::of(invoice), |known| known.with(invoice));
+            let types = found.entry(invoice.id.currency).or_default();
+            let of_type = grown(types.remove(&invoice.id.kind));
+            types.insert(invoice.id.kind, of_type);
+            let all = grown(whole.remove(&invoice.id.currency));
+            whole.insert(invoice.id.currency, all);
+        }
+        before = page.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    let account = |(currency, whole)| Account {
+        whole,
+        by_type: found.remove(&currency).unwrap_or_default().into_iter().collect(),
+    };
+    Ok(whole.into_iter().map(account).collect())
+}
+
+/// Where the account stands in one currency: the one named, or the only one there is.
+///
+/// # Errors
+/// `forbidden`; `not_found` before the first invoice; `currency_needed` where there are several and none is named.
+pub fn account(work: &mut Work, currency: Option<Currency>) -> Result<Account> {
+    let mut all = accounts(work)?;
+    all.retain(|account| currency.is_none_or(|currency| account.whole.currency == currency));
+    if all.len() > 1 {
+        let message = "there are invoices in several currencies: name one, or ask for the summaries";
+        return Err(Refusal::new("currency_needed", message).into());
+    }
+    all.pop().ok_or_else(|| Refusal::new("not_found", "there is no invoice yet").into())
+}
+
 /// Which lines of an invoice are asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wanted {
@@ -156,6 +245,28 @@ pub fn lines(
         next = last.and_then(|last| last.checked_add(1)).filter(|next| *next <= invoice.reach.to_seq);
     }
     Ok(page)
+}
+
+/// How many lines of an invoice are within reach: all of it, or those of one customer.
+///
+/// # Errors
+/// `forbidden`, `not_found`.
+pub fn line_count(work: &mut Work, id: InvoiceId, tenant: Option<TenantId>) -> Result<u64> {
+    work.require(&Grant::Read("invoices"))?;
+    let invoice = rows::get(&mut work.tx, &id)?.ok_or_else(|| not_found("invoice", &id))?;
+    if tenant.is_none() && work.reaches_all() {
+        return Ok(invoice.totals.lines);
+    }
+    let mut count = 0;
+    let mut next = Some(invoice.reach.from_seq);
+    while let Some(from) = next {
+        let (lines, last) = rows::lines(&mut work.tx, from, invoice.reach.to_seq, PAGE_RECORDS)?;
+        let meant = |line: &&Line| tenant.is_none_or(|tenant| tenant == line.tenant) && work.reaches(line.tenant);
+        let meant = lines.iter().filter(|line| invoice.holds(line)).filter(meant).count();
+        count += u64::try_from(meant).unwrap_or(u64::MAX);
+        next = last.and_then(|last| last.checked_add(1)).filter(|next| *next <= invoice.reach.to_seq);
+    }
+    Ok(count)
 }
 
 /// The name and domain of a customer with lines on an invoice, as it is called by now.

@@ -88,5 +88,10 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// The refusal for something that is not there, or not for the asker: the two cannot be told apart.
 pub fn not_found(what: &str, id: &dyn std::fmt::Display) -> Error {
-    Error::Refused(Refusal::new("not_found", format!("there is no {what} {id}")))
+    let refusal = Refusal::new("not_found", format!("there is no {what} {id}"));
+    Error::Refused(match what {
+        "tenant" => refusal.partner_center(20002),
+        "subscription" => refusal.partner_center(20003),
+        _ => refusal,
+    })
 }

@@ -18,7 +18,8 @@ pub(super) const UNABLE: u32 = 10006;
 
 const PAGE_ROWS: usize = 500;
 
-fn load(work: &mut Work, tenant: TenantId, id: &OrderId) -> Result<Order> {
+/// An order of a tenant within reach, for an operation that has checked its own right.
+pub(super) fn load(work: &mut Work, tenant: TenantId, id: &OrderId) -> Result<Order> {
     let found = if work.reaches(tenant) { rows::order(&mut work.tx, tenant, id)? } else { None };
     found.map(|stored| stored.value).ok_or_else(|| {
         let shown: String = id.0.chars().take(128).collect();

@@ -6,7 +6,7 @@ use crate::domain::decision::Verdict;
 use crate::domain::lifecycle::{self, Applied};
 use crate::domain::request::{Otherwise, State};
 use crate::domain::subscription::{Attention, Renewal, Status};
-use crate::domain::{Change, Id, Instant, Kind, Request, Subscription, SubscriptionId, TenantId};
+use crate::domain::{Id, Instant, Kind, Request, Subscription, SubscriptionId, TenantId};
 use crate::partner_center::upstream;
 use crate::store::records::{Stored, requests as rows, subscriptions as subscription_rows};
 

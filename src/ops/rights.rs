@@ -14,7 +14,7 @@ use super::work::Work;
 use super::{Result, users};
 
 /// Operations that charge or credit, in the activity log.
-const MONEY_OPERATIONS: [&str; 13] = [
+const MONEY_OPERATIONS: [&str; 14] = [
     "subscription.purchased",
     "subscription.activated",
     "subscription.converted",
@@ -28,6 +28,7 @@ const MONEY_OPERATIONS: [&str; 13] = [
     "subscription.deprovisioned",
     "tenant.account",
     "invoice.ready",
+    "invoice.account",
 ];
 /// Operations that tell of software keys and download links (AUD).
 const KEY_OPERATIONS: [&str; 2] = [READ_KEY, READ_LINK];

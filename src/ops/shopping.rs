@@ -243,8 +243,14 @@ fn draft(work: &Work, context: &Context, item: &Product, plan: &Offered, one: &J
         unit_price: one.unit_price,
         is_trial: item.is_trial,
         parent_subscription_id: line.parent_subscription_id,
+        partner_id: line.reseller().unwrap_or_default().to_owned(),
         next_term: Amendments { term_duration: renews_to, ..Amendments::default() },
         custom_term_end_date: line.custom_term_end_date.map(|at| at.date_naive()),
+        extra: item
+            .is_microsoft_product
+            .map(|own| ("isMicrosoftProduct".to_owned(), own.to_string()))
+            .into_iter()
+            .collect(),
         ..Profile::default()
     };
     let standing = lifecycle::pending(&work.terms, &profile, line.quantity, work.now);

@@ -192,6 +192,10 @@ fn unheld_software(work: &mut Work, order: &Order, line: &OrderLine) -> Result<O
 
 /// The product of an offer, or the one it is a sku of, with everything that stands above it.
 pub(super) fn product_of(work: &mut Work, offer: &str) -> Result<Option<Product>> {
+    // An availability says little by itself: the levels above it say what it is.
+    if let Some(whole) = offers::item(work, offer)? {
+        return Ok(Some(whole));
+    }
     for id in Sheet::ids(offer) {
         if let Some(found) = offers::item(work, &id)? {
             return Ok(Some(found));

@@ -6,6 +6,8 @@ use crate::domain::selection::Selection;
 use crate::domain::tenant::Account;
 use crate::domain::terms::Terms;
 use crate::domain::{Grant, Instant, Money, Refusal, Tenant, TenantId};
+use crate::partner_center::customers::{self, CustomerFact};
+use crate::partner_center::merge::Import;
 use crate::store::records::{Page, Stored, tenants as rows};
 
 use super::work::Work;
@@ -36,8 +38,16 @@ pub fn terms_for(work: &mut Work, id: TenantId) -> Result<Arc<Terms>> {
     if !work.terms.knows_laws() {
         return Ok(Arc::clone(&work.terms));
     }
-    let country = rows::get(&mut work.tx, id)?.map(|stored| stored.value.country).unwrap_or_default();
+    let country = country(work, id)?;
     Ok(work.terms.in_country(&country.to_ascii_uppercase()))
+}
+
+/// The country a tenant is billed in; empty where it is not known.
+///
+/// # Errors
+/// What the store answers.
+pub fn country(work: &mut Work, id: TenantId) -> Result<String> {
+    Ok(rows::get(&mut work.tx, id)?.map(|stored| stored.value.country).unwrap_or_default())
 }
 
 /// One tenant within reach.
@@ -73,6 +83,20 @@ pub fn find(work: &mut Work, text: &str) -> Result<Vec<Tenant>> {
 /// # Errors
 /// `forbidden`.
 pub fn select(work: &mut Work, selection: &Selection, after: Option<&[u8]>, limit: usize) -> Result<Page<Tenant>> {
+    select_where(work, selection, |_| true, after, limit)
+}
+
+/// The same of those that something more is true of.
+///
+/// # Errors
+/// `forbidden`.
+pub fn select_where(
+    work: &mut Work,
+    selection: &Selection,
+    keep: impl Fn(&Tenant) -> bool,
+    after: Option<&[u8]>,
+    limit: usize,
+) -> Result<Page<Tenant>> {
     work.require(&Grant::Read("tenants"))?;
     let mut items = Vec::new();
     let mut cursor = after.map(<[u8]>::to_vec);
@@ -82,7 +106,7 @@ pub fn select(work: &mut Work, selection: &Selection, after: Option<&[u8]>, limi
         seen += page.items.len();
         for stored in page.items {
             let tenant = stored.value;
-            if work.reaches(tenant.id) && selection.matches(&tenant, work.now) {
+            if work.reaches(tenant.id) && keep(&tenant) && selection.matches(&tenant, work.now) {
                 let key = tenant.id.bytes().to_vec();
                 items.push(tenant);
                 if items.len() == limit {
@@ -96,6 +120,43 @@ pub fn select(work: &mut Work, selection: &Selection, after: Option<&[u8]>, limi
             Some(next) => cursor = Some(next),
         }
     }
+}
+
+/// An id for a customer whose own is not known yet.
+pub fn fresh_id(work: &mut Work) -> TenantId {
+    TenantId(work.guid("tenant"))
+}
+
+/// Takes on a customer. Nothing is told to Partner Center: a customer that was made there has its id there, and is
+/// recorded here under that one.
+///
+/// # Errors
+/// `forbidden`; `missing_field` without a company's name or a domain; `tenant_exists` and `domain_taken` where it is
+/// known already.
+pub fn create(work: &mut Work, fact: &CustomerFact) -> Result<Tenant> {
+    work.rights.require_for_all(&Grant::TenantsWrite)?;
+    let given = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.trim().is_empty());
+    if !given(&fact.company_name) || !given(&fact.domain) {
+        let message = "a customer has a company name and a domain: companyProfile.domain, billingProfile.companyName";
+        return Err(Refusal::new("missing_field", message).into());
+    }
+    if rows::get(&mut work.tx, fact.id)?.is_some() {
+        return Err(Refusal::new("tenant_exists", format!("the customer {} is known already", fact.id)).into());
+    }
+    let domain = fact.domain.as_deref().unwrap_or_default().trim();
+    for other in rows::named(&mut work.tx, domain)? {
+        let known = rows::get(&mut work.tx, other)?;
+        if known.is_some_and(|known| known.value.domain.eq_ignore_ascii_case(domain)) {
+            let message = format!("the domain {domain} is the customer's {other}");
+            return Err(Refusal::new("domain_taken", message).into());
+        }
+    }
+    let import = Import { now: work.now, newer_here: false, overwrite: false };
+    let tenant = customers::merge(None, fact, &import).record;
+    rows::save(&mut work.tx, None, &tenant)?;
+    work.note_tenant("tenant.created", Some(tenant.id), &tenant.company_name);
+    work.effect(format!("tenant {} {}", tenant.id, tenant.company_name));
+    Ok(tenant)
 }
 
 /// What the billing system tells of a tenant: what is overdue, and since when.

@@ -319,6 +319,7 @@ impl Work {
             request,
             note: note.to_owned(),
             changed,
+            made: String::new(),
         });
     }
 
@@ -333,6 +334,15 @@ impl Work {
         self.note(operation, None, None, note);
         if let Some(activity) = self.record.activity.last_mut() {
             activity.tenant = tenant;
+        }
+    }
+
+    /// Adds to what was noted last what came of it, in Partner Center's JSON; what is longer than an entry of a log should
+    /// be is left out.
+    pub(super) fn note_made(&mut self, made: String) {
+        const MADE_BYTES_MAX: usize = 16 * 1024;
+        if let Some(activity) = self.record.activity.last_mut().filter(|_| made.len() <= MADE_BYTES_MAX) {
+            activity.made = made;
         }
     }
 

@@ -121,6 +121,8 @@ pub struct AuditRecord<'a> {
     pub note: &'a str,
     /// What it made of the subscription's fields.
     pub changed: &'a [FieldChange],
+    /// The order that came of it, as JSON text; empty: none.
+    pub made: &'a str,
 }
 
 /// A record as Partner Center shows it.
@@ -138,7 +140,8 @@ pub fn audit_record(record: &AuditRecord<'_>) -> Value {
     if let Some(old) = resource(record, FieldChange::old) {
         out.text("resourceOldValue", &old);
     }
-    if let Some(new) = resource(record, FieldChange::new_value) {
+    let made = Some(record.made.to_owned()).filter(|made| !made.is_empty());
+    if let Some(new) = made.or_else(|| resource(record, FieldChange::new_value)) {
         out.text("resourceNewValue", &new);
     }
     out.text("operationType", record.meaning.operation.as_str());
@@ -181,13 +184,45 @@ fn customized(record: &AuditRecord<'_>) -> Vec<Value> {
         ("Note", Some(record.note.to_owned()).filter(|note| !note.is_empty())),
         ("Cause", Some(record.cause.to_owned()).filter(|cause| !cause.is_empty())),
     ];
-    let pair = |(key, value): (&str, Option<String>)| {
+    let pair = |(key, value): (String, Option<String>)| {
         value.map(|value| {
             let mut out = Out::new();
-            out.text("key", key);
+            out.text("key", &key);
             out.text("value", &value);
             out.finish()
         })
     };
-    pairs.into_iter().filter_map(pair).collect()
+    let own = |(key, value): (&str, Option<String>)| pair((key.to_owned(), value));
+    let made = json::parse(record.made.as_bytes()).map(|order| of_order(&order)).unwrap_or_default();
+    made.into_iter()
+        .map(|(key, value)| (key, Some(value)))
+        .filter_map(pair)
+        .chain(pairs.into_iter().filter_map(own))
+        .collect()
+}
+
+/// An order in pairs, line by line, by Partner Center's keys.
+fn of_order(order: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value, name: &str| match value.get(name) {
+        Some(Value::String(text)) => Some(text.clone()),
+        Some(Value::Number(number)) => Some(number.to_string()),
+        _ => None,
+    };
+    let mut pairs = Vec::new();
+    let mut add = |key: String, value: Option<String>| pairs.push((key, value.unwrap_or_default()));
+    add("OrderId".to_owned(), text(order, "id"));
+    add("BillingCycle".to_owned(), text(order, "billingCycle"));
+    for line in order.get("lineItems").and_then(Value::as_array).unwrap_or_default() {
+        let number = text(line, "lineItemNumber").unwrap_or_default();
+        for (key, name) in [
+            ("OfferId", "offerId"),
+            ("SubscriptionId", "subscriptionId"),
+            ("SubscriptionName", "friendlyName"),
+            ("Quantity", "quantity"),
+            ("PartnerOnRecord", "partnerIdOnRecord"),
+        ] {
+            add(format!("{key}-{number}"), text(line, name));
+        }
+    }
+    pairs
 }

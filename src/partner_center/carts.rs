@@ -73,6 +73,20 @@ pub fn read_order(body: &Value) -> Result<Vec<CartLine>, Refusal> {
     Ok(lines)
 }
 
+/// The lines of an order that is sent back with more in it: those that are no subscription yet. None where nothing of an
+/// order's lines is sent.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_more(body: &Value) -> Result<Option<Vec<CartLine>>, Refusal> {
+    let Some(listed) = body.get_any_case("lineItems").and_then(Value::as_array) else { return Ok(None) };
+    let is_new = |line: &&Value| line.get_any_case("subscriptionId").is_none_or(Value::is_null);
+    let more: Vec<Value> = listed.iter().filter(is_new).cloned().collect();
+    let members = body.members().unwrap_or_default().iter();
+    let rest = members.filter(|(name, _)| !name.eq_ignore_ascii_case("lineItems")).cloned();
+    read_order(&Value::Object(rest.chain([("lineItems".to_owned(), Value::Array(more))]).collect())).map(Some)
+}
+
 fn lines(body: &Value, fields: &mut Fields<'_>, cycle: Option<&str>) -> Result<Vec<CartLine>, Refusal> {
     if body.members().is_none() {
         return Err(wrong("the body is an object with lineItems"));

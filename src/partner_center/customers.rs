@@ -6,9 +6,10 @@ use super::field::{self, Fields};
 use super::merge::{Diff, Import, Merged};
 use super::read::{Context, missing_id};
 use super::write::{self, Out};
+use crate::domain::ids::Guid;
 use crate::domain::tenant::Account;
 use crate::domain::{Instant, Refusal, Tenant, TenantId};
-use crate::json::Value;
+use crate::json::{self, Value};
 
 /// What a document states about a customer; what it does not state is none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -78,6 +79,22 @@ pub(super) fn read(row: &Value, fields: &mut Fields<'_>, context: &Context) -> R
     fact.agreed_at = fields.instant("agreedAt").or_else(|| agreement(fields.take("agreements")?));
     fact.account = fields.take("account").map(account);
     fact.labels = fields.labels();
+    Ok(fact)
+}
+
+/// What is told of a customer that is to be taken on; without an id of its own it gets the fresh one.
+///
+/// # Errors
+/// `schema` for what is no object.
+pub fn wished(body: &Value, fresh: TenantId) -> Result<CustomerFact, Refusal> {
+    if body.members().is_none() {
+        return Err(Refusal::new("schema", "the body is an object with companyProfile and billingProfile"));
+    }
+    let mut fields = Fields::of(body);
+    let context = Context::of(fresh);
+    let mut fact = read(body, &mut fields, &context)?;
+    let (rest, _notes) = fields.rest();
+    fact.extra.extend(rest);
     Ok(fact)
 }
 
@@ -155,8 +172,9 @@ fn identify(text: Option<&str>, extra: &mut BTreeMap<String, String>) -> Option<
 /// The profile without what is written anew each time.
 fn without_own_links(profile: &Value) -> Value {
     let members = profile.members().unwrap_or_default().iter();
-    let kept = members.filter(|(name, value)| !name.eq_ignore_ascii_case("links") && !value.is_null());
-    Value::Object(kept.cloned().collect())
+    let is_ours = |name: &str| ["links", "attributes"].iter().any(|known| name.eq_ignore_ascii_case(known));
+    let kept = members.filter(|(name, value)| !is_ours(name) && !value.is_null());
+    field::camel_all(&Value::Object(kept.cloned().collect()))
 }
 
 /// What a tenant becomes if the fact is so.
@@ -178,24 +196,90 @@ pub fn merge(existing: Option<&Tenant>, fact: &CustomerFact, import: &Import) ->
     diff.merged(tenant)
 }
 
+/// The company profile of a customer.
+pub fn company_profile(tenant: &Tenant) -> Value {
+    let mut out = Out::over(field::kept(&tenant.extra, "companyProfile"));
+    out.text("tenantId", &tenant.id.to_string());
+    out.filled("domain", &tenant.domain);
+    out.filled("companyName", &tenant.company_name);
+    profile_link(&mut out, tenant, "company");
+    out.value("attributes", write::attributes("CustomerCompanyProfile", None));
+    out.finish()
+}
+
+/// The billing profile of a customer. Its id is the one it came with, or follows from the customer's.
+pub fn billing_profile(tenant: &Tenant) -> Value {
+    let mut out = Out::over(field::kept(&tenant.extra, "billingProfile"));
+    if out.kept("id").is_none() {
+        out.text("id", &Guid::derive(format!("billing profile:{}", tenant.id).as_bytes()).to_string());
+    }
+    out.filled("companyName", &tenant.company_name);
+    let mut address = Out::over(out.kept("defaultAddress"));
+    address.filled("country", &tenant.country);
+    out.value("defaultAddress", address.finish());
+    profile_link(&mut out, tenant, "billing");
+    out.value("attributes", write::attributes("CustomerBillingProfile", Some(tenant.generation)));
+    out.finish()
+}
+
+fn profile_link(out: &mut Out, tenant: &Tenant, which: &str) {
+    let own = write::link(&format!("/customers/{}/profiles/{which}", tenant.id), "GET");
+    out.value("links", Value::Object(vec![("self".to_owned(), own)]));
+}
+
+/// What a client narrows customers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Filter {
+    /// Customers whose company name begins with this, in any letter case.
+    CompanyName(String),
+    /// Customers whose domain does.
+    Domain(String),
+}
+
+impl Filter {
+    /// Whether a customer is among those that are meant.
+    pub fn holds(&self, tenant: &Tenant) -> bool {
+        let (text, start) = match self {
+            Filter::CompanyName(start) => (&tenant.company_name, start),
+            Filter::Domain(start) => (&tenant.domain, start),
+        };
+        text.to_lowercase().starts_with(start)
+    }
+}
+
+/// Reads a filter: `{"Field":"CompanyName","Value":"cont","Operator":"starts_with"}`.
+///
+/// # Errors
+/// `bad_filter`, saying which fields go with which operators.
+pub fn filter(text: &str) -> Result<Filter, Refusal> {
+    let bad = |what: &str| {
+        Refusal::new("bad_filter", format!("{what}; there are CompanyName and Domain, both with starts_with"))
+    };
+    let read = json::parse(text.as_bytes()).map_err(|_| bad("the filter is no JSON object"))?;
+    let member = |name: &str| read.get_any_case(name).and_then(Value::as_str).map(str::trim);
+    let (Some(name), Some(value), Some(operator)) = (member("Field"), member("Value"), member("Operator")) else {
+        return Err(bad("a filter has Field, Value and Operator"));
+    };
+    if field::snake(operator) != "starts_with" {
+        return Err(bad("this field does not go with this operator"));
+    }
+    match field::snake(name).as_str() {
+        "company_name" => Ok(Filter::CompanyName(value.to_lowercase())),
+        "domain" => Ok(Filter::Domain(value.to_lowercase())),
+        _ => Err(bad("there is no such field")),
+    }
+}
+
 /// A customer as Partner Center shows it, with our labels and account beside.
 pub fn customer(tenant: &Tenant) -> Value {
     let id = tenant.id.to_string();
     let mut out = Out::new();
     out.text("id", &id);
-    let mut company = Out::over(field::kept(&tenant.extra, "companyProfile"));
-    company.text("tenantId", &id);
-    company.filled("domain", &tenant.domain);
-    company.filled("companyName", &tenant.company_name);
-    company.value("attributes", write::attributes("CustomerCompanyProfile", None));
-    out.value("companyProfile", company.finish());
-    let mut billing = Out::over(field::kept(&tenant.extra, "billingProfile"));
-    billing.filled("companyName", &tenant.company_name);
-    let mut address = Out::over(billing.kept("defaultAddress"));
-    address.filled("country", &tenant.country);
-    billing.value("defaultAddress", address.finish());
-    billing.value("attributes", write::attributes("CustomerBillingProfile", None));
-    out.value("billingProfile", billing.finish());
+    out.value("companyProfile", company_profile(tenant));
+    out.value("billingProfile", billing_profile(tenant));
+    if !tenant.extra.contains_key("relationshipToPartner") {
+        out.text("relationshipToPartner", "reseller");
+    }
     out.instant("openedAt", tenant.opened_at);
     out.instant("firstBillingAt", tenant.first_billing_at);
     out.filled("qualification", &tenant.qualification);

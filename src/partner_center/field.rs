@@ -146,6 +146,39 @@ pub(super) fn is_placeholder(text: &str) -> bool {
             || (trimmed.starts_with('{') && trimmed.ends_with('}') && trimmed.parse::<Guid>().is_err()))
 }
 
+/// Whether two values say the same: names of members in any case, members in any order, numbers by what they come to,
+/// dates to the second however they are written, ids in any letter case. What the given one leaves out is not asked for.
+pub fn same(known: &Value, given: &Value) -> bool {
+    match (known, given) {
+        (Value::Object(mine), Value::Object(_)) => {
+            let theirs = given.members().unwrap_or_default();
+            let all = theirs.iter().all(|(name, value)| known.get_any_case(name).is_some_and(|mine| same(mine, value)));
+            all && theirs.len() <= mine.len()
+        }
+        (Value::Array(mine), Value::Array(theirs)) => {
+            mine.len() == theirs.len() && mine.iter().zip(theirs).all(|(mine, theirs)| same(mine, theirs))
+        }
+        (Value::Number(_), Value::Number(_)) => known == given || known.as_decimal() == given.as_decimal(),
+        (Value::String(mine), Value::String(theirs)) => {
+            let second = |text: &str| Some(date(text)?.at()?.timestamp());
+            let is_id = mine.parse::<Guid>().is_ok_and(|mine| theirs.parse() == Ok(mine));
+            mine == theirs || is_id || second(mine).is_some_and(|at| second(theirs) == Some(at))
+        }
+        _ => known == given,
+    }
+}
+
+/// A value with the names of its members as responses write them, all the way down.
+pub(super) fn camel_all(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            Value::Object(members.iter().map(|(name, value)| (camel(name), camel_all(value))).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(camel_all).collect()),
+        other => other.clone(),
+    }
+}
+
 /// The name with a small first letter, as responses write it.
 fn camel(name: &str) -> String {
     let mut letters = name.chars();
@@ -291,8 +324,20 @@ pub(super) fn tenant_of_links(row: &Value) -> Option<TenantId> {
 
 /// The links of a row without its own address, for keeping; none when nothing is left.
 pub(super) fn other_links(links: &Value) -> Option<String> {
-    let others = links.members()?.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("self"));
-    let others: Vec<(String, Value)> = others.map(|(name, link)| (camel(name), link.clone())).collect();
+    foreign_links(links, &[])
+}
+
+/// The links of a row without its own address and without those that are written anew each time, by name and path.
+pub(super) fn foreign_links(links: &Value, own: &[(&str, String)]) -> Option<String> {
+    let is_own = |name: &str, link: &Value| {
+        let path = link.get_any_case("uri").and_then(Value::as_str).and_then(|uri| uri.split('?').next());
+        own.iter().any(|(known, address)| {
+            known.eq_ignore_ascii_case(name) && path.is_some_and(|path| path.eq_ignore_ascii_case(address))
+        })
+    };
+    let others = links.members()?.iter();
+    let others = others.filter(|(name, link)| !name.eq_ignore_ascii_case("self") && !is_own(name, link));
+    let others: Vec<(String, Value)> = others.map(|(name, link)| (camel(name), camel_all(link))).collect();
     (!others.is_empty()).then(|| Value::Object(others).to_string())
 }
 

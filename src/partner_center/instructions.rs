@@ -5,6 +5,7 @@ use super::field::{Date, Fields};
 use super::subscriptions::CYCLES;
 use super::write::{self, Out};
 use crate::domain::change::Amendments;
+use crate::domain::product::Product;
 use crate::domain::{Subscription, SubscriptionId};
 use crate::json::Value;
 
@@ -65,6 +66,21 @@ pub fn transition_result(id: SubscriptionId, before: &str, after: &str, quantity
     out.text("transitionType", "transition_only");
     out.value("attributes", write::attributes("Transition", None));
     out.finish()
+}
+
+/// What a trial can become by an offer: one conversion for every billing cycle of the offer's.
+pub fn conversions_to(trial: &Subscription, target: &Product) -> Vec<Value> {
+    let one = |cycle: &String| {
+        let mut out = Out::new();
+        out.text("offerId", &trial.profile.offer_id);
+        out.text("targetOfferId", &target.id);
+        out.filled("orderId", trial.profile.order_id.as_ref().map_or("", |order| &order.0));
+        out.integer("quantity", trial.standing.quantity);
+        out.text("billingCycle", cycle);
+        out.value("attributes", write::attributes("Conversion", None));
+        out.finish()
+    };
+    target.supported_billing_cycles.iter().map(one).collect()
 }
 
 /// What a conversion answers.

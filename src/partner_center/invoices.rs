@@ -6,11 +6,15 @@ use rust_decimal::Decimal;
 use super::field;
 use super::subscriptions_write::last_second;
 use super::write::{self, Out};
-use crate::domain::invoice::{Invoice, InvoiceId, InvoiceType};
+use crate::domain::invoice::{Invoice, InvoiceId, InvoiceType, Summary};
 use crate::domain::ledger::{ChargeType, Line};
-use crate::domain::{Currency, Instant, Span};
+use crate::domain::{Currency, Instant, Span, calendar};
 use crate::json::Value;
 
+/// What a date that never came looks like.
+const NEVER: &str = "0001-01-01T00:00:00";
+/// The MPN id of nobody.
+const NOBODY: i64 = -1;
 /// Places an effective price is shown with: Partner Center's own lines have no more.
 const EFFECTIVE_PLACES: u32 = 6;
 
@@ -67,13 +71,15 @@ pub const ONE_TIME_COLUMNS: [&str; 35] = [
 ];
 
 /// The member names of a licence-based line item, in Partner Center's order.
-pub const LICENSE_COLUMNS: [&str; 25] = [
+pub const LICENSE_COLUMNS: [&str; 28] = [
     "partnerId",
     "customerId",
     "customerName",
     "mpnId",
+    "tier2MpnId",
     "orderId",
     "subscriptionId",
+    "syndicationPartnerSubscriptionNumber",
     "offerId",
     "durableOfferId",
     "offerName",
@@ -89,6 +95,7 @@ pub const LICENSE_COLUMNS: [&str; 25] = [
     "unitPrice",
     "quantity",
     "amount",
+    "totalOtherDiscount",
     "subtotal",
     "tax",
     "totalForCustomer",
@@ -105,6 +112,7 @@ pub fn invoice(invoice: &Invoice) -> Value {
     out.instant("billingPeriodStartDate", Some(id.month.start()));
     out.instant("billingPeriodEndDate", last_second(id.month.end()));
     number(&mut out, "totalCharges", invoice.totals.total());
+    number(&mut out, "paidAmount", invoice.paid());
     number(&mut out, "subtotal", invoice.totals.subtotal);
     number(&mut out, "taxTotal", invoice.totals.tax);
     number(&mut out, "charges", invoice.totals.charges);
@@ -139,6 +147,36 @@ pub fn invoice(invoice: &Invoice) -> Value {
     out.finish()
 }
 
+/// Where the account stands in one currency, with what of it is of each type of invoice.
+pub fn summary(whole: &Summary, by_type: &[(InvoiceType, Summary)]) -> Value {
+    let mut out = balance(whole);
+    let details = by_type.iter().map(|(kind, summary)| {
+        let mut own = balance(summary);
+        own.value("attributes", write::attributes("InvoiceSummary", None));
+        let mut detail = Out::new();
+        detail.text("invoiceType", kind.as_str());
+        detail.value("summary", own.finish());
+        detail.finish()
+    });
+    out.value("details", Value::Array(details.collect()));
+    out.value("links", Value::Object(vec![("self".to_owned(), write::link("/invoices/summary", "GET"))]));
+    out.value("attributes", write::attributes("InvoiceSummary", None));
+    out.finish()
+}
+
+fn balance(summary: &Summary) -> Out {
+    let mut out = Out::new();
+    number(&mut out, "balanceAmount", summary.balance);
+    out.text("currencyCode", summary.currency.code());
+    out.filled("currencySymbol", &symbol(summary.currency));
+    out.instant("accountingDate", Some(summary.accounted_at()));
+    out.instant("firstInvoiceCreationDate", Some(summary.first_invoice));
+    out.text("lastPaymentDate", &summary.last_payment.map_or_else(|| NEVER.to_owned(), |last| calendar::show(last.at)));
+    number(&mut out, "lastPaymentAmount", summary.last_payment.map(|last| last.last).unwrap_or_default());
+    out.instant("latestInvoiceDate", Some(summary.latest_invoice));
+    out
+}
+
 /// Where an invoice's line items are.
 pub fn items_path(id: InvoiceId) -> String {
     let provider = provider_word(id.kind);
@@ -165,10 +203,10 @@ pub fn next_link(uri: &str, token: &str) -> Value {
     out.finish()
 }
 
-/// A page of line items.
-pub fn line_items(items: Vec<Value>, uri: &str, next: Option<(&str, &str)>) -> Value {
+/// A page of line items of so many.
+pub fn line_items(items: Vec<Value>, total: u64, uri: &str, next: Option<(&str, &str)>) -> Value {
     let mut out = Out::new();
-    out.integer("totalCount", i64::try_from(items.len()).unwrap_or(i64::MAX));
+    out.integer("totalCount", i64::try_from(total).unwrap_or(i64::MAX));
     out.value("items", Value::Array(items));
     let mut links = vec![("self".to_owned(), write::link(uri, "GET"))];
     if let Some((uri, token)) = next {
@@ -240,9 +278,12 @@ fn license_based(line: &Line, parties: &Parties) -> Value {
     out.text("partnerId", &parties.partner_id);
     out.text("customerId", &line.tenant.to_string());
     out.text("customerName", &parties.customer_name);
-    out.text("mpnId", &parties.mpn_id);
+    // Numbers here, and -1 for nobody, as these items have it.
+    out.integer("mpnId", parties.mpn_id.parse().unwrap_or(NOBODY));
+    out.integer("tier2MpnId", item.partner_id.parse().unwrap_or(NOBODY));
     out.text("orderId", item.order_id.as_ref().map_or("", |order| &order.0));
     out.text("subscriptionId", &line.subscription.to_string());
+    out.text("syndicationPartnerSubscriptionNumber", &line.subscription.to_string());
     out.text("offerId", &item.offer_id);
     out.text("durableOfferId", &item.offer_id);
     out.text("offerName", &item.offer_name);
@@ -255,6 +296,7 @@ fn license_based(line: &Line, parties: &Parties) -> Value {
     number(&mut out, "unitPrice", line.unit_price);
     out.integer("quantity", line.quantity);
     number(&mut out, "amount", line.amount);
+    number(&mut out, "totalOtherDiscount", Decimal::ZERO);
     number(&mut out, "subtotal", line.amount);
     number(&mut out, "tax", line.tax_amount());
     number(&mut out, "totalForCustomer", line.total());

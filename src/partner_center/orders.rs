@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 
 use super::field::{self, Fields};
 use super::merge::{Diff, Import, Merged};
+use super::orders_write;
 use super::read::{Context, missing_id};
 use super::subscriptions::{self, CYCLES};
 use crate::domain::money::Currency;
@@ -70,14 +71,16 @@ pub(super) fn read(row: &Value, fields: &mut Fields<'_>, context: &Context) -> R
     }
     let currency = currency.and_then(|code| code.to_ascii_uppercase().parse().ok());
     let lines = fields.take("lineItems").and_then(Value::as_array).unwrap_or_default();
-    let lines = lines.iter().enumerate().map(|(index, line)| read_line(line, index, currency)).collect();
+    let tenant = named.map(|text| field::tenant(&text)).or_else(|| field::tenant_of_links(row)).or(context.tenant);
+    let owner = tenant.unwrap_or_default();
+    let lines = lines.iter().enumerate().map(|(index, line)| read_line(line, index, currency, owner)).collect();
     if let Some(links) = fields.take("links").and_then(field::other_links) {
         extra.insert("links".to_owned(), links);
     }
     fields.take("attributes");
     Ok(OrderFact {
         id: subscriptions::order_id(&id),
-        tenant: named.map(|text| field::tenant(&text)).or_else(|| field::tenant_of_links(row)).or(context.tenant),
+        tenant,
         creation_date: fields.instant("creationDate"),
         billing_cycle: fields.word("billingCycle", &CYCLES),
         status: fields.word("status", &[]),
@@ -91,7 +94,7 @@ fn id_of_path(path: &str) -> Option<&str> {
     behind.split('/').next().filter(|id| !id.is_empty() && !field::is_placeholder(id))
 }
 
-fn read_line(row: &Value, index: usize, currency: Option<Currency>) -> LineFact {
+fn read_line(row: &Value, index: usize, currency: Option<Currency>, owner: TenantId) -> LineFact {
     let mut fields = Fields::of(row);
     let number = fields.count("lineItemNumber").and_then(|number| u32::try_from(number).ok());
     let linked = field::link(row, "subscription").and_then(subscriptions::id_of_path).map(str::to_owned);
@@ -116,6 +119,10 @@ fn read_line(row: &Value, index: usize, currency: Option<Currency>) -> LineFact 
         fact.extra.insert("pricing".to_owned(), pricing.to_string());
     }
     fields.take("attributes");
+    let own = orders_write::links_of(owner, fact.offer_id.as_deref().unwrap_or_default(), fact.subscription_id, "");
+    if let Some(links) = fields.take("links").and_then(|links| field::foreign_links(links, &own)) {
+        fact.extra.insert("links".to_owned(), links);
+    }
     let (rest, _notes) = fields.rest();
     fact.extra.extend(rest);
     fact

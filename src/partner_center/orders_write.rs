@@ -4,7 +4,7 @@ use super::field;
 use super::write::{self, Out};
 use crate::domain::money::Currency;
 use crate::domain::order::{LineError, Order, OrderLine};
-use crate::domain::{Money, TenantId};
+use crate::domain::{Money, SubscriptionId, TenantId};
 use crate::json::Value;
 
 /// An order as Partner Center shows it. `country` is the market its catalogue links name; empty: none is named.
@@ -37,8 +37,7 @@ pub fn order(order: &Order, country: &str) -> Value {
         links.value("patchOperation", write::link(&own, "PATCH"));
         out.value("links", links.finish());
     }
-    let generation = order.cart.map(|_| order.generation);
-    out.value("attributes", write::attributes("Order", generation));
+    out.value("attributes", write::attributes("Order", Some(order.generation)));
     out.finish()
 }
 
@@ -86,11 +85,7 @@ fn order_line(line: &OrderLine, order: &Order, country: &str) -> Value {
         out.value("error", line_error(error));
     }
     out.extras(&line.extra, &[]);
-    // What was imported keeps the links it came with; ours lead to what they name.
-    let links = match order.cart {
-        Some(_) => links(line, order.tenant, country),
-        None => field::kept(&line.extra, "links").unwrap_or(Value::Object(Vec::new())),
-    };
+    let links = links(line, order.tenant, country);
     if let Value::Object(members) = &links
         && !members.is_empty()
     {
@@ -114,23 +109,27 @@ fn write_pricing(out: &mut Out, line: &OrderLine) {
     }
 }
 
-/// The subscription of a line of ours and its place in the catalogue.
+/// The links a line came with, and to what it became and where that stands in the catalogue.
 fn links(line: &OrderLine, tenant: TenantId, country: &str) -> Value {
-    let mut links = Out::new();
-    let query = if country.is_empty() { String::new() } else { format!("?country={country}") };
-    let parts: Vec<&str> = line.offer_id.split(':').collect();
-    if let [product, sku, availability] = parts.as_slice() {
-        let product = format!("/products/{product}");
-        let sku = format!("{product}/skus/{sku}");
-        links.value("product", write::link(&format!("{product}{query}"), "GET"));
-        links.value("sku", write::link(&format!("{sku}{query}"), "GET"));
-        links.value("availability", write::link(&format!("{sku}/availabilities/{availability}{query}"), "GET"));
-    }
-    if let Some(subscription) = line.subscription_id {
-        let address = format!("/customers/{tenant}/subscriptions/{subscription}");
-        links.value("subscription", write::link(&address, "GET"));
+    let mut links = Out::over(field::kept(&line.extra, "links"));
+    for (name, address) in links_of(tenant, &line.offer_id, line.subscription_id, country) {
+        if links.kept(name).is_none() {
+            links.value(name, write::link(&address, "GET"));
+        }
     }
     links.finish()
+}
+
+/// The links that follow from what a line is of.
+pub(super) fn links_of(
+    tenant: TenantId,
+    offer: &str,
+    subscription: Option<SubscriptionId>,
+    country: &str,
+) -> Vec<(&'static str, String)> {
+    let mut found = write::catalogue_links(offer, country);
+    found.extend(subscription.map(|id| ("subscription", format!("/customers/{tenant}/subscriptions/{id}"))));
+    found
 }
 
 /// Why a line was not bought, in Partner Center's shape with our code beside.

@@ -87,6 +87,13 @@ pub(super) struct Context {
     status: Option<u16>,
 }
 
+impl Context {
+    /// Of a body that is sent for a tenant.
+    pub(super) fn of(tenant: TenantId) -> Context {
+        Context { tenant: Some(tenant), ..Context::default() }
+    }
+}
+
 /// Reads a document. `path_hint` is the path it was fetched from or the name of the file; it serves only to tell the
 /// tenant (`/customers/{id}/...`).
 ///

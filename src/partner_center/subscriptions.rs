@@ -8,6 +8,7 @@ use super::family;
 use super::field::{self, Date, Fields};
 use super::instructions;
 use super::read::{Context, missing_id};
+use super::subscriptions_write;
 use crate::domain::change::{Amendments, Reason};
 use crate::domain::ids::Guid;
 use crate::domain::subscription::{SeatBatch, Status};
@@ -99,6 +100,8 @@ pub struct SubscriptionFact {
     pub parent_subscription_id: Option<SubscriptionId>,
     /// The order that started it.
     pub order_id: Option<OrderId>,
+    /// The MPN id of the reseller who sold it.
+    pub partner_id: Option<String>,
     /// Seats with windows of their own.
     pub seat_batches: Option<Vec<SeatBatch>>,
     /// What the next term has different.
@@ -134,8 +137,21 @@ pub(super) fn read(row: &Value, fields: &mut Fields<'_>, context: &Context) -> R
     read_standing(fields, &mut fact);
     read_dates(fields, &mut fact);
     read_next_term(fields, &mut fact);
-    if let Some(links) = fields.take("links").and_then(field::other_links) {
+    let own = subscriptions_write::links_of(
+        fact.tenant.unwrap_or_default(),
+        fact.offer_id.as_deref().unwrap_or_default(),
+        fact.parent_subscription_id,
+        "",
+    );
+    if let Some(links) = fields.take("links").and_then(|links| field::foreign_links(links, &own)) {
         fact.extra.insert("links".to_owned(), links);
+    }
+    // What follows from the rest is not kept beside it.
+    let unit = subscriptions_write::unit_type(fact.billing_type.as_deref().unwrap_or_default());
+    for (name, derived) in [("unitType", unit), ("contractType", "subscription")] {
+        if row.get_any_case(name).and_then(Value::as_str) == Some(derived) {
+            fields.take(name);
+        }
     }
     for derived in ["attributes", "actions", "attentionReason"] {
         fields.take(derived);
@@ -168,6 +184,7 @@ fn read_product(row: &Value, fields: &mut Fields<'_>, fact: &mut SubscriptionFac
     fact.parent_subscription_id =
         fields.filled("parentSubscriptionId").map(|text| SubscriptionId(field::guid("subscription", &text)));
     fact.order_id = fields.filled("orderId").map(|text| order_id(&text));
+    fact.partner_id = fields.filled("partnerId");
     fact.unit_price = fields.take("unitPrice").and_then(field::money);
     fact.labels = fields.labels();
 }
@@ -218,6 +235,7 @@ fn read_standing(fields: &mut Fields<'_>, fact: &mut SubscriptionFact) {
 }
 
 fn read_dates(fields: &mut Fields<'_>, fact: &mut SubscriptionFact) {
+    keep_dates(fields, &mut fact.extra);
     fact.creation_date = fields.instant("creationDate");
     fact.effective_start_date = fields.instant("effectiveStartDate");
     fact.term_end = ending(fields, "commitmentEndDateTime", "commitmentEndDate");
@@ -232,6 +250,22 @@ fn read_dates(fields: &mut Fields<'_>, fact: &mut SubscriptionFact) {
     fact.window_end = told.or(expiries.max());
     let batches = fields.take("refundableQuantity").and_then(|value| value.get_any_case("details")?.as_array());
     fact.seat_batches = batches.map(|batches| batches.iter().filter_map(seat_batch).collect());
+}
+
+/// Days that came with a time of day, or that never end, as they came: terms go by whole days here, and whoever sent them
+/// is shown them again while they are about the same day.
+fn keep_dates(fields: &mut Fields<'_>, extra: &mut BTreeMap<String, String>) {
+    for name in ["effectiveStartDate", "commitmentEndDate"] {
+        let Some(told) = fields.take(name) else { continue };
+        let is_plain = match told.as_str().and_then(field::date) {
+            Some(Date::At(at)) => field::midnight(at) == Some(at),
+            Some(Date::Open) => false,
+            Some(Date::Never) | None => true,
+        };
+        if !is_plain {
+            extra.insert(name.to_owned(), told.to_string());
+        }
+    }
 }
 
 fn ending(fields: &mut Fields<'_>, exact: &str, day: &str) -> Option<Ending> {

@@ -83,6 +83,7 @@ fn fresh_profile(fact: &SubscriptionFact, now: Instant) -> Profile {
         is_trial: false,
         parent_subscription_id: None,
         order_id: None,
+        partner_id: String::new(),
         seat_batches: Vec::new(),
         next_term: Amendments::default(),
         custom_term_end_date: None,
@@ -108,6 +109,7 @@ fn take_profile(diff: &mut Diff, profile: &mut Profile, fact: &SubscriptionFact)
     diff.set("isTrial", &mut profile.is_trial, fact.is_trial);
     diff.set("parentSubscriptionId", &mut profile.parent_subscription_id, fact.parent_subscription_id.map(Some));
     diff.set("orderId", &mut profile.order_id, fact.order_id.clone().map(Some));
+    diff.set("partnerId", &mut profile.partner_id, fact.partner_id.clone());
     diff.set("refundableQuantity", &mut profile.seat_batches, fact.seat_batches.clone());
     diff.set("scheduledNextTermInstructions", &mut profile.next_term, fact.next_term.clone());
     diff.set("customTermEndDate", &mut profile.custom_term_end_date, fact.custom_term_end_date.map(Some));

@@ -6,8 +6,8 @@ use super::family;
 use super::field;
 use super::write::{self, Out};
 use crate::domain::change::Amendments;
-use crate::domain::subscription::Status;
-use crate::domain::{Instant, Subscription, lifecycle};
+use crate::domain::subscription::{Profile, Status};
+use crate::domain::{Instant, Subscription, SubscriptionId, TenantId, calendar, lifecycle};
 use crate::json::Value;
 
 /// What a quote adds to a subscription that is shown.
@@ -15,6 +15,8 @@ use crate::json::Value;
 pub struct Shown {
     /// What the caller may do now: `edit`, `cancel`.
     pub actions: Vec<&'static str>,
+    /// The market that links into the catalogue name; empty: none is named.
+    pub country: String,
     /// The refunds still to be had.
     pub refund_options: Vec<RefundOption>,
     /// Whether the window closes with a day (shown as its last minute) and not after hours (shown as its last second).
@@ -54,7 +56,7 @@ pub fn subscription(subscription: &Subscription, shown: &Shown) -> Value {
         out.text("parentSubscriptionId", &base.to_string());
     }
     out.instant("creationDate", Some(profile.purchased_at));
-    out.instant("effectiveStartDate", Some(standing.term_start));
+    out.value("effectiveStartDate", as_told(profile, "effectiveStartDate", Some(standing.term_start)));
     write_ends(&mut out, subscription);
     write_window(&mut out, subscription, shown);
     let status = field::kept(&profile.extra, "status").filter(|_| standing.status == Status::Unknown);
@@ -79,11 +81,51 @@ pub fn subscription(subscription: &Subscription, shown: &Shown) -> Value {
         out.text("attentionNeeded", attention.as_str());
     }
     out.labels(&profile.labels);
-    let never = ["id", "status", "productType", "scheduledNextTermInstructions"];
+    let never = ["id", "status", "productType", "scheduledNextTermInstructions", "commitmentEndDate"];
     out.extras(&profile.extra, &never);
-    out.links(&profile.extra, &format!("/customers/{}/subscriptions/{}", subscription.tenant, subscription.id));
+    for (name, text) in [("unitType", unit_type(&profile.billing_type)), ("contractType", "subscription")] {
+        if out.kept(name).is_none() {
+            out.text(name, text);
+        }
+    }
+    write_links(&mut out, subscription, &shown.country);
     out.value("attributes", write::attributes("Subscription", Some(standing.generation)));
     out.finish()
+}
+
+/// What one of it is counted in.
+pub(super) fn unit_type(billing_type: &str) -> &'static str {
+    match billing_type {
+        "license" => "Licenses",
+        "usage" => "Usage-based",
+        _ => "none",
+    }
+}
+
+/// Where it stands, what it is of and the base of an add-on; the links it came with stay as they are.
+fn write_links(out: &mut Out, subscription: &Subscription, country: &str) {
+    let profile = &subscription.profile;
+    out.links(&profile.extra, &format!("/customers/{}/subscriptions/{}", subscription.tenant, subscription.id));
+    let mut links = Out::over(out.kept("links"));
+    let found = links_of(subscription.tenant, &profile.offer_id, profile.parent_subscription_id, country);
+    for (name, address) in found {
+        if links.kept(name).is_none() {
+            links.value(name, write::link(&address, "GET"));
+        }
+    }
+    out.value("links", links.finish());
+}
+
+/// The links that follow from what a subscription is of.
+pub(super) fn links_of(
+    tenant: TenantId,
+    offer: &str,
+    base: Option<SubscriptionId>,
+    country: &str,
+) -> Vec<(&'static str, String)> {
+    let mut found = write::catalogue_links(offer, country);
+    found.extend(base.map(|base| ("parentSubscription", format!("/customers/{tenant}/subscriptions/{base}"))));
+    found
 }
 
 fn write_ends(out: &mut Out, subscription: &Subscription) {
@@ -96,9 +138,28 @@ fn write_ends(out: &mut Out, subscription: &Subscription) {
         let Some(end) = end else { continue };
         let last = last_second(end);
         let shown = if family::end_is_inclusive(family) { last.and_then(field::midnight) } else { Some(end) };
-        out.instant(day, shown);
+        out.value(day, as_told(&subscription.profile, day, shown));
         out.instant(exact, last);
     }
+    if subscription.standing.term_end.is_none() && subscription.standing.status != Status::Pending {
+        out.value("commitmentEndDate", as_told(&subscription.profile, "commitmentEndDate", None));
+    }
+}
+
+/// What has no end ends then.
+const OPEN_END: &str = "9999-12-31T00:00:00Z";
+
+/// A day as it came, while it is still about this one; none is a day that never comes.
+fn as_told(profile: &Profile, name: &str, ours: Option<Instant>) -> Value {
+    let told = field::kept(&profile.extra, name);
+    let day = |at: Instant| Some(at.date_naive());
+    let is_same = match told.as_ref().and_then(|told| field::date(told.as_str()?)) {
+        Some(field::Date::At(at)) => ours.and_then(day) == day(at),
+        Some(field::Date::Open) => ours.is_none(),
+        Some(field::Date::Never) | None => false,
+    };
+    let plain = || Value::String(ours.map_or_else(|| OPEN_END.to_owned(), calendar::show));
+    told.filter(|_| is_same).unwrap_or_else(plain)
 }
 
 /// The last whole second before an instant: how an end is shown.
@@ -195,6 +256,7 @@ fn write_plan(out: &mut Out, subscription: &Subscription) {
         out.text("termDuration", &length.to_string());
     }
     out.flag("isTrial", profile.is_trial);
+    out.text("partnerId", &profile.partner_id);
     out.filled("publisherName", &profile.publisher_name);
     if let Some(order) = &profile.order_id {
         out.text("orderId", &order.0);

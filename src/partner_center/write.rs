@@ -30,6 +30,26 @@ pub fn link(uri: &str, method: &str) -> Value {
     out.finish()
 }
 
+/// The links of what is sold, by name: a product with its SKU and availability, or an offer; nothing for another name.
+/// `country` is the market they name; empty: none is named.
+pub fn catalogue_links(item: &str, country: &str) -> Vec<(&'static str, String)> {
+    let query = if country.is_empty() { String::new() } else { format!("?country={country}") };
+    match item.split(':').collect::<Vec<_>>().as_slice() {
+        [product, sku, availability] => {
+            let product = format!("/products/{product}");
+            let sku = format!("{product}/skus/{sku}");
+            let availability = format!("{sku}/availabilities/{availability}{query}");
+            vec![
+                ("product", format!("{product}{query}")),
+                ("sku", format!("{sku}{query}")),
+                ("availability", availability),
+            ]
+        }
+        [offer] if !offer.is_empty() => vec![("offer", format!("/offers/{offer}{query}"))],
+        _ => Vec::new(),
+    }
+}
+
 /// `attributes`: what it is, and the ETag (the generation) of what has one.
 pub fn attributes(object_type: &str, generation: Option<u64>) -> Value {
     let mut out = Out::new();

@@ -199,6 +199,7 @@ fn every_field_of_every_schema_is_there_by_each_of_its_names() {
     profile.publisher_name = "x".to_owned();
     profile.parent_subscription_id = Some(whole.id);
     profile.order_id = Some(bursar::domain::OrderId("x".to_owned()));
+    profile.partner_id = "5012345".to_owned();
     profile.suspension_reason = Some(bursar::domain::change::Reason::Fraud);
     use bursar::domain::selection::Fields;
     for (name, _) in SUBSCRIPTIONS.fields {

@@ -117,6 +117,7 @@ pub(crate) fn profile(family: &str, bought: Instant, term: Option<Span>, billing
         is_trial: false,
         parent_subscription_id: None,
         order_id: None,
+        partner_id: String::new(),
         seat_batches: Vec::new(),
         next_term: Amendments::default(),
         custom_term_end_date: None,

@@ -31,6 +31,7 @@ pub(crate) fn body(route: &Route) -> String {
         "/v1/tenants/{id}/account" => json!({ "overdue": [] }),
         "/v1/subscriptions/{id}/requests" => json!({ "kind": "reactivation" }),
         "/v1/tenants/{id}/prices" => json!({ "product": "x", "unitPrice": "1.00 EUR" }),
+        "/v1/invoices/{id}/account" => json!({ "paid": "1.00 EUR" }),
         "/v1/support/{id}/note" => json!({ "text": "x" }),
         "/v1/support/{id}/close" => json!({ "resolution": "granted" }),
         "/v1/support/{id}" | "/v1/servicerequests/{id}" => json!({ "note": "x" }),

@@ -70,6 +70,62 @@ async fn an_invoice_is_shown_as_partner_center_shows_one() {
     assert_eq!(world.get("/v1/invoices?currency=USD").await.json()["totalCount"], 0);
 }
 
+#[tokio::test]
+async fn what_was_paid_is_told_by_the_billing_system_and_the_account_shows_what_is_not() {
+    let world = published().await;
+    let account = "/v1/invoices/G202701978/account";
+    let total = world.get("/v1/invoices/G202701978").await.json();
+    assert_eq!((&total["paidAmount"], total["totalCharges"].to_string()), (&json!(0), "598.35".to_owned()));
+    let summary = world.get("/v1/invoices/summary").await.json();
+    has(
+        &summary,
+        &[
+            "balanceAmount",
+            "currencyCode",
+            "currencySymbol",
+            "accountingDate",
+            "firstInvoiceCreationDate",
+            "lastPaymentDate",
+            "lastPaymentAmount",
+            "latestInvoiceDate",
+            "details",
+            "links",
+            "attributes",
+        ],
+    );
+    assert_eq!(
+        (summary["balanceAmount"].to_string(), &summary["lastPaymentDate"]),
+        ("598.35".to_owned(), &json!("0001-01-01T00:00:00"))
+    );
+    assert_eq!(summary["attributes"]["objectType"], "InvoiceSummary");
+    let told = json!({ "paid": "100.00 EUR", "at": "2027-02-05T09:00:00Z" });
+    let paid = world.post("anna", account, told.clone()).await.is(200, "").json();
+    assert_eq!(paid["paidAmount"].as_f64(), Some(100.0));
+    // Told again it changes nothing; more of it is what came last.
+    assert_eq!(world.post("anna", account, told).await.is(200, "").json(), paid);
+    world.post("anna", account, json!({ "paid": "598.35 EUR" })).await.is(200, "");
+    let summary = world.get("/v1/invoices/summary?currency=EUR").await.json();
+    assert_eq!((summary["balanceAmount"].as_f64(), summary["lastPaymentAmount"].as_f64()), (Some(0.0), Some(498.35)));
+    assert_eq!(summary["details"][0]["invoiceType"], "OneTime");
+    assert_eq!(summary["details"][0]["summary"]["balanceAmount"], summary["balanceAmount"]);
+    let all = world.get("/v1/invoices/summaries").await.json();
+    assert_eq!((&all["totalCount"], &all["items"][0]), (&json!(1), &summary));
+    for (body, status, code) in [
+        (json!({ "paid": "1.00 USD" }), 409, "currency_differs"),
+        (json!({ "paid": "-1.00 EUR" }), 422, "price_invalid"),
+        (json!({ "paid": "1.00 EUR", "at": "2027-02-06T00:00:01Z" }), 422, "in_the_future"),
+        (json!({}), 422, "missing_field"),
+    ] {
+        world.post("anna", account, body).await.is(status, code);
+    }
+    world.post("anna", "/v1/invoices/G202702978/account", json!({ "paid": "1.00 EUR" })).await.is(404, "not_found");
+    world.get("/v1/invoices/summary?currency=USD").await.is(404, "not_found");
+    let some = world.token("some", &["tenants.account", "invoices.read"], Some(&[OTHER])).await;
+    let ask = json!({ "paid": "1.00 EUR" }).to_string();
+    world.call(Who::Token(&some), "POST", account, &[], ask).await.is(403, "forbidden");
+    world.call(Who::Token(&some), "GET", "/v1/invoices/summary", &[], "").await.is(403, "forbidden");
+}
+
 const ITEMS: &str = "/v1/invoices/G202701978/lineitems?provider=onetime&invoicelineitemtype=billinglineitems";
 
 /// The line of so many seats that charges them, or gives them back.

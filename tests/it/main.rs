@@ -31,6 +31,8 @@ mod http_hooks;
 mod http_invoices;
 mod http_life;
 mod http_requests;
+mod http_theirs;
+mod http_walk;
 mod http_world;
 mod invoices;
 mod keys;

@@ -16,6 +16,7 @@ use bursar::ops::{
     self, Rights, Work, activations, carts, catalog, deliveries, export, invoices, keys, ledger, lists, messages,
     orders, prices, requests, rights, software, subscriptions, support, tenants, tokens, users,
 };
+use bursar::partner_center::customers::CustomerFact;
 use bursar::seal::Secret;
 
 use crate::people_world::{
@@ -28,6 +29,7 @@ use crate::people_world::{
 const EXPECTED: &str = "
 customers.view             Y Y V A V V - - - -
 customers.edit             Y Y - A - - - - - -
+customers.create           Y Y - - - - - - - -
 customers.account          Y Y Y - - - - - - -
 catalogue.view             Y Y Y Y - V - - - -
 prices.view                Y Y Y A - - - - - -
@@ -204,6 +206,15 @@ impl Trial {
             "customers.edit" => {
                 let one = passed(tenants::label(work, tenant, "seen", Some("yes")));
                 alike(self.act, &[one, passed(subscriptions::label(work, licence, "seen", Some("yes")))])
+            }
+            "customers.create" => {
+                let fact = CustomerFact {
+                    id: tenants::fresh_id(work),
+                    company_name: Some("Reed".to_owned()),
+                    domain: Some(format!("reed{}.example", self.tenant)),
+                    ..CustomerFact::default()
+                };
+                passed(tenants::create(work, &fact))
             }
             "customers.account" => passed(tenants::set_account(work, tenant, Vec::new(), None)),
             "catalogue.view" => passed(catalog::products(work, &Selection::everything(&PRODUCTS), None, 10)),

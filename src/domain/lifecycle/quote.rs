@@ -80,6 +80,7 @@ pub fn terms_quote(
         is_trial: false,
         parent_subscription_id: None,
         order_id: None,
+        partner_id: String::new(),
         seat_batches: Vec::new(),
         next_term: Amendments::default(),
         custom_term_end_date: None,

@@ -106,6 +106,7 @@ impl Fields for Subscription {
             "is_add_on" => Field::Bool(profile.parent_subscription_id.is_some()),
             "parent_subscription_id" => shown(&profile.parent_subscription_id?),
             "order_id" => text(&profile.order_id.as_ref()?.0),
+            "partner_id" => return some_text(&profile.partner_id),
             "suspension_reason" => text(profile.suspension_reason?.as_str()),
             "generation" => whole(standing.generation),
             _ => return label(&profile.labels, name),

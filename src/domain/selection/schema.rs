@@ -185,6 +185,7 @@ pub static SUBSCRIPTIONS: Schema = Schema {
         ("is_add_on", Type::Bool),
         ("parent_subscription_id", Type::Id),
         ("order_id", Type::Id),
+        ("partner_id", Type::Id),
         ("suspension_reason", REASON),
         ("generation", Type::Integer),
     ],
@@ -201,6 +202,7 @@ pub static SUBSCRIPTIONS: Schema = Schema {
         ("customer", "tenant"),
         ("customer_id", "tenant"),
         ("parent", "parent_subscription_id"),
+        ("mpn_id", "partner_id"),
     ],
     labels: true,
 };

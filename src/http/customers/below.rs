@@ -4,14 +4,14 @@
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 
-use super::{collection_of, in_their_json, own, reply};
+use super::{in_their_json, own, reply};
 use crate::domain::request::Outcome;
 use crate::domain::{Change, OrderId, Refusal, SubscriptionId, TenantId};
 use crate::http::problem::Problem;
 use crate::http::reply::{Call, Reply};
 use crate::http::requests::said_no;
-use crate::http::{Doors, json};
-use crate::ops::{self, add_ons, orders, requests, subscriptions};
+use crate::http::{Doors, collections, json};
+use crate::ops::{self, add_ons, catalog, orders, requests, subscriptions};
 use crate::partner_center::instructions;
 
 /// `GET /v1/customers/{tenant}/subscriptions/{id}/addons`
@@ -27,7 +27,7 @@ pub(in crate::http) async fn add_ons(
         for add_on in add_ons::of(work, id)? {
             items.push(in_their_json(work, &add_on)?);
         }
-        Ok(collection_of(&format!("/customers/{tenant}/subscriptions/{id}/addons"), items))
+        Ok(collections::all(&format!("/customers/{tenant}/subscriptions/{id}/addons"), items))
     });
     Ok(found.await?)
 }
@@ -80,6 +80,22 @@ pub(in crate::http) async fn activation_links_of_line(
             None => None,
         };
         Ok(reply(&instructions::activation_links(&path, item.line_item_number, link.as_deref())))
+    });
+    Ok(found.await?)
+}
+
+/// `GET /v1/customers/{tenant}/subscriptions/{id}/conversions`: what a trial can become, cycle by cycle.
+pub(in crate::http) async fn conversions(
+    State(doors): State<Doors>,
+    Path((tenant, id)): Path<(String, String)>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    let (tenant, id): (TenantId, SubscriptionId) = (tenant.parse()?, id.parse()?);
+    let found = doors.app.look(call.rights, move |work| {
+        let trial = own(work, tenant, id)?;
+        let targets = catalog::conversions(work, &trial)?;
+        let items = targets.iter().flat_map(|target| instructions::conversions_to(&trial, target)).collect();
+        Ok(collections::all(&format!("/customers/{tenant}/subscriptions/{id}/conversions"), items))
     });
     Ok(found.await?)
 }

@@ -23,6 +23,7 @@ pub(super) fn shown(work: &mut Work, subscription: &Subscription) -> ops::Result
     let option = |one: lifecycle::RefundUntil| RefundOption { is_full: one.is_full, expires_at: Some(one.until) };
     Ok(Shown {
         actions,
+        country: tenants::country(work, subscription.tenant)?,
         refund_options: options.into_iter().filter(|_| money).map(option).collect(),
         window_ends_with_day: window.is_some_and(|window| window.end == End::EndOfDayUtc),
     })

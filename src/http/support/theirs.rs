@@ -3,8 +3,9 @@
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 
-use super::super::customers::{below, collection, exists, reply};
-use super::super::lists::{Listing, Pairs};
+use super::super::collections::{self, Asked};
+use super::super::customers::{below, exists, reply};
+use super::super::lists::Pairs;
 use super::super::problem::Problem;
 use super::super::reply::{Call, Reply};
 use super::super::{Doors, id};
@@ -14,9 +15,8 @@ use crate::domain::selection::SUPPORT;
 use crate::domain::support::SupportRequest;
 use crate::domain::{Grant, TenantId};
 use crate::json::parse;
-use crate::ops::support;
+use crate::ops::{self, Work, support};
 use crate::partner_center::service_requests::{self, service_request};
-use crate::partner_center::write;
 
 fn shown(found: &SupportRequest) -> Reply {
     reply(&service_request(found)).generation(found.generation)
@@ -24,12 +24,15 @@ fn shown(found: &SupportRequest) -> Reply {
 
 /// `GET /v1/servicerequests`
 pub(in crate::http) async fn list(State(doors): State<Doors>, call: Call, pairs: Pairs) -> Result<Reply, Problem> {
-    let listing = Listing::read(&doors, &SUPPORT, pairs)?;
-    let found = doors.app.look(call.rights, move |work| {
-        let page = support::select(work, &listing.selection, listing.after.as_deref(), listing.limit)?;
-        Ok(collection(&listing, "/servicerequests", page, |found| service_request(&found)))
-    });
-    Ok(found.await?)
+    let address = collections::address("/servicerequests", &pairs);
+    let asked = Asked::read(&doors, &SUPPORT, pairs, &call, address, "")?;
+    Ok(doors.app.look(call.rights, move |work| page(work, &asked)).await?)
+}
+
+fn page(work: &mut Work, asked: &Asked) -> ops::Result<Reply> {
+    let selection = &asked.listing.selection;
+    let read = |work: &mut Work, before: Option<&[u8]>, limit| support::select(work, selection, before, limit);
+    asked.page(work, read, |_, found| Ok(service_request(&found)))
 }
 
 /// `GET /v1/customers/{tenant}/servicerequests`
@@ -40,12 +43,10 @@ pub(in crate::http) async fn of_customer(
     pairs: Pairs,
 ) -> Result<Reply, Problem> {
     let tenant: TenantId = text.parse()?;
-    let listing = below(&doors, &SUPPORT, tenant, pairs)?;
+    let asked = below(&doors, &SUPPORT, tenant, pairs, &call)?;
     let found = doors.app.look(call.rights, move |work| {
         exists(work, tenant)?;
-        let page = support::select(work, &listing.selection, listing.after.as_deref(), listing.limit)?;
-        let path = format!("/customers/{tenant}/servicerequests");
-        Ok(collection(&listing, &path, page, |found| service_request(&found)))
+        page(work, &asked)
     });
     Ok(found.await?)
 }
@@ -65,9 +66,7 @@ pub(in crate::http) async fn show(
 pub(in crate::http) async fn topics(call: Call, pairs: Pairs) -> Result<Reply, Problem> {
     pairs.end(&[])?;
     call.rights.require(&Grant::Read("support"))?;
-    let topics = service_requests::topics();
-    let count = topics.len();
-    Ok(reply(&write::collection(topics, count, &[("self", "/servicerequests/supporttopics")])))
+    Ok(collections::all("/servicerequests/supporttopics", service_requests::topics()))
 }
 
 /// `POST /v1/servicerequests`

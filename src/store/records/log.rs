@@ -41,6 +41,9 @@ pub struct Activity {
     /// What it made of the subscription's fields.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed: Vec<FieldChange>,
+    /// What came of it that is no subscription, as Partner Center's JSON: the order that was placed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub made: String,
 }
 
 /// What one transaction left behind.
