@@ -96,6 +96,8 @@ async fn label(app: &App, id: SubscriptionId, mark: u64) {
 }
 
 async fn more_seats(app: &App, id: SubscriptionId) {
+    // Whoever was killed on the way left ends of terms to be processed; until they are, no seats change.
+    triggers::tick(app).await.unwrap();
     let seats = app.read(Rights::system(), |work| subscriptions::get(work, id)).unwrap().value.standing.quantity + 1;
     say(&format!("begin seats {id} {seats}"));
     let change = Change::Quantity { quantity: seats };
