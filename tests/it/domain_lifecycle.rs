@@ -353,10 +353,16 @@ fn lived(
     // price of a day is not rounded.
     let paid = price.filter(|_| how != 1 && how != 2);
     let mut cycle = paid.map_or(Decimal::ZERO, |price| price.amount * Decimal::from(sub.standing.quantity));
+    // The term in which a cancellation, and one seat fewer, came too late.
+    let mut closed = [None; 2];
     let slack = if sub.profile.family == "license_legacy" { Decimal::new(-5, 2) } else { Decimal::ZERO };
     for (what, number, minutes) in steps {
         now += TimeDelta::minutes(i64::from(*minutes));
-        let late = too_late(terms, &sub, price, now);
+        for (closed, late) in closed.iter_mut().zip(too_late(terms, &sub, price, now)) {
+            let term = sub.standing.term_start;
+            prop_assert!(late != Some(false) || *closed != Some(term), "a window opened again in the same term");
+            *closed = if late == Some(true) { Some(term) } else { *closed };
+        }
         let Some(made) = act(terms, &sub, *what, *number, price, now) else { continue };
         let (before, after) = (sub.standing.status, made.subscription.standing.status);
         prop_assert!(before == after || before.to(after).is_ok(), "{before:?} became {after:?}");
@@ -375,11 +381,11 @@ fn lived(
             prop_assert!(line.amount.scale() <= 2, "cut to the cent: {}", line.amount);
         }
         prop_assert!(cycle >= slack, "gave back more than was charged: {cycle}");
-        if made.subscription.standing.term_start == sub.standing.term_start && !matches!(what, 4..=6 | 12..=15) {
-            let again = too_late(terms, &made.subscription, price, now);
-            for (late, again) in late.into_iter().zip(again) {
-                prop_assert!(late != Some(true) || again != Some(false), "a window opened again in the same term");
-            }
+        // More seats have a window of their own; what is bought or converted begins anew.
+        match what {
+            4..=6 => closed[1] = None,
+            12..=15 => closed = [None; 2],
+            _ => {}
         }
         // Where whole cycles are charged anew, a change of seats is only noted: it has no window.
         let batches =
