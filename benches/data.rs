@@ -1,7 +1,7 @@
 //! The data the benches work on: tenants of fifty subscriptions, of which every so many fall due in sets a day apart.
 
 use bursar::app::{App, Options};
-use bursar::clock::ManualClock;
+use bursar::clock::Clock;
 use bursar::config::Config;
 use bursar::domain::change::Amendments;
 use bursar::domain::ids::Guid;
@@ -15,7 +15,8 @@ use bursar::store::tables::TimerKind;
 use bursar::store::{Store, Tx};
 use chrono::TimeDelta;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Subscriptions of one tenant.
 pub(crate) const TENANT_SUBSCRIPTIONS: usize = 50;
@@ -189,9 +190,37 @@ pub(crate) fn fill(store: &Store, population: Population) {
     }
 }
 
+/// The clock of a bench, which can be put to another time: it stands, so that every sweep is given the same instants, or
+/// runs as a server's does. (Where it stands, everything a sweep writes has the same millisecond and its ids lie all over
+/// their tables, in the floor as well; `BURSAR_BENCH_CLOCK=running` measures the other case.)
+#[derive(Clone)]
+pub(crate) struct BenchClock {
+    since: Arc<Mutex<(Instant, std::time::Instant)>>,
+    runs: bool,
+}
+
+impl BenchClock {
+    pub(crate) fn running(at: Instant) -> BenchClock {
+        BenchClock { since: Arc::new(Mutex::new((at, std::time::Instant::now()))), runs: true }
+    }
+
+    pub(crate) fn set(&self, at: Instant) {
+        *self.since.lock().unwrap() = (at, std::time::Instant::now());
+    }
+}
+
+impl Clock for BenchClock {
+    fn now(&self) -> Instant {
+        let (at, begun) = *self.since.lock().unwrap();
+        let passed = if self.runs { begun.elapsed() } else { Duration::ZERO };
+        at + TimeDelta::microseconds(i64::try_from(passed.as_micros()).unwrap())
+    }
+}
+
 /// Opens the application of a folder with its clock shortly after a set fell due.
-pub(crate) fn open(folder: &Path, threads: usize, set: usize) -> (App, ManualClock) {
-    let clock = ManualClock::new(due(set) + TimeDelta::hours(1));
+pub(crate) fn open(folder: &Path, threads: usize, set: usize) -> (App, BenchClock) {
+    let runs = std::env::var("BURSAR_BENCH_CLOCK").is_ok_and(|kind| kind == "running");
+    let clock = BenchClock { runs, ..BenchClock::running(due(set) + TimeDelta::hours(1)) };
     let options = Options { clock: Some(Arc::new(clock.clone())), script_threads: Some(threads), ..Options::default() };
     (App::open(&config(folder), options).unwrap(), clock)
 }

@@ -142,20 +142,9 @@ async fn served(router: axum::Router) -> SocketAddr {
     address
 }
 
-/// The clock of a server, which runs: a day before anything falls due.
-struct Running {
-    begun: Instant,
-}
-
-impl bursar::clock::Clock for Running {
-    fn now(&self) -> chrono::DateTime<chrono::Utc> {
-        let passed = i64::try_from(self.begun.elapsed().as_micros()).unwrap();
-        data::due(0) - chrono::TimeDelta::days(1) + chrono::TimeDelta::microseconds(passed)
-    }
-}
-
 fn opened(folder: &Path) -> App {
-    let clock = Running { begun: Instant::now() };
+    // A day before anything falls due.
+    let clock = data::BenchClock::running(data::due(0) - chrono::TimeDelta::days(1));
     let options = bursar::app::Options {
         clock: Some(Arc::new(clock)),
         script_threads: Some(2),

@@ -37,14 +37,21 @@ pub(crate) fn generated(population: Population) -> tempfile::TempDir {
     let begun = Instant::now();
     let path = folder.path().to_str().unwrap().to_owned();
     run_child(&["generate", &path, &population.all.to_string(), &population.due.to_string()]);
+    on_disk(folder.path());
     eprintln!("  {} subscriptions made in {:.1} s", population.all, begun.elapsed().as_secs_f64());
     folder
+}
+
+/// Waits until a store's file is on the disk, so that what is measured next does not wait for it.
+fn on_disk(folder: &Path) {
+    std::fs::File::open(folder.join("store.bursar")).unwrap().sync_all().unwrap();
 }
 
 /// A folder with a copy of a store.
 pub(crate) fn copied(from: &Path) -> tempfile::TempDir {
     let folder = folder();
     std::fs::copy(from.join("store.bursar"), folder.path().join("store.bursar")).unwrap();
+    on_disk(folder.path());
     folder
 }
 

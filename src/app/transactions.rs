@@ -16,6 +16,9 @@ const FREE_ATTEMPTS: u32 = 3;
 /// Attempts in all; in line nothing can conflict, so more are never needed.
 const ATTEMPTS_MAX: u32 = 6;
 
+/// How a transaction is committed: as its caller waits for it.
+type Commit = fn(store::Tx) -> store::Result<Ticket>;
+
 /// Counts for `/metrics`.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -62,7 +65,7 @@ impl App {
     }
 
     /// Runs an operation in a transaction of its own on this thread, which must be a script thread when it may ask
-    /// policies. Accepted, not yet durable.
+    /// policies. Accepted, not yet durable: that may take some milliseconds more than it must, as for work in passing.
     ///
     /// # Errors
     /// What the operation answers; nothing was written then.
@@ -73,13 +76,13 @@ impl App {
         cause: &str,
         body: impl Fn(&mut Work) -> ops::Result<T>,
     ) -> ops::Result<Done<T>> {
-        self.transact_on(false, now, rights, cause, body)
+        self.transact_with(store::Tx::commit_in_passing, now, rights, cause, body)
     }
 
-    /// As `transact`; with `here` a lone change is made durable on this thread.
-    fn transact_on<T>(
+    /// As `transact`, committed as somebody waits for it.
+    fn transact_with<T>(
         &self,
-        here: bool,
+        commit: Commit,
         now: Instant,
         rights: &Rights,
         cause: &str,
@@ -90,7 +93,7 @@ impl App {
             attempt += 1;
             let tx =
                 if attempt > FREE_ATTEMPTS { self.inner.store.begin_exclusive()? } else { self.inner.store.begin()? };
-            match self.once(here, tx, now, rights, cause, &body) {
+            match self.once(commit, tx, now, rights, cause, &body) {
                 Err(error) if error.is_conflict() && attempt < ATTEMPTS_MAX => {
                     self.inner.metrics.retries.fetch_add(1, Ordering::Relaxed);
                 }
@@ -101,7 +104,7 @@ impl App {
 
     fn once<T>(
         &self,
-        here: bool,
+        commit: Commit,
         tx: store::Tx,
         now: Instant,
         rights: &Rights,
@@ -116,7 +119,7 @@ impl App {
         if tx.is_empty() {
             return Ok(Done { value, seq: seen, ticket: None });
         }
-        let ticket = if here { tx.commit_here()? } else { tx.commit()? };
+        let ticket = commit(tx)?;
         for done in activity {
             tracing::debug!(
                 target: "bursar::activity",
@@ -146,7 +149,7 @@ impl App {
         self.note_people();
         self.inner.pool.submit(Priority::People, move || {
             let now = app.now();
-            app.answer_when_durable(app.transact_on(true, now, &rights, &cause, body), answer);
+            app.answer_when_durable(app.transact_with(store::Tx::commit_here, now, &rights, &cause, body), answer);
         })?;
         let outcome = answered.await.unwrap_or_else(|_| Err(stopped()));
         self.wake();
@@ -165,7 +168,8 @@ impl App {
         body: impl Fn(&mut Work) -> ops::Result<T>,
     ) -> ops::Result<T> {
         let (answer, answered) = oneshot::channel();
-        self.answer_when_durable(self.transact(self.now(), rights, cause, body), answer);
+        let done = self.transact_with(store::Tx::commit, self.now(), rights, cause, body);
+        self.answer_when_durable(done, answer);
         let outcome = answered.await.unwrap_or_else(|_| Err(stopped()));
         self.wake();
         outcome

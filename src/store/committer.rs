@@ -1,28 +1,36 @@
 //! Accepting transactions and making them durable.
 //!
 //! `commit` runs on the caller's thread: under one short lock the reads are judged against what was accepted since, a sequence
-//! is given and the writes join the recent ones. One applier thread writes whatever waits as one durable commit and raises
-//! one watermark. It never waits for a fuller batch. When a durable commit fails there is one path, `recover`: stop
-//! accepting, fail the waiters, reopen, go on.
+//! is given and the writes join the recent ones. One applier thread writes whatever waits as one record of the journal and
+//! raises one watermark. It waits for a fuller batch only where nobody waits for it. `placing.rs` brings the rows into their tables later. When
+//! writing fails there is one path, `recover`: stop accepting, fail the waiters, reopen, go on.
 
 use super::catalog::Catalog;
 use super::contract::{Error, Metrics, Options, Result};
+use super::placing::Placing;
 use super::prepared::Prepared;
 use super::recent::{Commit, Recent};
-use super::redb::{Engine, Snapshot};
+use super::redb::{Engine, Snapshot, Written};
 use super::watermark::Watermark;
 use super::{locked, waited};
 use crate::clock;
 use arc_swap::ArcSwap;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, Weak, mpsc};
+use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_MAX: Duration = Duration::from_secs(2);
+/// How long transactions that nobody waits for are gathered: a record of a few costs as much as one of hundreds.
+const GATHERED_FOR: Duration = Duration::from_millis(5);
+/// As many of them are worth a record at once.
+const GATHERED_MAX: usize = 256;
 /// Recent writes are kept and forgotten in runs of about so many.
-const SEGMENT_WRITES_MAX: usize = 2_048;
+const SEGMENT_WRITES_MAX: usize = 16_384;
+/// Places of the table that says when a key was written last, 8 bytes each: several times as many as there are recent writes,
+/// so that most keys that were not written lately are known not to have been.
+const WRITTEN_BUCKETS: usize = 1 << 19;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Status {
@@ -31,10 +39,15 @@ enum Status {
     Closing,
 }
 
-struct PruneJob {
-    before: i64,
-    limit: usize,
-    reply: mpsc::SyncSender<Result<usize>>,
+/// Who waits for a transaction to become durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hurry {
+    /// Nobody in particular: others may come with it.
+    None,
+    /// Somebody.
+    Some,
+    /// Somebody on this thread, which also applies it when nobody applies now.
+    Here,
 }
 
 struct Sequencer {
@@ -45,10 +58,15 @@ struct Sequencer {
     exclusive: Option<u64>,
     places: u64,
     queue: VecDeque<Arc<Commit>>,
-    jobs: VecDeque<PruneJob>,
+    /// Since when the queue is not empty.
+    since: Option<Instant>,
+    /// Somebody waits for one of the queue.
+    is_urgent: bool,
     /// Nobody applies, and whoever finds this takes it back sees to it that somebody does.
     is_idle: bool,
-    /// A caller's thread met a failure: the applier recovers before anything else.
+    /// The applier waits for a fuller queue; the same holds for whoever cannot wait.
+    is_gathering: bool,
+    /// Another thread met a failure: the applier recovers before anything else.
     has_failed: bool,
 }
 
@@ -72,6 +90,7 @@ pub(super) struct Shared {
     pub(super) engine: Engine,
     pub(super) accepted: AtomicU64,
     pub(super) watermark: Watermark,
+    pub(super) placing: Placing,
     sequencer: Mutex<Sequencer>,
     /// Held by the one thread that takes from the queue and applies.
     applying: Mutex<()>,
@@ -110,19 +129,22 @@ impl Shared {
             exclusive: None,
             places: 0,
             queue: VecDeque::new(),
-            jobs: VecDeque::new(),
+            since: None,
+            is_urgent: false,
             is_idle: false,
+            is_gathering: false,
             has_failed: false,
         };
         let segment_writes_max = SEGMENT_WRITES_MAX.min(options.window_writes_max / 4).max(1);
         Ok(Shared {
             catalog,
             options,
-            recent: Recent::new(1 << 16, segment_writes_max),
+            recent: Recent::new(WRITTEN_BUCKETS, segment_writes_max),
             base,
             engine,
             accepted: AtomicU64::new(seq),
             watermark: Watermark::new(seq),
+            placing: Placing::new(seq),
             sequencer: Mutex::new(sequencer),
             applying: Mutex::new(()),
             work: Condvar::new(),
@@ -132,12 +154,21 @@ impl Shared {
         })
     }
 
-    /// A base, the generation and the sequence that belong together.
+    /// What everybody who changes something reads: a base, the generation and the last sequence that belong together.
     pub(super) fn snapshot(&self) -> (Arc<Snapshot>, u64, u64) {
+        self.snapshot_at(|| self.accepted.load(Ordering::Acquire))
+    }
+
+    /// What may be shown outside: the same up to what is durable.
+    pub(super) fn durable_snapshot(&self) -> (Arc<Snapshot>, u64, u64) {
+        self.snapshot_at(|| self.watermark.durable())
+    }
+
+    fn snapshot_at(&self, seq: impl Fn() -> u64) -> (Arc<Snapshot>, u64, u64) {
         loop {
             let base = self.base.load_full();
             let generation = self.recent.generation();
-            let seq = self.accepted.load(Ordering::Acquire);
+            let seq = seq();
             if self.recent.reaches(base.seq, generation) {
                 let seq = seq.max(base.seq);
                 return (base, generation, seq);
@@ -165,14 +196,13 @@ impl Shared {
         Ok(Place { shared: self.clone(), token })
     }
 
-    /// Judges and accepts a transaction begun at `seq` on a base; answers its sequence. With `here`, and when nobody applies
-    /// now, it is also applied, on this thread.
+    /// Judges and accepts a transaction begun at `seq` on a base; answers its sequence.
     pub(super) fn commit(
         &self,
         mut prepared: Prepared,
         (base, generation, seq): (u64, u64, u64),
         place: Option<&Place>,
-        here: bool,
+        hurry: Hurry,
     ) -> Result<u64> {
         let mine = place.map(|place| place.token);
         let mut sequencer = locked(&self.sequencer);
@@ -205,13 +235,17 @@ impl Shared {
         sequencer.in_flight += 1;
         let Prepared { writes, bytes, reads, ranges, appended, .. } = prepared;
         let at = sequencer.at;
+        sequencer.since = sequencer.since.or_else(|| Some(clock::monotonic()));
         sequencer.queue.push_back(Arc::new(Commit { seq: given, at, writes, bytes, logged, appended }));
         self.accepted.store(given, Ordering::Release);
-        let wake = std::mem::take(&mut sequencer.is_idle);
+        sequencer.is_urgent |= hurry != Hurry::None;
+        let is_worth_it = sequencer.is_urgent || sequencer.queue.len() >= GATHERED_MAX;
+        let wake =
+            std::mem::take(&mut sequencer.is_idle) || (is_worth_it && std::mem::take(&mut sequencer.is_gathering));
         drop(sequencer);
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
         match wake {
-            true if here => self.apply_here(),
+            true if hurry == Hurry::Here => self.apply_here(),
             true => self.work.notify_one(),
             false => {}
         }
@@ -222,22 +256,6 @@ impl Shared {
     /// Whether transactions are accepted now.
     pub(super) fn is_running(&self) -> bool {
         locked(&self.sequencer).status == Status::Running
-    }
-
-    /// Asks the applier to prune history and waits for it.
-    pub(super) fn prune(&self, before: i64, limit: usize) -> Result<usize> {
-        let (reply, answer) = mpsc::sync_channel(1);
-        let mut sequencer = locked(&self.sequencer);
-        match sequencer.status {
-            Status::Running => {}
-            Status::Down => return Err(Error::Unavailable),
-            Status::Closing => return Err(Error::Closed),
-        }
-        sequencer.jobs.push_back(PruneJob { before, limit, reply });
-        sequencer.is_idle = false;
-        drop(sequencer);
-        self.work.notify_one();
-        answer.recv().unwrap_or(Err(Error::Unavailable))
     }
 
     /// Stops accepting; the applier finishes what was accepted and ends.
@@ -252,6 +270,12 @@ impl Shared {
         self.watermark.close();
         self.cut_off_readers();
         self.engine.close();
+    }
+
+    /// Another thread than the applier's met a failure: the applier recovers.
+    pub(super) fn has_failed(&self) {
+        locked(&self.sequencer).has_failed = true;
+        self.work.notify_one();
     }
 
     /// Before the file is let go: what reads it now would read what somebody else writes then.
@@ -269,27 +293,26 @@ impl Shared {
             if std::mem::take(&mut locked(&self.sequencer).has_failed) {
                 self.recover();
             }
-            while let Some(work) = self.take_work() {
-                if !self.apply(work) {
-                    self.recover();
-                }
+            if self.take_work().is_some_and(|work| !self.apply(&work)) {
+                self.recover();
             }
             drop(applying);
         }
         // A caller's thread may still be at it.
         drop(locked(&self.applying));
+        self.placing.end();
     }
 
     /// Applies what waits, on the thread of a caller: a lone change is durable sooner without a change of threads.
     fn apply_here(&self) {
         let mut is_done = true;
         if let Ok(applying) = self.applying.try_lock() {
-            is_done = self.take_work().is_none_or(|work| self.apply(work));
+            is_done = self.take_work().is_none_or(|work| self.apply(&work));
             drop(applying);
         }
         let mut sequencer = locked(&self.sequencer);
         sequencer.has_failed |= !is_done;
-        sequencer.is_idle = is_done && sequencer.queue.is_empty() && sequencer.jobs.is_empty();
+        sequencer.is_idle = is_done && sequencer.queue.is_empty();
         let is_idle = sequencer.is_idle;
         drop(sequencer);
         if !is_idle {
@@ -297,75 +320,92 @@ impl Shared {
         }
     }
 
-    /// Writes a batch and shows it; whether that succeeded.
-    fn apply(&self, (batch, job): (Vec<Arc<Commit>>, Option<PruneJob>)) -> bool {
-        let outcome = self.engine.apply(&batch).and_then(|()| match &job {
-            Some(job) => self.engine.prune(job.before, job.limit, self.watermark.durable() + 1),
-            None => Ok(0),
-        });
-        let seq = batch.last().map_or(self.watermark.durable(), |commit| commit.seq);
-        let published = outcome.and_then(|pruned| self.publish(seq, &batch).map(|()| pruned));
-        let error = match (published, job) {
-            (Ok(pruned), Some(job)) => {
-                drop(job.reply.send(Ok(pruned)));
-                return true;
-            }
-            (Ok(_), None) => return true,
-            (Err(error), Some(job)) => {
-                drop(job.reply.send(Err(Error::Unavailable)));
-                error
-            }
-            (Err(error), None) => error,
-        };
+    /// Makes a batch durable and says so; whether that succeeded.
+    fn apply(&self, batch: &[Arc<Commit>]) -> bool {
+        let Err(error) = self.make_durable(batch) else { return true };
         tracing::error!(%error, source = std::error::Error::source(&error), "storage failed");
         false
+    }
+
+    fn make_durable(&self, batch: &[Arc<Commit>]) -> Result<()> {
+        loop {
+            match self.engine.journalled(batch, self.placing.placed())? {
+                Written::Done => {
+                    self.placing.add(batch, self.placed_bytes());
+                    break;
+                }
+                Written::Full { up_to } => self.settle(up_to)?,
+                Written::TooLarge => {
+                    self.place_now(batch)?;
+                    break;
+                }
+            }
+        }
+        let Some(last) = batch.last() else { return Ok(()) };
+        locked(&self.sequencer).in_flight -= batch.len();
+        self.turn.notify_all();
+        self.counters.batches.fetch_add(1, Ordering::Relaxed);
+        self.counters.batch_last.store(batch.len(), Ordering::Relaxed);
+        self.counters.batch_max.fetch_max(batch.len(), Ordering::Relaxed);
+        self.watermark.raise(last.seq);
+        Ok(())
     }
 
     /// Waits until something is to be done; false when the store has closed and nothing is.
     fn wait_for_work(&self) -> bool {
         let mut sequencer = locked(&self.sequencer);
-        while sequencer.queue.is_empty() && sequencer.jobs.is_empty() && !sequencer.has_failed {
-            if sequencer.status == Status::Closing {
-                return false;
+        loop {
+            let is_closing = sequencer.status == Status::Closing;
+            if sequencer.has_failed {
+                return true;
             }
-            sequencer.is_idle = true;
-            sequencer = waited(self.work.wait(sequencer));
+            let Some(since) = sequencer.since else {
+                if is_closing {
+                    return false;
+                }
+                sequencer.is_idle = true;
+                sequencer = waited(self.work.wait(sequencer));
+                sequencer.is_idle = false;
+                continue;
+            };
+            if is_closing || sequencer.is_urgent || sequencer.queue.len() >= GATHERED_MAX {
+                return true;
+            }
+            let left = GATHERED_FOR.saturating_sub(clock::monotonic().saturating_duration_since(since));
+            if left.is_zero() {
+                return true;
+            }
+            sequencer.is_gathering = true;
+            sequencer = waited(self.work.wait_timeout(sequencer, left)).0;
+            sequencer.is_gathering = false;
         }
-        sequencer.is_idle = false;
-        true
     }
 
-    fn take_work(&self) -> Option<(Vec<Arc<Commit>>, Option<PruneJob>)> {
+    fn take_work(&self) -> Option<Vec<Arc<Commit>>> {
         let mut sequencer = locked(&self.sequencer);
-        if sequencer.queue.is_empty() && sequencer.jobs.is_empty() {
-            return None;
-        }
+        let bytes_max = self.options.batch_bytes_max.min(self.options.journal_bytes / 4);
         let (mut count, mut bytes) = (0, 0);
-        for commit in sequencer.queue.iter().take(self.options.batch_transactions_max) {
+        for commit in &sequencer.queue {
             bytes += commit.bytes;
-            if count > 0 && bytes > self.options.batch_bytes_max {
+            if count == self.options.batch_transactions_max || (count > 0 && bytes > bytes_max) {
                 break;
             }
             count += 1;
         }
-        let batch = sequencer.queue.drain(..count).collect();
-        Some((batch, sequencer.jobs.pop_front()))
+        let work = (count > 0).then(|| sequencer.queue.drain(..count).collect());
+        if sequencer.queue.is_empty() {
+            (sequencer.since, sequencer.is_urgent) = (None, false);
+        }
+        work
     }
 
-    /// Shows what has become durable: a new base, the watermark, and a shorter window.
-    fn publish(&self, seq: u64, batch: &[Arc<Commit>]) -> Result<()> {
+    /// Shows the tables as they are after a sequence, and shortens the window.
+    pub(super) fn show_base(&self, seq: u64) -> Result<()> {
         let base = Arc::new(self.engine.snapshot(seq)?);
         let old = self.base.swap(base);
-        if !batch.is_empty() {
-            locked(&self.sequencer).in_flight -= batch.len();
-            self.turn.notify_all();
-            self.counters.batches.fetch_add(1, Ordering::Relaxed);
-            self.counters.batch_last.store(batch.len(), Ordering::Relaxed);
-            self.counters.batch_max.fetch_max(batch.len(), Ordering::Relaxed);
-        }
-        self.watermark.raise(seq);
+        let before = old.seq;
         let oldest = self.oldest_in_use(old, seq);
-        self.shorten_window(oldest, seq);
+        self.shorten_window(oldest, before.min(seq));
         Ok(())
     }
 
@@ -388,8 +428,10 @@ impl Shared {
         oldest
     }
 
-    fn shorten_window(&self, oldest: u64, durable: u64) {
-        let keep_after = if self.recent.writes() > self.options.window_writes_max { durable } else { oldest };
+    /// What begins now is judged with everything after the base it has; with too much in the window, only with that.
+    fn shorten_window(&self, oldest: u64, before: u64) {
+        let keep_after =
+            if self.recent.writes() > self.options.window_writes_max { oldest.max(before) } else { oldest };
         self.recent.raise_floor(keep_after);
         let sequencer = locked(&self.sequencer);
         let forgotten = self.recent.forget(keep_after);
@@ -398,9 +440,11 @@ impl Shared {
     }
 
     /// The one path after storage failed. What was accepted and is not durable is unknown and its waiters are told so; its
-    /// sequences are never given again. Reads go on with the last base while there is one.
+    /// sequences are never given again. Reads go on with what is durable: the last base, while there is one, and what was to
+    /// be placed.
     fn recover(&self) {
         self.counters.failures.fetch_add(1, Ordering::Relaxed);
+        self.placing.down();
         let found = self.go_down() + 1;
         let mut pause = RETRY_FIRST;
         let opening = loop {
@@ -429,6 +473,7 @@ impl Shared {
         sequencer.accepted = found;
         self.base.store(Arc::new(base));
         self.recent.void(found);
+        self.placing.up(found);
         self.watermark.raise(found);
         self.accepted.store(found, Ordering::Release);
         if sequencer.status == Status::Down {
@@ -444,12 +489,13 @@ impl Shared {
             sequencer.status = Status::Down;
         }
         sequencer.queue.clear();
-        sequencer.jobs.clear();
+        (sequencer.since, sequencer.is_urgent) = (None, false);
         sequencer.in_flight = 0;
         let accepted = sequencer.accepted;
-        self.recent.void(accepted);
-        let old = self.base.swap(Arc::new(self.base.load().relabelled(accepted)));
-        locked(&self.superseded).push((Arc::downgrade(&old), clock::monotonic()));
+        self.recent.void(self.base.load().seq);
+        for commit in self.placing.waiting() {
+            self.recent.insert(commit.seq, &commit.writes);
+        }
         drop(sequencer);
         self.turn.notify_all();
         self.watermark.fail(accepted);
@@ -466,6 +512,7 @@ impl Shared {
         Metrics {
             accepted: self.accepted.load(Ordering::Acquire),
             durable: self.watermark.durable(),
+            placed: self.placing.placed(),
             in_flight: locked(&self.sequencer).in_flight,
             commits: counters.commits.load(Ordering::Relaxed),
             batches: counters.batches.load(Ordering::Relaxed),

@@ -134,12 +134,12 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub struct Options {
     /// Memory for pages, in bytes. More than 96 MiB was measured to buy nothing at a million subscriptions.
     pub cache_bytes: usize,
-    /// Room for a new file's journal, in bytes, a multiple of 8,192. What is in it is in place within as long as half of it
-    /// takes to fill, so it also bounds how long opening takes after a crash, and the memory for what is not in place.
+    /// Room for a new file's journal, in bytes, a multiple of 8,192. What stands in it waits to be put into the tables, so it
+    /// bounds how long opening takes after a crash, and the memory for what waits.
     pub journal_bytes: usize,
-    /// The most transactions in one durable commit. Larger commits were measured to be slower.
+    /// The most transactions in one record of the journal.
     pub batch_transactions_max: usize,
-    /// The most bytes in one durable commit.
+    /// The most bytes in one record of the journal; a quarter of the journal is the most whatever this says.
     pub batch_bytes_max: usize,
     /// The most transactions accepted and not yet durable; `commit` waits when there are more.
     pub in_flight_max: usize,
@@ -168,7 +168,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             cache_bytes: 96 << 20,
-            journal_bytes: 16 << 20,
+            journal_bytes: 32 << 20,
             batch_transactions_max: 1_000,
             batch_bytes_max: 4 << 20,
             in_flight_max: 4_000,
@@ -295,6 +295,8 @@ pub struct Metrics {
     pub accepted: u64,
     /// The last sequence known to be on disk.
     pub durable: u64,
+    /// The last sequence whose rows are in their tables; those after it stand in the journal.
+    pub placed: u64,
     /// Transactions accepted and not yet durable.
     pub in_flight: usize,
     /// Transactions accepted since opening.

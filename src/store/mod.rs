@@ -11,6 +11,7 @@ pub mod contract;
 mod envelope;
 mod fork;
 mod history;
+mod placing;
 mod prepared;
 mod recent;
 pub mod records;
@@ -55,6 +56,7 @@ struct Inner {
     id: [u8; 16],
     shared: Arc<Shared>,
     applier: Mutex<Option<JoinHandle<()>>>,
+    placer: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Drop for Inner {
@@ -66,13 +68,18 @@ impl Drop for Inner {
 impl Inner {
     fn close(&self) {
         self.shared.stop();
-        let Some(applier) = locked(&self.applier).take() else { return };
+        let (applier, placer) = (locked(&self.applier).take(), locked(&self.placer).take());
+        let (Some(applier), Some(placer)) = (applier, placer) else { return };
         // A callback may drop the last handle on the applier's own thread, which cannot wait for itself.
         if applier.thread().id() == std::thread::current().id() {
             return;
         }
         if applier.join().is_err() {
             tracing::error!("the applier ended with a panic");
+            self.shared.placing.end();
+        }
+        if placer.join().is_err() {
+            tracing::error!("the placer ended with a panic");
         }
         self.shared.finish();
     }
@@ -141,12 +148,19 @@ impl Store {
         let catalog = Arc::new(Catalog::new(tables)?);
         let (engine, opening) = Engine::open(medium, catalog.clone(), &options, fresh)?;
         let shared = Arc::new(Shared::new(engine, catalog, options, opening.seq, opening.at)?);
-        let applied = shared.clone();
-        let applier = std::thread::Builder::new()
-            .name("store-applier".to_owned())
-            .spawn(move || applied.run_applier())
-            .map_err(|error| Error::Storage { doing: "start the applier", source: Box::new(error) })?;
-        Ok(Store { inner: Arc::new(Inner { id: opening.id, shared, applier: Mutex::new(Some(applier)) }) })
+        let failed = |error| Error::Storage { doing: "start a thread of the store", source: Box::new(error) };
+        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let (applies, places) = (shared.clone(), shared.clone());
+        let applier = thread("store-applier").spawn(move || applies.run_applier()).map_err(failed)?;
+        let placer = match thread("store-placer").spawn(move || places.run_placer()) {
+            Ok(placer) => placer,
+            Err(error) => {
+                shared.stop();
+                return Err(failed(error));
+            }
+        };
+        let (applier, placer) = (Mutex::new(Some(applier)), Mutex::new(Some(placer)));
+        Ok(Store { inner: Arc::new(Inner { id: opening.id, shared, applier, placer }) })
     }
 
     /// The id given at creation.
@@ -224,6 +238,7 @@ impl Store {
         let last = self.last_accepted();
         let at = at.map_or(last, |at| at.min(last));
         self.wait_durable(at)?;
+        self.inner.shared.settle(at)?;
         Ok(Fork::new(self.inner.shared.clone(), at))
     }
 
@@ -254,7 +269,9 @@ impl Store {
     }
 
     fn base_with(&self, seq: u64) -> Result<Arc<redb::Snapshot>> {
-        self.wait_durable(seq.min(self.last_accepted()))?;
+        let seq = seq.min(self.last_accepted());
+        self.wait_durable(seq)?;
+        self.inner.shared.settle(seq)?;
         Ok(self.inner.shared.base.load_full())
     }
 
@@ -264,7 +281,13 @@ impl Store {
     /// # Errors
     /// `Corrupt`, `Unavailable`.
     pub fn seq_at(&self, instant_micros: i64) -> Result<Option<u64>> {
-        history::seq_at(&self.inner.shared.base.load_full(), instant_micros)
+        history::seq_at(&*self.settled()?, instant_micros)
+    }
+
+    /// The tables with everything in them that is durable now.
+    fn settled(&self) -> Result<Arc<redb::Snapshot>> {
+        self.inner.shared.settle_all()?;
+        Ok(self.inner.shared.base.load_full())
     }
 
     /// Forgets what was replaced before an instant, at most `limit` transactions of it; answers how many.
@@ -319,7 +342,7 @@ impl Store {
     /// # Errors
     /// `Corrupt`, `Unavailable`.
     pub fn chained(&self) -> Result<Chained> {
-        let head = chain::head(&self.inner.shared.base.load_full())?;
+        let head = chain::head(&*self.settled()?)?;
         Ok(Chained { start: head.start, seq: head.seq, records: head.records, hash: head.hash, broken: None })
     }
 
@@ -328,7 +351,7 @@ impl Store {
     /// # Errors
     /// `Corrupt`, `Unavailable`.
     pub fn chained_at(&self, seq: u64) -> Result<Option<[u8; 32]>> {
-        chain::hash_at(&self.inner.shared.base.load_full(), seq)
+        chain::hash_at(&*self.settled()?, seq)
     }
 
     /// Writes a consistent copy of what is durable to a new file, checking every row. It holds one snapshot meanwhile, so

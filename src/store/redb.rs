@@ -24,18 +24,19 @@ mod snapshot;
 
 pub use backend::BackendFactory;
 pub(super) use backend::{Medium, memory};
+pub(super) use journal::Written;
 pub(super) use snapshot::Snapshot;
 
 use backend::{Disk, Shared};
 use batch::{append_link, append_page, append_undo, apply_table, remove_tombstones};
-use journal::{Journal, Journalled};
+use journal::Journal;
 use snapshot::Opened;
 
 type ReadTable = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
 type WriteTable<'a> = redb::Table<'a, &'static [u8], &'static [u8]>;
 
-/// Payload of a commit that is worth a journal: with more, the disk is busy with bytes and not with places.
-const JOURNALLED_BYTES_MAX: usize = 256 << 10;
+/// Transactions put into the tables at once when a store is opened after a crash.
+const REPLAYED_TOGETHER: usize = 1_000;
 
 /// The format this program writes.
 pub(super) const FORMAT: u32 = 1;
@@ -93,11 +94,12 @@ fn open_disk(
     new_half_bytes: Option<u64>,
     cache_bytes: usize,
 ) -> std::result::Result<Open, redb::DatabaseError> {
-    let journal = Arc::new(Journal::new(disk, new_half_bytes));
+    let failed = |error| redb::DatabaseError::Storage(redb::StorageError::Io(error));
+    let (journal, pages) = journal::parts(disk, new_half_bytes).map_err(failed)?;
     let mut builder = Database::builder();
     builder.set_cache_size(cache_bytes);
-    let database = builder.create_with_backend(Journalled(Arc::clone(&journal)))?;
-    Ok(Open { database, journal: Some(journal) })
+    let database = builder.create_with_backend(pages)?;
+    Ok(Open { database, journal: Some(Arc::new(journal)) })
 }
 
 impl Engine {
@@ -112,7 +114,7 @@ impl Engine {
         let engine = Engine { medium, cache_bytes, half_bytes, catalog, open: Mutex::new(None) };
         let open = engine.open_database()?;
         *locked(&engine.open) = Some(open);
-        let opening = engine.prepare(fresh)?;
+        let opening = engine.prepare(fresh).and_then(|opening| engine.catch_up(opening))?;
         Ok((engine, opening))
     }
 
@@ -207,13 +209,16 @@ impl Engine {
         self.close();
         let open = self.open_database()?;
         *locked(&self.open) = Some(open);
-        self.prepare(None)
+        self.prepare(None).and_then(|opening| self.catch_up(opening))
     }
 
     /// Lets go of the file; what still holds a snapshot of it gets `Unavailable`.
     pub(super) fn close(&self) {
         let old = locked(&self.open).take();
-        drop(old);
+        // The engine tidies up as it goes, and a damaged page can make it panic there as anywhere.
+        if catch_unwind(AssertUnwindSafe(|| drop(old))).is_err() {
+            tracing::error!("closing the file met damage");
+        }
     }
 
     /// A snapshot of what is on disk, labelled with its sequence.
@@ -227,41 +232,59 @@ impl Engine {
 
     /// One durable commit. After an error nothing more is written until the database is opened anew.
     fn write(&self, doing: &'static str, body: impl FnOnce(&redb::WriteTransaction) -> Result<()>) -> Result<()> {
-        self.write_sized(doing, true, body)
-    }
-
-    fn write_sized(
-        &self,
-        doing: &'static str,
-        is_small: bool,
-        body: impl FnOnce(&redb::WriteTransaction) -> Result<()>,
-    ) -> Result<()> {
         let guard = locked(&self.open);
         let open = guard.as_ref().ok_or(Error::Unavailable)?;
-        let journal = open.journal.clone();
         let mut txn = open.database.begin_write().map_err(failed(doing))?;
         drop(guard);
         txn.set_two_phase_commit(true);
         txn.set_quick_repair(true);
-        let Some(journal) = journal else {
-            body(&txn)?;
-            return txn.commit().map_err(failed(doing));
-        };
-        let unfinished = Unfinished(&journal);
-        journal.begin(is_small).map_err(failed(doing))?;
         body(&txn)?;
-        txn.commit().map_err(failed(doing))?;
-        journal.end().map_err(failed(doing))?;
-        std::mem::forget(unfinished);
+        txn.commit().map_err(failed(doing))
+    }
+
+    fn journal(&self) -> Result<Option<Arc<Journal>>> {
+        let guard = locked(&self.open);
+        Ok(guard.as_ref().ok_or(Error::Unavailable)?.journal.clone())
+    }
+
+    /// Puts into the tables what the journal says and they do not hold.
+    fn catch_up(&self, mut opening: Opening) -> Result<Opening> {
+        let Some(journal) = self.journal()? else { return Ok(opening) };
+        let unplaced = journal.unplaced(opening.seq).map_err(not_a_journal)?;
+        for batch in unplaced.chunks(REPLAYED_TOGETHER) {
+            self.apply(batch)?;
+        }
+        if let Some(last) = unplaced.last() {
+            (opening.seq, opening.at) = (last.seq, last.at);
+        }
+        journal.begin_after(opening.seq);
+        Ok(opening)
+    }
+
+    /// Makes accepted transactions durable without putting them into the tables, which hold everything up to `placed`. In
+    /// memory there is nothing to be done for that.
+    pub(super) fn journalled(&self, batch: &[Arc<Commit>], placed: u64) -> Result<Written> {
+        match self.journal()? {
+            Some(journal) => journal.write(batch, placed).map_err(failed("write the journal")),
+            None => Ok(Written::Done),
+        }
+    }
+
+    /// As `apply`, for transactions that are not in the journal and come after everything that is.
+    pub(super) fn apply_past_journal(&self, batch: &[Arc<Commit>]) -> Result<()> {
+        self.apply(batch)?;
+        if let (Some(journal), Some(last)) = (self.journal()?, batch.last()) {
+            journal.begin_after(last.seq);
+        }
         Ok(())
     }
 
-    /// Writes accepted transactions, in sequence order, as one durable commit. Any error leaves the outcome unknown.
+    /// Writes accepted transactions into the tables, in sequence order, as one durable commit. Any error leaves the outcome
+    /// unknown.
     pub(super) fn apply(&self, batch: &[Arc<Commit>]) -> Result<()> {
         let Some(last) = batch.last() else { return Ok(()) };
         let fenced = catch_unwind(AssertUnwindSafe(|| {
-            let is_small = batch.iter().map(|commit| commit.bytes).sum::<usize>() <= JOURNALLED_BYTES_MAX;
-            self.write_sized("commit", is_small, |txn| {
+            self.write("commit", |txn| {
                 let mut undo: Vec<UndoRecord> = batch.iter().map(|commit| UndoRecord::new(commit)).collect();
                 let mut rows: Vec<(usize, &Write)> = Vec::with_capacity(batch.len() * 8);
                 for (index, commit) in batch.iter().enumerate() {
@@ -341,12 +364,17 @@ impl Engine {
     }
 }
 
-/// A commit that has not ended: dropped, it lets the journal take nothing more.
-struct Unfinished<'a>(&'a Journal);
-
-impl Drop for Unfinished<'_> {
+impl Drop for Engine {
     fn drop(&mut self) {
-        self.0.give_up();
+        self.close();
+    }
+}
+
+/// A journal that cannot be read is damage, like pages that cannot.
+fn not_a_journal(error: std::io::Error) -> Error {
+    match error.kind() {
+        std::io::ErrorKind::InvalidData => Error::NotAStore { what: error.to_string() },
+        _ => Error::Storage { doing: "read the journal", source: Box::new(error) },
     }
 }
 

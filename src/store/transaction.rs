@@ -4,7 +4,7 @@
 //! no lock. Dropping it undoes everything.
 
 use super::chain::{self, Appended};
-use super::committer::{Place, Shared};
+use super::committer::{Hurry, Place, Shared};
 use super::contract::{
     Error, KEY_BYTES_MAX, KeyRange, PAYLOAD_BYTES_MAX, READS_MAX, Result, Row, TRANSACTION_BYTES_MAX, Table,
 };
@@ -38,7 +38,7 @@ pub struct Tx {
 
 enum View {
     Live { shared: Arc<Shared>, base: Arc<Snapshot>, generation: u64, seq: u64, place: Option<Place> },
-    Durable { shared: Arc<Shared>, base: Arc<Snapshot> },
+    Durable { shared: Arc<Shared>, base: Arc<Snapshot>, generation: u64, seq: u64 },
     Fork { fork: Arc<Forked>, seq: u64 },
     Closed,
 }
@@ -150,8 +150,8 @@ impl Tx {
     }
 
     pub(super) fn durable(shared: Arc<Shared>) -> Tx {
-        let base = shared.base.load_full();
-        Tx::of(View::Durable { shared, base })
+        let (base, generation, seq) = shared.durable_snapshot();
+        Tx::of(View::Durable { shared, base, generation, seq })
     }
 
     pub(super) fn forked(fork: Arc<Forked>, seq: u64) -> Tx {
@@ -168,8 +168,7 @@ impl Tx {
     #[must_use]
     pub fn seq(&self) -> u64 {
         match &self.view {
-            View::Live { seq, .. } | View::Fork { seq, .. } => *seq,
-            View::Durable { base, .. } => base.seq,
+            View::Live { seq, .. } | View::Durable { seq, .. } | View::Fork { seq, .. } => *seq,
             View::Closed => 0,
         }
     }
@@ -219,7 +218,7 @@ impl Tx {
 
     fn fetch(&self, table: &Table, key: &[u8], key_hash: u64) -> Result<Option<Row>> {
         match &self.view {
-            View::Live { shared, base, generation, seq, .. } => {
+            View::Live { shared, base, generation, seq, .. } | View::Durable { shared, base, generation, seq } => {
                 let row = match shared.recent.get(table.code, key, key_hash, base.seq, *seq) {
                     Some(row) => Ok(row),
                     None => base.get(table, key).map(|stored| stored.and_then(envelope::Stored::row)),
@@ -227,7 +226,6 @@ impl Tx {
                 // Asked after reading: what was read may have been incomplete.
                 if shared.recent.reaches(base.seq, *generation) { row } else { Err(Error::TooOld) }
             }
-            View::Durable { base, .. } => Ok(base.get(table, key)?.and_then(envelope::Stored::row)),
             View::Fork { fork, seq } => match fork.recent.get(table.code, key, key_hash, fork.at, *seq) {
                 Some(row) => Ok(row),
                 None => history::get_as_of(&fork.shared.base.load_full(), table, key, fork.at),
@@ -319,9 +317,11 @@ impl Tx {
         let live_max = limit.saturating_add(own.len());
         let recent = |recent: &Recent, base, seq| recent.range(table.code, range, reverse, live_max, base, seq);
         let mut found = match &self.view {
-            View::Live { shared, base, seq, .. } => recent(&shared.recent, base.seq, *seq),
+            View::Live { shared, base, seq, .. } | View::Durable { shared, base, seq, .. } => {
+                recent(&shared.recent, base.seq, *seq)
+            }
             View::Fork { fork, seq } => recent(&fork.recent, fork.at, *seq),
-            View::Durable { .. } | View::Closed => Vec::new(),
+            View::Closed => Vec::new(),
         };
         if !own.is_empty() {
             // Stable: own writes come first among equals, and the first stays.
@@ -338,11 +338,10 @@ impl Tx {
             Ok(page.into_iter().filter_map(|(key, stored)| stored.row().map(|row| (key, row))).collect())
         };
         match &self.view {
-            View::Live { shared, base, generation, .. } => {
+            View::Live { shared, base, generation, .. } | View::Durable { shared, base, generation, .. } => {
                 let page = rows(base);
                 if shared.recent.reaches(base.seq, *generation) { page } else { Err(Error::TooOld) }
             }
-            View::Durable { base, .. } => rows(base),
             View::Fork { fork, .. } => {
                 history::scan_as_of(&fork.shared.base.load_full(), table, range, reverse, limit, fork.at)
             }
@@ -453,7 +452,15 @@ impl Tx {
     /// # Errors
     /// `Conflict` or `TooOld`: nothing happened, begin again. `Unavailable`, `Closed`: nothing happened.
     pub fn commit(self) -> Result<Ticket> {
-        self.commit_on(false)
+        self.commit_with(Hurry::Some)
+    }
+
+    /// As `commit`, for work that goes on meanwhile: it may wait some milliseconds for more to become durable with it.
+    ///
+    /// # Errors
+    /// As `commit`.
+    pub fn commit_in_passing(self) -> Result<Ticket> {
+        self.commit_with(Hurry::None)
     }
 
     /// As `commit`, and when nothing is being made durable now, this is, before it answers: for a lone change that somebody
@@ -462,19 +469,19 @@ impl Tx {
     /// # Errors
     /// As `commit`.
     pub fn commit_here(self) -> Result<Ticket> {
-        self.commit_on(true)
+        self.commit_with(Hurry::Here)
     }
 
-    fn commit_on(mut self, here: bool) -> Result<Ticket> {
+    fn commit_with(mut self, hurry: Hurry) -> Result<Ticket> {
         let is_empty = self.is_empty();
         match std::mem::replace(&mut self.view, View::Closed) {
             View::Closed => Err(Error::Closed),
-            View::Durable { shared, base } => Ok(Ticket { seq: base.seq, shared: Some(shared) }),
+            View::Durable { shared, seq, .. } => Ok(Ticket { seq, shared: Some(shared) }),
             View::Live { shared, seq, .. } if is_empty => Ok(Ticket { seq, shared: Some(shared) }),
             View::Live { shared, base, generation, seq, place } => {
                 let prepared = self.prepare(true);
                 let snapshot = (base.seq, generation, seq);
-                let seq = shared.commit(prepared, snapshot, place.as_ref(), here)?;
+                let seq = shared.commit(prepared, snapshot, place.as_ref(), hurry)?;
                 Ok(Ticket { seq, shared: Some(shared) })
             }
             View::Fork { seq, .. } if is_empty => Ok(Ticket { seq, shared: None }),

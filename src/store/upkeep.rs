@@ -66,6 +66,7 @@ pub(super) fn backup(shared: &Shared, to: &Path, progress: &mut dyn FnMut(u64)) 
     let _ = std::fs::remove_file(&made);
     let begun = clock::monotonic();
     let age_max = shared.options.backup_age_max;
+    shared.settle_all()?;
     let snapshot = shared.base.load_full();
     // The same pages under a handle of its own: the age limit of ordinary snapshots does not end a backup.
     let snapshot = snapshot.relabelled(snapshot.seq);
@@ -90,6 +91,7 @@ pub(super) fn backup(shared: &Shared, to: &Path, progress: &mut dyn FnMut(u64)) 
 }
 
 pub(super) fn verify(shared: &Shared, store: [u8; 16], progress: &mut dyn FnMut(u64)) -> Result<Verified> {
+    shared.settle_all()?;
     let mut verified = Verified::default();
     // The same pages under a handle of its own, as a backup has them: the chain is one walk.
     let snapshot = shared.base.load_full();

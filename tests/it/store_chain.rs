@@ -24,6 +24,8 @@ fn filled(path: &Path) -> Store {
         let ticket = tx.commit().unwrap();
         if index % 7 == 0 {
             ticket.wait().unwrap();
+            // What the tables get together is one link.
+            store.chained().unwrap();
         }
     }
     store

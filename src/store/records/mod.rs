@@ -27,6 +27,7 @@ pub mod users;
 use super::{Error, Result, Row, Table, Tx};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::cell::RefCell;
 
 /// A record and the sequence of the transaction that wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +59,16 @@ pub fn decode<T: DeserializeOwned>(table: &'static Table, key: &[u8], bytes: &[u
 /// # Errors
 /// [`Error::Corrupt`] in the table's name when a record cannot be written down at all.
 pub fn encode<T: Serialize>(table: &'static Table, key: &[u8], value: &T) -> Result<Vec<u8>> {
-    rmp_serde::to_vec_named(value).map_err(|_| Error::corrupt(table.name, key))
+    ENCODED.with_borrow_mut(|bytes| {
+        bytes.clear();
+        let written = value.serialize(&mut rmp_serde::Serializer::new(&mut *bytes).with_struct_map());
+        written.map(|()| bytes.clone()).map_err(|_| Error::corrupt(table.name, key))
+    })
+}
+
+thread_local! {
+    // A record is written where there is room already, and takes as much as it needs.
+    static ENCODED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Reads one record.

@@ -57,19 +57,40 @@ pub(super) fn apply_table(
             remember(table, versions, batch, old.map(|old| Bytes::copy_from_slice(old.value())), undo);
         }
     }
-    let mut cursor = target.upper_bound_mut(Bound::<&[u8]>::Unbounded).map_err(failed("write a row"))?;
-    for versions in beyond.chunk_by(|(_, left), (_, right)| left.key == right.key) {
-        let Some((index, write)) = versions.last() else { continue };
-        if table.history {
-            remember(table, versions, batch, None, undo);
+    append_rows(&mut target, table, beyond, batch, undo)
+}
+
+/// As much is appended through one cursor: it gathers its rows in one buffer, and a large one costs more than a new cursor.
+const CURSOR_BYTES: usize = 256 << 10;
+
+/// Writes rows that lie behind the end of a table.
+fn append_rows(
+    target: &mut WriteTable<'_>,
+    table: &'static Table,
+    rows: &[(usize, &Write)],
+    batch: &[Arc<Commit>],
+    undo: &mut [UndoRecord],
+) -> Result<()> {
+    let mut sealed = Vec::new();
+    let mut keys = rows.chunk_by(|(_, left), (_, right)| left.key == right.key).peekable();
+    while keys.peek().is_some() {
+        let mut cursor = target.upper_bound_mut(Bound::<&[u8]>::Unbounded).map_err(failed("append a row"))?;
+        let mut bytes = 0;
+        while let Some(versions) = keys.next_if(|_| bytes < CURSOR_BYTES) {
+            let Some((index, write)) = versions.last() else { continue };
+            if table.history {
+                remember(table, versions, batch, None, undo);
+            }
+            let seen = table.history && versions.len() > 1;
+            if write.value.is_some() || seen {
+                seal_write(&mut sealed, write, batch[*index].seq);
+                bytes += write.key.len() + sealed.len();
+                cursor.insert_before(write.key.as_ref(), sealed.as_slice()).map_err(failed("append a row"))?;
+            }
         }
-        let seen = table.history && versions.len() > 1;
-        if write.value.is_some() || seen {
-            seal_write(&mut sealed, write, batch[*index].seq);
-            cursor.insert_before(write.key.as_ref(), sealed.as_slice()).map_err(failed("append a row"))?;
-        }
+        cursor.close().map_err(failed("append a row"))?;
     }
-    cursor.close().map_err(failed("append a row"))
+    Ok(())
 }
 
 fn seal_write(sealed: &mut Vec<u8>, write: &Write, seq: u64) {
