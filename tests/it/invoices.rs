@@ -439,17 +439,21 @@ fn conserved(world: &World, seed: u64) {
 /// No cycle gives back more than it was charged, and none is charged twice: again only what came back whole before.
 pub(crate) fn paid_before_it_is_refunded(lines: &[Line], seed: u64) {
     let bases = [ChargeType::New, ChargeType::Renew, ChargeType::CycleCharge, ChargeType::Convert];
-    let mut begun: BTreeMap<(SubscriptionId, _), u64> = BTreeMap::new();
     let mut of: BTreeMap<SubscriptionId, Vec<&Line>> = BTreeMap::new();
     for line in lines {
         of.entry(line.subscription).or_default().push(line);
     }
-    for base in lines.iter().filter(|line| bases.contains(&line.kind) && line.quantity > 0) {
-        if let Some(first) = begun.insert((base.subscription, base.period_start), base.seq) {
-            let between = of[&base.subscription].iter().filter(|line| (first..base.seq).contains(&line.seq));
-            let left: Decimal = between.map(|line| line.amount).sum();
-            assert!(left <= Decimal::ZERO, "seed {seed}: {} charges a period again, of which {left} is paid", base.id);
+    let begins = |line: &Line| bases.contains(&line.kind) && line.quantity > 0;
+    for own in of.values() {
+        let mut begun = BTreeMap::new();
+        for (place, line) in own.iter().enumerate().filter(|(_, line)| begins(line)) {
+            if let Some(first) = begun.insert(line.period_start, place) {
+                let left: Decimal = own[first..place].iter().map(|line| line.amount).sum();
+                assert!(left <= Decimal::ZERO, "seed {seed}: {} charges a period again, {left} of it is paid", line.id);
+            }
         }
+    }
+    for base in lines.iter().filter(|line| begins(line)) {
         let inside = of[&base.subscription].iter().filter(|line| {
             let inside = (base.period_start..base.period_end).contains(&line.period_start);
             line.seq >= base.seq && (inside || line.period_start == base.period_start)
