@@ -253,6 +253,20 @@ impl Shared {
         Ok(given)
     }
 
+    /// Somebody has begun to wait for a sequence: what is gathered is not gathered any longer.
+    pub(super) fn hurry(&self, seq: u64) {
+        if self.watermark.durable() >= seq {
+            return;
+        }
+        let mut sequencer = locked(&self.sequencer);
+        sequencer.is_urgent |= sequencer.since.is_some();
+        let wake = std::mem::take(&mut sequencer.is_gathering);
+        drop(sequencer);
+        if wake {
+            self.work.notify_one();
+        }
+    }
+
     /// Whether transactions are accepted now.
     pub(super) fn is_running(&self) -> bool {
         locked(&self.sequencer).status == Status::Running

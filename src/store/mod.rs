@@ -220,7 +220,13 @@ impl Store {
     /// # Errors
     /// `Unavailable` when storage failed meanwhile: its outcome is unknown. `Closed`.
     pub fn wait_durable(&self, seq: u64) -> Result<()> {
+        self.hurry(seq);
         self.inner.shared.watermark.wait(seq)
+    }
+
+    /// Says that somebody waits for a sequence who has not said so when it was committed (in passing).
+    pub fn hurry(&self, seq: u64) {
+        self.inner.shared.hurry(seq);
     }
 
     /// Calls `callback` once, as `wait_durable` would return; on the calling thread when that is now, else on the applier's,

@@ -78,7 +78,9 @@ impl Ticket {
     /// # Errors
     /// `Unavailable` when storage failed meanwhile: the outcome is unknown. `Closed` when the store ended first.
     pub fn wait(&self) -> Result<()> {
-        self.shared.as_ref().map_or(Ok(()), |shared| shared.watermark.wait(self.seq))
+        let Some(shared) = &self.shared else { return Ok(()) };
+        shared.hurry(self.seq);
+        shared.watermark.wait(self.seq)
     }
 
     /// Calls `callback` once, as `wait` would return; on the calling thread when that is now, else on the applier's, where

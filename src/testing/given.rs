@@ -59,7 +59,7 @@ const TENANT: [&str; 9] = [
     "qualification",
     "agreed_at",
 ];
-const PRODUCT: [&str; 14] = [
+const PRODUCT: [&str; 15] = [
     "id",
     "name",
     "family",
@@ -71,6 +71,7 @@ const PRODUCT: [&str; 14] = [
     "is_trial",
     "is_add_on",
     "prerequisites",
+    "upgrade_targets",
     "limit",
     "countries",
     "publisher_name",
@@ -232,6 +233,9 @@ pub(super) fn product(facts: &Value, ordinal: u32) -> Result<(OfferFact, Option<
         is_trial: facts.truth("is_trial")?,
         is_add_on: facts.truth("is_add_on")?,
         prerequisites: facts.texts("prerequisites")?,
+        upgrade_targets: facts
+            .texts("upgrade_targets")?
+            .map(|targets| targets.iter().map(|it| it.to_lowercase()).collect()),
         limit: limit.map(|count| Some(Limit { count, per: LimitUnit::Concurrent })),
         countries: facts.texts("countries")?.unwrap_or_default(),
         plans: Some(vec![Plan { term_duration: term, billing_cycle: cycle.clone() }]),

@@ -112,6 +112,7 @@ pub(super) async fn until_durable(app: &App, seq: u64) -> bool {
     app.store().on_durable(seq, move |durable| {
         let _ = tell.send(durable.is_ok());
     });
+    app.store().hurry(seq);
     told.await.unwrap_or(false)
 }
 

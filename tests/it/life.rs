@@ -354,7 +354,8 @@ async fn proposing_again_what_waits_asks_the_policies_again_where_something_move
 #[tokio::test]
 async fn a_word_that_came_in_time_is_heard_when_nobody_answered_and_without_one_the_stated_outcome_happens() {
     for (said, status) in
-        [(None, Status::Expired), (Some("seen"), Status::Expired), (Some("confirmed"), Status::Active)]
+        // A stated no is a no: the term does not go on by the month, and access ends with it (EST).
+        [(None, Status::Disabled), (Some("seen"), Status::Disabled), (Some("confirmed"), Status::Active)]
     {
         // Before the end of the term, and with it.
         for until in ["2027-02-25T00:00:00Z", "2027-03-01T00:00:00Z"] {

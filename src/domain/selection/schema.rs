@@ -112,6 +112,7 @@ const KIND: Type = Type::Word(&[
     "schedule",
     "billing_plan",
     "deprovision",
+    "upgrade",
 ]);
 const REASON: Type = Type::Word(&["customer_request", "non_payment", "fraud"]);
 const STATE: Type =

@@ -118,7 +118,7 @@ pub const PART: Part = Part {
             "given_product",
             ["facts: map"],
             "Product",
-            "An item of the catalogue recorded as it is told: `id`, `name`, `family`, `term_duration` (P1Y), `billing_cycle` (monthly), `unit_price` (\"100 EUR\"; () for none), `minimum_quantity`, `maximum_quantity`, `is_trial`, `is_add_on`, `prerequisites`, `limit` (so many at a time), `countries`, `publisher_name`.",
+            "An item of the catalogue recorded as it is told: `id`, `name`, `family`, `term_duration` (P1Y), `billing_cycle` (monthly), `unit_price` (\"100 EUR\"; () for none), `minimum_quantity`, `maximum_quantity`, `is_trial`, `is_add_on`, `prerequisites`, `upgrade_targets`, `limit` (so many at a time), `countries`, `publisher_name`.",
             r#"let suite = given_product(#{ name: "Suite", maximum_quantity: 300 }); assert_eq(suite.maximum_quantity, 300);"#
         ),
         function!(
