@@ -179,7 +179,11 @@ impl Shared {
                 self.has_failed();
             }
         }
-        locked(&self.placing.state).has_ended = true;
+        let mut state = locked(&self.placing.state);
+        // Whoever waits for one of these is told that it will not be done.
+        state.jobs.clear();
+        state.has_ended = true;
+        drop(state);
         self.placing.moved.notify_all();
     }
 

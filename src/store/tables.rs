@@ -4,8 +4,7 @@
 //! | kept by | tables |
 //! |---|---|
 //! | tenant first | tenants, standings (hot), profiles (wide), orders, open requests |
-//! | own id (sorts by time) | requests, runs, deliveries, messages, tokens, support requests |
-//! | own id (sorts by time) | requests, runs, deliveries, messages, tokens, users |
+//! | own id (sorts by time) | requests, runs, deliveries, messages, tokens, users, support requests |
 //! | due instant | timers, attempts |
 //! | sequence | log (the store keeps its undo records beside it) |
 //!

@@ -32,18 +32,21 @@ pub async fn run(app: &App, now: Instant) -> Result<usize> {
     Ok(done)
 }
 
+/// Where a trigger that follows the log has got to; one that is new, or says something else than before, begins now.
+pub(super) fn place_in_the_log(app: &App, now: Instant, id: &str, says: String) -> Result<Place> {
+    let known = app.read(Rights::system(), |work| Ok(rows::place(&mut work.tx, id)?))?;
+    if let Some(known) = known.filter(|known| known.says == says) {
+        return Ok(known);
+    }
+    let fresh = Place { says, since: now, cursors: Vec::new(), seq: app.store().durable() };
+    save_place(app, now, id, &fresh)?;
+    Ok(fresh)
+}
+
 async fn follow(app: &App, set: Set, kind: Kind, now: Instant) -> Result<usize> {
     let id = set.id();
     let says = format!("applied {kind}");
-    let known = app.read(Rights::system(), |work| Ok(rows::place(&mut work.tx, &id)?))?;
-    let mut place = match known.filter(|known| known.says == says) {
-        Some(known) => known,
-        None => {
-            let fresh = Place { says, since: now, cursors: Vec::new(), seq: app.store().durable() };
-            save_place(app, now, &id, &fresh)?;
-            fresh
-        }
-    };
+    let mut place = place_in_the_log(app, now, &id, says)?;
     let mut done = 0;
     loop {
         let after = place.seq;

@@ -1,5 +1,7 @@
 //! After an invoice was published: invoices are followed with a cursor for each trigger, one transaction each.
 
+use super::Kept;
+use super::applied::place_in_the_log;
 use super::handlers::{self, Set};
 use super::schedules::{on_script_thread, save_place};
 use crate::app::{App, Result};
@@ -11,32 +13,27 @@ use crate::ops::{self, Rights};
 use crate::store::records::invoices;
 use crate::store::records::triggers::{self as rows, Place};
 
-/// Tells every file of the invoices published since; how many.
+/// Tells every file of the invoices published since; how many. A file that cannot be told holds up no other.
 ///
 /// # Errors
 /// The store's failure.
 pub async fn run(app: &App, now: Instant) -> Result<usize> {
     let mut done = 0;
+    let mut kept = Kept::default();
     for set in handlers::all(app) {
         if let Source::Published(Published::Invoice) = set.trigger().source {
-            done += follow(app, set, now).await?;
+            let id = set.id();
+            done += kept.part(&id, follow(app, set, now).await)?;
         }
     }
+    kept.end()?;
     Ok(done)
 }
 
 async fn follow(app: &App, set: Set, now: Instant) -> Result<usize> {
     let id = set.id();
     let says = format!("published {}", Published::Invoice.as_str());
-    let known = app.read(Rights::system(), |work| Ok(rows::place(&mut work.tx, &id)?))?;
-    let mut place = match known.filter(|known| known.says == says) {
-        Some(known) => known,
-        None => {
-            let fresh = Place { says, since: now, cursors: Vec::new(), seq: app.store().durable() };
-            save_place(app, now, &id, &fresh)?;
-            fresh
-        }
-    };
+    let mut place = place_in_the_log(app, now, &id, says)?;
     let after = place.seq;
     let told = app.read(Rights::system(), |work| Ok(invoices::published_after(&mut work.tx, after)?))?;
     let Some((last, _)) = told.last() else { return Ok(0) };

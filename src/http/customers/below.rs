@@ -11,6 +11,7 @@ use crate::http::problem::Problem;
 use crate::http::reply::{Call, Reply};
 use crate::http::requests::said_no;
 use crate::http::{Doors, collections, json};
+use crate::json::Value;
 use crate::ops::{self, add_ons, catalog, orders, requests, subscriptions};
 use crate::partner_center::instructions;
 
@@ -100,6 +101,18 @@ pub(in crate::http) async fn conversions(
     Ok(found.await?)
 }
 
+/// What a proposal came to: the document when it was applied, the request while it is open, a problem when it was refused.
+fn came_to(proposed: &requests::Proposed, applied: impl FnOnce() -> Value) -> Reply {
+    match (&proposed.request, proposed.outcome) {
+        (_, Outcome::Applied | Outcome::Unchanged) => reply(&applied()),
+        (Some(request), Outcome::Waiting | Outcome::Scheduled) => Reply::ok(json::request(request))
+            .status(202)
+            .location(format!("/v1/requests/{}", request.id))
+            .generation(request.generation),
+        (request, outcome) => Reply::problem(&said_no(request.as_ref(), outcome)),
+    }
+}
+
 /// `POST /v1/customers/{tenant}/subscriptions/{id}/conversions`
 pub(in crate::http) async fn convert(
     State(doors): State<Doors>,
@@ -116,14 +129,7 @@ pub(in crate::http) async fn convert(
         let to = instructions::conversion(&asked, offer).ok_or_else(object)?;
         let proposed = requests::propose(work, id, Change::Conversion { to }, "asked in Partner Center's API")?;
         let after = &proposed.subscription.profile.offer_id;
-        Ok(match (&proposed.request, proposed.outcome) {
-            (_, Outcome::Applied | Outcome::Unchanged) => reply(&instructions::conversion_result(id, offer, after)),
-            (Some(request), Outcome::Waiting | Outcome::Scheduled) => Reply::ok(json::request(request))
-                .status(202)
-                .location(format!("/v1/requests/{}", request.id))
-                .generation(request.generation),
-            (request, outcome) => Reply::problem(&said_no(request.as_ref(), outcome)),
-        })
+        Ok(came_to(&proposed, || instructions::conversion_result(id, offer, after)))
     })
     .await
 }
@@ -145,16 +151,7 @@ pub(in crate::http) async fn transition(
         let proposed = requests::propose(work, id, change, "asked in Partner Center's API")?;
         let seats = quantity.unwrap_or(before.standing.quantity);
         let offer = &before.profile.offer_id;
-        Ok(match (&proposed.request, proposed.outcome) {
-            (_, Outcome::Applied | Outcome::Unchanged) => {
-                reply(&instructions::transition_result(id, offer, &offer_id, seats))
-            }
-            (Some(request), Outcome::Waiting | Outcome::Scheduled) => Reply::ok(json::request(request))
-                .status(202)
-                .location(format!("/v1/requests/{}", request.id))
-                .generation(request.generation),
-            (request, outcome) => Reply::problem(&said_no(request.as_ref(), outcome)),
-        })
+        Ok(came_to(&proposed, || instructions::transition_result(id, offer, &offer_id, seats)))
     })
     .await
 }
