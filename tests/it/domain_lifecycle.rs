@@ -24,8 +24,6 @@ use crate::domain_terms::{profile, subscription};
 const FAMILIES: [&str; 3] = ["software_subscription", "license_new", "saas_license"];
 /// Every family there is.
 const EVERY: [&str; 10] = bursar::partner_center::family::FAMILIES;
-/// Those that are sold for good, or by use.
-const WITHOUT_A_TERM: [&str; 4] = ["software_perpetual", "on_premises_software", "saas_metered", "unknown"];
 
 fn runner(cases: u32) -> TestRunner {
     let mut config = Config { cases, failure_persistence: None, ..Config::default() };
@@ -336,7 +334,7 @@ fn begun(terms: &Terms, family: usize, bought: Instant, plan: usize, how: usize,
         (Some(year), "monthly"),
         (Some(Span::months(36)), "annual"),
         (None, "one_time"),
-    ][if WITHOUT_A_TERM.contains(&EVERY[family]) { plan } else { plan % 3 }];
+    ][plan];
     let mut described = profile(EVERY[family], bought, term, billing);
     described.is_trial = how == 1;
     let mut sub = subscription(terms, described, quantity);
@@ -508,6 +506,30 @@ fn the_last_instant_of_a_window_and_the_first_late_one_differ() {
             Ok(())
         })
         .unwrap();
+}
+
+/// A licence without a term comes in by import only: billed once, and no cycle tells what its seats cost.
+#[test]
+fn seats_of_what_is_billed_once_are_charged_whole_and_given_back_whole() {
+    let terms = Terms::builtin().unwrap();
+    let price = Some(money("0.11 EUR"));
+    let bought = at("2023-05-01T09:00:00Z");
+    let sub = subscription(&terms, profile("license_new", bought, None, "one_time"), 1);
+    let seats = |sub: &Subscription, quantity: i64| {
+        let change = Change::Quantity { quantity };
+        let now = bought + TimeDelta::hours(1);
+        let told = quote(&terms, sub, &change, price, now);
+        let made = apply(&terms, sub, &change, &none(), price, now).unwrap();
+        let sum: Decimal = made.lines.iter().map(|line| line.amount).sum();
+        (made.subscription, sum, told)
+    };
+    let (three, charged, told) = seats(&sub, 3);
+    assert_eq!((charged, told.charge), (Decimal::new(22, 2), price.map(|price| price.times(Decimal::TWO).unwrap())));
+    let (two, given, told) = seats(&three, 2);
+    assert_eq!((given, told.refund), (Decimal::new(-11, 2), price));
+    let cancel = Change::Cancellation { reason: Reason::CustomerRequest };
+    let told = quote(&terms, &two, &cancel, price, bought + TimeDelta::hours(2));
+    assert_eq!(told.refund, price.map(|price| price.times(Decimal::TWO).unwrap()));
 }
 
 #[test]

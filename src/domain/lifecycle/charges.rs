@@ -163,14 +163,18 @@ impl Asked<'_> {
             .map(|b| (b.quantity, b.added_at))
     }
 
+    /// Whether its seats were charged: those of a trial, of a plan that bills nothing or by use, and of what is not active
+    /// yet were not. What is billed once has no cycle, and its seats are charged whole.
+    pub(super) fn charges(&self) -> bool {
+        let (standing, profile) = (&self.sub.standing, &self.sub.profile);
+        let billed = standing.cycle_start.is_some() || standing.term_end.is_none();
+        billed && standing.status != Status::Pending && !profile.is_trial && profile.billing_type != "usage"
+    }
+
     /// What a cancellation inside the window gives back; none where nothing does.
     pub(super) fn refund(&self, window: Option<&Window>) -> Result<Option<Money>, Refusal> {
         let kind = window.map_or(Refund::Prorated, |window| window.refund);
-        // A trial, a plan that bills nothing, and what is not active yet have charged nothing.
-        let standing = &self.sub.standing;
-        let bills = standing.cycle_start.is_some() || standing.term_end.is_none();
-        let bills = bills && standing.status != Status::Pending && self.sub.profile.billing_type != "usage";
-        if kind == Refund::Nothing || self.sub.profile.is_trial || !bills {
+        if kind == Refund::Nothing || !self.charges() {
             return Ok(None);
         }
         let price = known(self.price)?;
@@ -193,9 +197,10 @@ impl Asked<'_> {
         Ok(Some(self.draft(ChargeType::CancelImmediate, quantity, price, refund.negated(), &said.rule)))
     }
 
-    /// The two halves of a seat change: the old seats wiped, the new ones charged, both from today to the cycle's end.
+    /// The two halves of a seat change: the old seats wiped, the new ones charged, both from today to the cycle's end;
+    /// where there is no cycle, both whole.
     pub(super) fn seat_lines(&self, quantity: i64, rule: &str) -> Result<Vec<Draft>, Refusal> {
-        if self.sub.standing.cycle_start.is_none() {
+        if !self.charges() {
             return Ok(Vec::new());
         }
         if self.charges_whole_cycles() {

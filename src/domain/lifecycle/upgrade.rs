@@ -104,7 +104,7 @@ impl Asked<'_> {
             next.standing.quantity -= upgraded.seats;
             edit(&mut next, |profile| take_seats(profile, upgraded.seats));
         }
-        lines.retain(|_| self.sub.standing.cycle_start.is_some());
+        lines.retain(|_| self.charges());
         Ok(Applied { subscription: next, lines, topic: "subscription.upgraded" })
     }
 
