@@ -316,14 +316,18 @@ fn act(
     made.ok()
 }
 
-/// Whether a cancellation, and one seat fewer, would come too late now; where that has no sense, nothing.
+/// Whether a cancellation, and one seat fewer, would come too late now; where that has no sense, or an end that has
+/// passed has to be processed first, nothing.
 fn too_late(terms: &Terms, sub: &Subscription, price: Option<Money>, now: Instant) -> [Option<bool>; 2] {
     if sub.standing.status != Status::Active || sub.standing.quantity < 2 {
         return [None, None];
     }
     let cancel = Change::Cancellation { reason: Reason::CustomerRequest };
     let fewer = Change::Quantity { quantity: sub.standing.quantity - 1 };
-    [cancel, fewer].map(|change| Some(!quote(terms, sub, &change, price, now).allowed))
+    [cancel, fewer].map(|change| {
+        let refusal = quote(terms, sub, &change, price, now).refusal;
+        refusal.map_or(Some(false), |refusal| (refusal.code != "operation_pending").then_some(true))
+    })
 }
 
 /// A subscription of a family as it stands when a story begins: in any status, a trial, or ordered and not bought yet.
