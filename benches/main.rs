@@ -60,8 +60,8 @@ fn child(arguments: &[String]) {
             let population = data::Population { all: all.parse().unwrap(), due: due.parse().unwrap() };
             data::generate(folder.as_ref(), population);
         }
-        ["sweep", folder, threads, sets] => {
-            sweep::in_child(folder.as_ref(), threads.parse().unwrap(), sets.parse().unwrap());
+        ["sweep", folder, threads, sets, pace] => {
+            sweep::in_child(folder.as_ref(), threads.parse().unwrap(), sets.parse().unwrap(), pace == "rests");
         }
         ["hot", folder, threads, touches] => {
             sweep::hot_in_child(folder.as_ref(), threads.parse().unwrap(), touches == "true");

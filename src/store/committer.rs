@@ -345,7 +345,7 @@ impl Shared {
         loop {
             match self.engine.journalled(batch, self.placing.placed())? {
                 Written::Done => {
-                    self.placing.add(batch, self.placed_bytes());
+                    self.placing.add(batch, self.waiting_bytes_max());
                     break;
                 }
                 Written::Full { up_to } => self.settle(up_to)?,

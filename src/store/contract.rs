@@ -168,7 +168,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             cache_bytes: 96 << 20,
-            journal_bytes: 32 << 20,
+            journal_bytes: 64 << 20,
             batch_transactions_max: 1_000,
             batch_bytes_max: 4 << 20,
             in_flight_max: 4_000,

@@ -1,7 +1,8 @@
 //! Putting into the tables what is durable already: behind the commits, many transactions at once.
 //!
-//! What waits here is on disk, in the journal, and everybody sees it, in the recent writes; so it may wait a little for more to
-//! come with it. Whoever needs the tables themselves (history, a copy, a check) settles first: that ends the waiting.
+//! What waits here is on disk, in the journal, and everybody sees it, in the recent writes; so it may wait for more to come with
+//! it, and for the processors: what is asked for goes first, and the tables are written to when it is quiet. Whoever needs the
+//! tables themselves (history, a copy, a check) settles first: that ends the waiting.
 
 use super::committer::Shared;
 use super::contract::{Error, Result};
@@ -13,12 +14,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-/// How long what is durable may wait for company. Ten commits of the tables a second cost little, however few transactions
-/// come; a fork or a copy waits no longer than one of them takes.
-const COMPANY_AWAITED: Duration = Duration::from_millis(100);
-/// A commit of the tables takes at most this part of the journal: the more at once, the fewer pages are written twice, but
-/// what goes into the other half must not wait for a whole one.
-const PLACED_SHARE: usize = 4;
+/// Placing begins when nothing has become durable for so long: a burst has the processors to itself.
+const QUIET: Duration = Duration::from_millis(50);
+/// What is durable waits no longer than this, however steadily more comes.
+const COMPANY_AWAITED: Duration = Duration::from_secs(1);
+/// Placing begins at the latest when this part of the journal waits: as much as a half holds, less one commit of the tables,
+/// so that a half is free before it is needed again.
+const WAITING_SHARES: usize = 3;
+/// A commit of the tables takes at most one of so many parts of the journal: the more at once, the fewer pages are written
+/// twice.
+const SHARES: usize = 8;
 
 /// A request to forget history.
 pub(super) struct PruneJob {
@@ -33,6 +38,8 @@ struct State {
     bytes: usize,
     /// Since when the first of them waits.
     since: Option<Instant>,
+    /// When the last of them came.
+    last: Option<Instant>,
     /// Somebody wants everything up to here.
     wanted: u64,
     jobs: VecDeque<PruneJob>,
@@ -74,8 +81,9 @@ impl Placing {
         let was_empty = state.waiting.is_empty();
         state.waiting.extend(batch.iter().cloned());
         state.bytes += batch.iter().map(|commit| commit.bytes).sum::<usize>();
+        state.last = Some(clock::monotonic());
         if was_empty {
-            state.since = Some(clock::monotonic());
+            state.since = state.last;
         }
         if was_empty || state.bytes >= bytes_enough {
             self.work.notify_one();
@@ -255,15 +263,21 @@ impl Shared {
         }
         let since = state.since.filter(|_| !state.waiting.is_empty())?;
         let is_wanted = state.is_ending || state.wanted > self.placing.placed();
-        if is_wanted || state.bytes >= self.placed_bytes() {
+        if is_wanted || state.bytes >= self.waiting_bytes_max() {
             return Some(Duration::ZERO);
         }
-        let passed = clock::monotonic().saturating_duration_since(since);
-        Some(COMPANY_AWAITED.saturating_sub(passed))
+        let now = clock::monotonic();
+        let left = |from: Instant, most: Duration| most.saturating_sub(now.saturating_duration_since(from));
+        Some(left(since, COMPANY_AWAITED).min(left(state.last.unwrap_or(since), QUIET)))
     }
 
-    /// As many bytes are worth a commit of the tables at once, and are as much as goes into one.
-    pub(super) fn placed_bytes(&self) -> usize {
-        self.options.journal_bytes / PLACED_SHARE
+    /// As many bytes as may wait while more comes.
+    pub(super) fn waiting_bytes_max(&self) -> usize {
+        self.options.journal_bytes / SHARES * WAITING_SHARES
+    }
+
+    /// As many bytes as go into one commit of the tables.
+    fn placed_bytes(&self) -> usize {
+        self.options.journal_bytes / SHARES
     }
 }

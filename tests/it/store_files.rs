@@ -33,6 +33,42 @@ fn what_was_accepted_is_there_after_closing() {
     assert_eq!(handle.options().batch_transactions_max, 1_000);
 }
 
+/// Waits until the tables hold a sequence, and tells whether they ever did.
+fn reaches_its_tables(store: &Store, seq: u64) -> bool {
+    (0..1_000).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        store.metrics().placed >= seq
+    })
+}
+
+#[test]
+fn what_is_durable_reaches_its_tables_when_it_is_quiet_and_also_when_it_never_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = filled(&folder.path().join("a.bursar"));
+    assert!(reaches_its_tables(&store, store.last_accepted()), "quiet: {:?}", store.metrics());
+    // From now on something comes all the time.
+    let first = store.last_accepted() + 1;
+    let came = (0..1_000_u32).find(|index| {
+        let mut tx = store.begin().unwrap();
+        tx.put(&KEPT, &index.to_be_bytes(), vec![1; 300]).unwrap();
+        tx.commit().unwrap().wait().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        store.metrics().placed >= first
+    });
+    assert!(came.is_some(), "never quiet: {:?}", store.metrics());
+    // A journal that is small beside what comes is emptied while it comes.
+    let options = Options { journal_bytes: 1 << 17, ..Options::default() };
+    let small = Store::create(&folder.path().join("b.bursar"), &TABLES, ID, options).unwrap();
+    for index in 0..400_u32 {
+        let mut tx = small.begin().unwrap();
+        tx.put(&KEPT, &index.to_be_bytes(), vec![1; 3_000]).unwrap();
+        tx.commit().unwrap();
+    }
+    small.wait_durable(small.last_accepted()).unwrap();
+    let (placed, accepted) = (small.metrics().placed, small.last_accepted());
+    assert!(placed > accepted - 50, "{placed} of {accepted}: a journal of 128 KiB holds some forty of them");
+}
+
 #[test]
 fn a_second_opening_is_refused_and_an_existing_file_is_never_replaced() {
     let folder = tempfile::tempdir().unwrap();
