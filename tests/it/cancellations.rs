@@ -76,6 +76,7 @@ async fn topics(world: &World) -> Vec<String> {
     said["items"].as_array().unwrap().iter().map(|one| one["topic"].as_str().unwrap().to_owned()).collect()
 }
 
+/// C-pick, C-one, C-ack, C-conf, C-15 and C-uninst, in the order in which somebody meets them.
 #[tokio::test]
 async fn a_product_of_several_orders_is_cancelled_order_by_order_once_it_is_acknowledged() {
     let world = world(&[]).await;

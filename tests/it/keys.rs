@@ -250,6 +250,7 @@ async fn a_product_without_keys_says_so_and_links_to_its_instructions_where_it_h
     ask(&world, Who::User("anna"), 4, "/keys/get").await.is(404, "not_found");
 }
 
+/// K-sel, with the options of each time.
 #[tokio::test]
 async fn a_key_is_chosen_by_what_the_product_offers_and_the_time_asks_for() {
     let world = world("2022-07-10T23:59:59Z", Some(&ring(1))).await;

@@ -1,7 +1,7 @@
 //! Carts from their first line to their orders: partial success, groups, retries, expiry, and one commit for all of it.
 
 use bursar::domain::cart::CartStatus;
-use bursar::domain::change::Reason;
+use bursar::domain::change::{Amendments, Reason};
 use bursar::domain::ids::CartId;
 use bursar::domain::request::Outcome;
 use bursar::domain::subscription::Status;
@@ -9,10 +9,11 @@ use bursar::domain::{Change, Subscription};
 use bursar::ops::carts::{self, Wish};
 use bursar::ops::{self, Rights, checkout, orders, requests};
 use bursar::triggers;
+use serde_json::{Value, json};
 
 use crate::shop_world::{
-    FOREVER, LEGACY, LEGACY_ADD_ON, NOW, SAAS, SERVER, SUITE, TELEPHONY, TRIAL, bought, buy, line, order_of, shop,
-    shop_at, tenant, try_buy,
+    FOREVER, LEGACY, LEGACY_ADD_ON, NOW, SAAS, SERVER, SUITE, TELEPHONY, TRIAL, bought, buy, line, modern, order_of,
+    shop, shop_at, tenant, try_buy,
 };
 use crate::world::{World, at, person};
 
@@ -226,6 +227,29 @@ async fn a_limit_holds_inside_one_cart_and_what_came_to_nothing_does_not_count()
     let done = buy(&world, vec![line(TRIAL, 25, "", "")]).await;
     assert!(done.errors.is_empty(), "a lifetime counts what was had: {:?}", done.errors);
     assert!(bought(&world, &done, 0).profile.is_trial);
+}
+
+/// T-auto, T-nowaive: whoever buys what begins free gets the free month, and no field of an order leaves it out.
+#[tokio::test]
+async fn the_free_month_of_a_publisher_is_applied_by_itself_and_cannot_be_left_out() {
+    let world = shop().await;
+    let month = json!([{ "duration": "P1M", "billingCycle": "monthly" }]);
+    world.import(Value::Array(modern(SAAS, "Invoices", "SaaS", month, json!({ "isTrial": true })))).await;
+    let mut wanted = serde_json::to_value(line(SAAS, 2, "P1M", "monthly")).unwrap();
+    wanted["isTrial"] = false.into();
+    let done = buy(&world, vec![serde_json::from_value(wanted).unwrap()]).await;
+    assert!(done.errors.is_empty(), "{:?}", done.errors);
+    let id = done.bought[0].subscription;
+    assert!(bought(&world, &done, 0).profile.is_trial);
+    let request = world.propose("anna", id, Change::Activation {}).await.request.unwrap().id;
+    let cause = world.app.next_cause("test");
+    world.app.act(person("bert"), cause, move |work| requests::approve(work, request, None, "")).await.unwrap();
+    assert_eq!(world.sub(id).standing.term_end, Some(at("2027-02-09T00:00:00Z")), "thirty days");
+    let charged: Vec<String> = world.lines().iter().map(|line| line.amount.to_string()).collect();
+    assert_eq!(charged, ["0.00"]);
+    // It is paid from its end on, and there is no paying before.
+    let paid = world.propose("anna", id, Change::Conversion { to: Amendments::default() }).await;
+    assert_eq!(paid.outcome, Outcome::Refused);
 }
 
 #[tokio::test]

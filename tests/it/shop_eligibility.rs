@@ -391,6 +391,7 @@ fn a_plan_says_how_often_its_term_is_charged() {
     assert_eq!(chosen(&plans, None, Some("annual"), at(NOW)).unwrap().plan.billing_cycle, "annual");
 }
 
+/// F-cat, O-list, and GOV: the government segment is a filter like the others.
 #[test]
 fn lists_are_narrowed_by_publisher_billing_category_segment_and_limit() {
     let mut own = item(SUITE, "license_new");
@@ -414,6 +415,7 @@ fn lists_are_narrowed_by_publisher_billing_category_segment_and_limit() {
     assert_eq!(holds("category", "trial"), (false, false));
     assert_eq!(holds("segment", "commercial"), (true, false));
     assert_eq!(holds("segment", "education"), (true, true));
+    assert_eq!(holds("segment", "government"), (true, false));
     assert_eq!(holds("limited", "true"), (false, true));
     assert_eq!(Filter::default().set("publisher", "x").unwrap_err().code, "unknown_value");
     assert_eq!(Filter::default().set("colour", "x").unwrap_err().code, "unknown_field");

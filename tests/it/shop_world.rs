@@ -39,7 +39,7 @@ pub(crate) fn customer(id: &str, country: &str, qualification: &str, agreed: boo
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "what is different is written where it is used")]
-fn modern(item: &str, title: &str, kind: &str, terms: Value, more: Value) -> Vec<Value> {
+pub(crate) fn modern(item: &str, title: &str, kind: &str, terms: Value, more: Value) -> Vec<Value> {
     let parts: Vec<&str> = item.split(':').collect();
     let mut availability = json!({ "id": parts[2], "productId": parts[0], "skuId": parts[1], "catalogItemId": item,
         "isPurchasable": true, "terms": terms, "attributes": { "objectType": "Availability" } });
