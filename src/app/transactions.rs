@@ -112,7 +112,13 @@ impl App {
         body: &impl Fn(&mut Work) -> ops::Result<T>,
     ) -> ops::Result<Done<T>> {
         let mut work = self.work(tx, now, rights.clone(), cause);
-        let value = body(&mut work)?;
+        let value = match body(&mut work) {
+            Ok(value) => value,
+            Err(error) => {
+                self.keep_attempt(commit, work, &error)?;
+                return Err(error);
+            }
+        };
         let activity = work.finish()?;
         let seen = work.tx.seq();
         let tx = std::mem::replace(&mut work.tx, store::Tx::closed());
@@ -132,6 +138,17 @@ impl App {
             );
         }
         Ok(Done { value, seq: ticket.seq, ticket: Some(ticket) })
+    }
+
+    /// Writes down what was tried and refused, where that is told of; of what it wrote itself nothing stays.
+    fn keep_attempt(&self, commit: Commit, mut work: Work, error: &ops::Error) -> ops::Result<()> {
+        let ops::Error::Refused(refusal) = error else { return Ok(()) };
+        if work.leave_attempt(refusal) {
+            work.tx = self.inner.store.begin()?;
+            work.finish()?;
+            commit(std::mem::replace(&mut work.tx, store::Tx::closed()))?;
+        }
+        Ok(())
     }
 
     /// Runs an operation on a script thread, ahead of background work, and answers when it is durable.

@@ -253,6 +253,7 @@ const STATUSES: &[(&str, OperationStatus)] = &[
 /// Partner Center's words for the operation and the resource.
 fn words(operation: &str) -> (&str, &str) {
     // Some things are noted in its own words; the resource is the longest that the word tells of.
+    let operation = operation.strip_suffix(".refused").filter(|own| OPERATION_TYPES.contains(own)).unwrap_or(operation);
     if OPERATION_TYPES.contains(&operation) {
         let told = RESOURCE_TYPES.iter().filter(|resource| operation.contains(**resource));
         return (operation, told.max_by_key(|resource| resource.len()).copied().unwrap_or("undefined"));
@@ -310,6 +311,7 @@ mod tests {
         let rows = [
             ("get_software_key", "get_software_key", "software_key", "succeeded"),
             ("get_software_download_link", "get_software_download_link", "software_download_link", "succeeded"),
+            ("get_software_key.refused", "get_software_key", "software_key", "decline"),
             ("create_partner_user", "create_partner_user", "partner_user", "succeeded"),
             ("create_customer_user", "create_customer_user", "customer_user", "succeeded"),
             ("azure_fraud_event_detected", "azure_fraud_event_detected", "undefined", "succeeded"),

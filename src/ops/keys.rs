@@ -106,7 +106,7 @@ pub(super) fn is_own(work: &Work, customer: TenantId) -> bool {
     bound && work.rights.grants.names(&Grant::KeysOwn)
 }
 
-/// Reads a key (K-vis, K-vis2, K-mak). The activity log says so before anybody sees it.
+/// Reads a key (K-vis, K-vis2, K-mak). The activity log says so before anybody sees it, and also when it is refused.
 ///
 /// # Errors
 /// `forbidden`, `not_found`; `key_for_customer` while partners see none; `key_type_not_available`; `no_key`,
@@ -118,6 +118,7 @@ pub fn key(
     asked: &Choice,
     key_type: Option<&str>,
 ) -> Result<Shown> {
+    work.attempts(READ_KEY, customer, id);
     let reader = reader(work, customer)?;
     let subscription = software::held(work, customer, id)?.value;
     let family = work.terms.family(&subscription.profile.family);
@@ -139,6 +140,7 @@ pub fn key(
 /// # Errors
 /// As [`key`]; `no_link` where the product has neither download nor instructions.
 pub fn link(work: &mut Work, customer: TenantId, id: SubscriptionId, asked: &Choice) -> Result<Shown> {
+    work.attempts(READ_LINK, customer, id);
     let reader = reader(work, customer)?;
     let subscription = software::held(work, customer, id)?.value;
     let sheet = software::sheet_of(work, &subscription.profile.offer_id)?;

@@ -30,7 +30,7 @@ const MONEY_OPERATIONS: [&str; 14] = [
     "invoice.ready",
     "invoice.account",
 ];
-/// Operations that tell of software keys and download links (AUD).
+/// Operations that tell of software keys and download links, refused ones too (AUD).
 const KEY_OPERATIONS: [&str; 2] = [READ_KEY, READ_LINK];
 
 /// What the terms say of a holding that the matrix asks about.
@@ -168,7 +168,8 @@ fn of_kind(work: &Work, noun: &'static str, kind: Kind, tenant: TenantId) -> Lea
 /// Whether a row of the activity log may be looked at.
 pub(super) fn sees_activity(work: &Work, activity: &Activity) -> bool {
     let money = MONEY_OPERATIONS.contains(&activity.operation.as_str());
-    let keys = KEY_OPERATIONS.contains(&activity.operation.as_str());
+    let tried = activity.operation.strip_suffix(".refused").unwrap_or(&activity.operation);
+    let keys = KEY_OPERATIONS.contains(&tried);
     let place = activity.tenant.map_or(Place::Everywhere, Place::Tenant);
     match work.rights.grants.leave(&Grant::Read("activity"), Subject::Log { money, keys }, place) {
         Leave::Nothing => false,

@@ -207,6 +207,8 @@ pub struct Work {
     effects: Vec<String>,
     /// What was written of subscriptions and is not noted yet.
     changed: Vec<(SubscriptionId, Vec<FieldChange>)>,
+    /// What is noted even if it is refused.
+    attempt: Option<(String, TenantId, SubscriptionId)>,
 }
 
 impl Work {
@@ -235,6 +237,7 @@ impl Work {
             record: Record::default(),
             effects: Vec::new(),
             changed: Vec::new(),
+            attempt: None,
         }
     }
 
@@ -255,6 +258,7 @@ impl Work {
             record: Record::default(),
             effects: Vec::new(),
             changed: Vec::new(),
+            attempt: None,
         };
         std::mem::replace(self, hollow)
     }
@@ -359,6 +363,20 @@ impl Work {
             activity.tenant = tenant;
             activity.subscription = subscription;
         }
+    }
+
+    /// Says what is about to be tried on a subscription, for the activity log to tell of it even if it is refused (P19).
+    pub(super) fn attempts(&mut self, operation: &str, tenant: TenantId, subscription: SubscriptionId) {
+        self.attempt = Some((format!("{operation}.refused"), tenant, subscription));
+    }
+
+    /// Leaves of what was refused only that it was tried, to be written in a transaction of its own; whether it is to be
+    /// told of at all.
+    pub fn leave_attempt(&mut self, refusal: &Refusal) -> bool {
+        (self.record, self.changed) = (Record::default(), Vec::new());
+        let Some((operation, tenant, subscription)) = self.attempt.take() else { return false };
+        self.note_about(&operation, Some(tenant), (Some(subscription), None), &refusal.code);
+        true
     }
 
     /// Notes an effect for the record of the run.

@@ -423,7 +423,7 @@ fn any_sequence_of_changes_stays_legal_gives_back_no_more_than_was_charged_and_i
     let input = (0..EVERY.len(), 0..1_900_i64, 1..40_i64, (0..4_usize, 0..10_usize), 0..100_000_i64, steps);
     let mut moved = [0_u32; EVERY.len()];
     let counted = std::cell::RefCell::new(&mut moved);
-    runner(3_000)
+    runner(10_000)
         .run(&input, |(family, day, quantity, (plan, how), cents, steps)| {
             let bought = at("2021-01-01T13:00:00Z") + TimeDelta::days(day);
             let price = (cents > 10).then(|| Money::new(Decimal::new(cents, 2), money("1 EUR").currency));

@@ -104,6 +104,12 @@ async fn ask(world: &World, who: Who<'_>, number: u8, verb: &str) -> Said {
 }
 
 async fn reads(world: &World) -> Vec<(String, String)> {
+    let tried = tried(world).await.into_iter();
+    tried.filter(|(operation, _)| !operation.ends_with(".refused")).collect()
+}
+
+/// Reads and those that were refused.
+async fn tried(world: &World) -> Vec<(String, String)> {
     let log = world.get("/v1/activity?limit=200").await.json();
     let text = |row: &Value, name: &str| row[name].as_str().unwrap_or_default().to_owned();
     let rows = log["items"].as_array().unwrap().iter();
@@ -121,6 +127,12 @@ async fn before_8_march_2021_only_the_customer_sees_keys_and_from_then_on_the_pa
     // The last second: K-vis and K-deep.
     let refused = ask(&world, Who::Token(&admin), 1, "/keys/get").await.is(403, "key_for_customer");
     assert_eq!(refused.json()["rule"], "K-vis");
+    let log = world.get("/v1/activity?limit=1").await.json()["items"][0].clone();
+    assert_eq!(
+        (&log["operation"], &log["operationType"], &log["operationStatus"], &log["note"]),
+        (&json!("get_software_key.refused"), &json!("get_software_key"), &json!("decline"), &json!("key_for_customer")),
+        "who tried is told of: {log}"
+    );
     let shared = good(&ask(&world, Who::Token(&admin), 1, "/links/get").await);
     assert_eq!(shared["kind"], "deep_link");
     assert!(shared["url"].as_str().unwrap().starts_with("https://admin.microsoft.com/"), "{shared}");

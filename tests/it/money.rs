@@ -14,10 +14,11 @@ use bursar::engine::api;
 use bursar::ops::{self, prices};
 use bursar::triggers;
 use rust_decimal::Decimal;
+use serde_json::json;
 use std::sync::Arc;
 
 use crate::domain_terms::profile;
-use crate::world::{TENANT, World, at, book, customer, person, sub_id};
+use crate::world::{TENANT, World, at, book, customer, monthly, person, sub_id};
 
 /// Everything passes.
 pub(crate) const PASSES: (&str, &str) = (
@@ -139,6 +140,25 @@ async fn where_prices_contain_the_tax_a_full_credit_gives_back_exactly_what_was_
     assert_eq!(shown(&lines[1]), "cancelImmediate 10 x 10.00 = -90.91 + -9.09 TAX-AU");
     assert_eq!(lines[1].total(), Decimal::new(-10000, 2));
     assert!(lines[0].tax.as_ref().unwrap().is_included);
+}
+
+#[tokio::test]
+async fn a_cancellation_gives_back_no_more_than_was_charged_whatever_the_price_is_by_now() {
+    let world = World::new("2027-01-31T12:00:00Z", &[PASSES]);
+    let price = |amount: &str| {
+        json!([{ "product": "CFQ7TTC0LIFE:0001:CFQ7TTC0LF01", "termDuration": "P1M", "billingCycle": "monthly",
+            "currency": "EUR", "unitPrice": amount, "attributes": { "objectType": "Price" } }])
+    };
+    // No order tells its price: the price list does.
+    let holding = monthly(1, "2027-01-31T00:00:00Z", "2027-02-27T23:59:59Z");
+    world.import(json!([customer(), holding])).await;
+    world.import(price("10.00")).await;
+    triggers::advance(&world.app, at("2027-02-28T09:00:00Z")).await.unwrap();
+    world.import(price("30.00")).await;
+    let done = world.propose("anna", sub_id(1), Change::Cancellation { reason: Reason::CustomerRequest }).await;
+    assert_eq!(done.outcome, Outcome::Applied);
+    let amounts: Vec<String> = world.lines().iter().map(|line| line.amount.to_string()).collect();
+    assert_eq!(amounts, ["100.00", "-100.00"], "and not 300.00, which it would cost by now");
 }
 
 #[tokio::test]

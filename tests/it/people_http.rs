@@ -103,9 +103,22 @@ async fn a_customer_reads_their_own_keys_and_an_admin_agent_everybodys() {
     let account = world.token("account-admin", "account").await;
     let (_, log) = ask(&router, &account, "GET", "/v1/activity", String::new()).await;
     let rows = log["items"].as_array().unwrap();
-    let by: Vec<&str> = rows.iter().map(|row| row["by"].as_str().unwrap()).collect();
-    assert_eq!(by, ["user:admin-agent", "user:admin-agent", "user:customer-global-admin"], "newest first");
-    assert!(rows.iter().all(|row| row["operation"] == "get_software_key"), "and of nothing else: {log}");
+    let by = |operation: &str| -> Vec<&str> {
+        rows.iter().filter(|row| row["operation"] == operation).map(|row| row["by"].as_str().unwrap()).collect()
+    };
+    assert_eq!(
+        by("get_software_key"),
+        ["user:admin-agent", "user:admin-agent", "user:customer-global-admin"],
+        "newest first"
+    );
+    let refused = by("get_software_key.refused");
+    assert_eq!(
+        refused,
+        ["sales-agent", "global-admin", "customer-global-admin", "sales-agent", "global-admin"]
+            .map(|name| format!("user:{name}")),
+        "who tried and was refused is told of too"
+    );
+    assert_eq!(rows.len(), 8, "and of nothing else: {log}");
 }
 
 #[tokio::test]
