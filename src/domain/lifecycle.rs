@@ -22,6 +22,7 @@ mod purchase;
 mod quote;
 mod refunds;
 mod schedule;
+mod seat_windows;
 mod seats;
 mod suspension;
 mod term_end;

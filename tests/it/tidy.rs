@@ -352,7 +352,7 @@ fn what_is_outside_is_named_in_one_place() {
                 let before = source.code[..begin].trim_end();
                 // The store's own module is called as what it wraps.
                 let is_own = source.path.starts_with("store/")
-                    && (before.ends_with("self::") || before.ends_with("super::") || before.ends_with("mod"));
+                    && ["self::", "super::", "crate::store::", "mod"].iter().any(|own| before.ends_with(own));
                 let is_imported = ["use super::redb;", "mod redb;"].iter().any(|line| source.code.contains(line));
                 let is_ours = is_own || name == "redb" && source.path.starts_with("store/") && is_imported;
                 if !is_ours {
