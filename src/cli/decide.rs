@@ -157,9 +157,13 @@ fn answers(decision: &Value) -> String {
         for reason in answer.get("reasons").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
             out.push_str(&format!("           {}\n", plain(reason)));
         }
-        for (label, path) in
-            [("amends", "amendments"), ("roles", "roles"), ("expires", "expiresAt"), ("otherwise", "otherwise")]
-        {
+        for (label, path) in [
+            ("where", "failure"),
+            ("amends", "amendments"),
+            ("roles", "roles"),
+            ("expires", "expiresAt"),
+            ("otherwise", "otherwise"),
+        ] {
             let value = text(path);
             if !value.is_empty() {
                 out.push_str(&format!("           {label} {value}\n"));

@@ -44,6 +44,9 @@ pub struct Answer {
     pub verdict: Verdict,
     /// Why: every reason it gave, in order.
     pub reasons: Vec<String>,
+    /// What went wrong where, when the file failed: a sentence with file, line and column.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub failure: String,
     /// Whether it was only asked to observe: recorded, never counted.
     #[serde(default)]
     pub observed: bool,

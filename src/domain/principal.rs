@@ -366,9 +366,8 @@ impl Grants {
     }
 
     /// Whether one of these roles is held.
-    pub fn holds(&self, roles: &[String]) -> bool {
-        let held = self.held().map(|held| held.roles.as_slice()).unwrap_or_default();
-        held.iter().any(|role: &Role| roles.iter().any(|named| named == role.as_str()))
+    pub fn holds(&self, roles: &[Role]) -> bool {
+        self.held().is_some_and(|held| held.roles.iter().any(|role| roles.contains(role)))
     }
 
     /// What these grants and those both allow, for the tenants of these: what a script may do that somebody runs.

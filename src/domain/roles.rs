@@ -82,6 +82,12 @@ impl Role {
         !matches!(self, Role::SalesAgent | Role::HelpdeskAgent)
     }
 
+    /// Whether the matrix lets it answer requests of a kind.
+    pub fn may_answer(self, kind: Kind) -> bool {
+        let wanted = Grant::Decide(Some(kind));
+        MATRIX.iter().any(|row| row.opens(&wanted) && row.cell(self) == Cell::Yes)
+    }
+
     /// Whether a customer's user holds it; all others are of the partner's own people.
     pub fn is_of_customer(self) -> bool {
         self == Role::CustomerGlobalAdmin

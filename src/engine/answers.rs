@@ -76,7 +76,7 @@ pub(super) const PART: Part = Part {
             params: &["why: string", "options: map"],
             gives: "()",
             grant: "",
-            doc: "The same, with the `role` (or `roles`): only who holds one of them, or all rights, may answer; when it `expires` and what happens `otherwise`: approve, expire or deny. `support` opens a support request that has to be answered first: a map as `request_support` takes one; what it leaves out is taken from the request.",
+            doc: "The same, with the `role` (or `roles`): of those who may answer such a request, only who holds one of them, or all rights, does; when it `expires` and what happens `otherwise`: approve, expire or deny. `support` opens a support request that has to be answered first: a map as `request_support` takes one; what it leaves out is taken from the request.",
             example: r#"review("more information needed", #{ role: "billing_admin", expires: instant("2027-01-31T00:00:00Z"), otherwise: "deny", support: #{ impact: "paid twice" } });"#,
         },
         Function {
@@ -290,6 +290,7 @@ pub fn answer(source: Source<'_>, ended: Result<(), &Failure>, mut recorded: Vec
         hash: source.hash.to_owned(),
         verdict,
         reasons,
+        failure: ended.err().map(ToString::to_string).unwrap_or_default(),
         observed: source.observed,
         amendments,
         roles,

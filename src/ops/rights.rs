@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 
 use crate::domain::change::Amendments;
-use crate::domain::roles::{Leave, Place, Subject};
+use crate::domain::roles::{Leave, Place, Role, Subject};
 use crate::domain::terms::is_software;
 use crate::domain::{Change, Grant, Kind, Refusal, Request, Subscription, TenantId};
 use crate::store::records::log::Activity;
@@ -103,26 +103,33 @@ pub(super) fn sees(work: &Work, subscription: &Subscription) -> bool {
     work.rights.grants.leave(&Grant::Read("subscriptions"), subject, place) > Leave::Nothing
 }
 
-/// Demands the right to answer a request: a role that its review names, or else the grant for its kind.
+/// Whether a request is there for whoever acts: its customer is within reach, or it is theirs to answer.
+pub(super) fn finds(work: &Work, request: &Request) -> bool {
+    let (wanted, place) = (Grant::Decide(Some(request.kind)), Place::Tenant(request.tenant));
+    let leave = work.rights.grants.leave(&wanted, Subject::Kind(request.kind), place);
+    work.reaches(request.tenant) || leave == Leave::Act
+}
+
+/// Demands the right to answer a request: the grant for its kind, and of the roles that its review names one that the
+/// matrix lets answer it. A review narrows who may answer and never widens it; one that names nobody who may, names nobody.
 ///
 /// # Errors
 /// `forbidden`.
 pub(super) fn to_answer(work: &Work, request: &Request) -> Result<()> {
     let grants = &work.rights.grants;
     let wanted = Grant::Decide(Some(request.kind));
-    if !request.roles.is_empty() {
-        if grants.is_all() || grants.holds(&request.roles) {
-            return Ok(());
-        }
-        let message = format!("{} is asked to answer request {}", request.roles.join(" or "), request.id);
-        return Err(Refusal::new("forbidden", message).into());
-    }
     work.require(&wanted)?;
     let place = Place::Tenant(request.tenant);
-    if grants.leave(&wanted, Subject::Kind(request.kind), place) == Leave::Act {
+    if grants.leave(&wanted, Subject::Kind(request.kind), place) != Leave::Act {
+        let message = format!("{} does not hold the grant {wanted}", work.rights.principal);
+        return Err(Refusal::new("forbidden", message).into());
+    }
+    let answers = |role: &Role| role.may_answer(request.kind);
+    let named: Vec<Role> = request.roles.iter().filter_map(|role| role.parse().ok()).filter(answers).collect();
+    if named.is_empty() || grants.is_all() || grants.holds(&named) {
         return Ok(());
     }
-    let message = format!("{} does not hold the grant {wanted}", work.rights.principal);
+    let message = format!("{} is asked to answer request {}", request.roles.join(" or "), request.id);
     Err(Refusal::new("forbidden", message).into())
 }
 

@@ -262,17 +262,9 @@ async fn people_without_a_row_go_by_the_configuration() {
     assert_eq!(approve(&free, everything("zoe"), id).await.unwrap(), State::Applied);
 }
 
-#[tokio::test]
-async fn only_the_roles_a_review_names_answer_it() {
-    let world = People::new().await;
-    world
-        .act(everything("root"), |work| {
-            subscriptions::label(work, holding(HERE, HELD), "hold", None)?;
-            subscriptions::label(work, holding(HERE, HELD), "ask_money", Some("yes"))
-        })
-        .await
-        .unwrap();
-    let id = world.waits(world.rights("helpdesk-agent"), HERE, cancellation()).await;
+/// Who may do it, each tried without effect.
+async fn who_approves(world: &People, id: Id) -> Vec<Role> {
+    let mut found = Vec::new();
     for role in Role::ALL {
         let by = world.rights(&name_of(role));
         let answered = world
@@ -280,16 +272,62 @@ async fn only_the_roles_a_review_names_answer_it() {
                 requests::Answered::Done(request) | requests::Answered::Moved(request) => Ok(request.state),
             })
             .await;
-        if role == Role::BillingAdmin {
-            assert_eq!(answered.unwrap(), State::Applied, "the table alone would not let them answer a cancellation");
-        } else {
-            assert!(["forbidden", "not_found"].contains(&refused(answered).code.as_str()), "{role}");
+        match answered {
+            Ok(state) => {
+                assert_eq!(state, State::Applied, "{role}");
+                found.push(role);
+            }
+            other => assert!(["forbidden", "not_found"].contains(&refused(other).code.as_str()), "{role}"),
         }
     }
-    let decides = Grants { list: vec!["decide.*".parse().unwrap()], tenants: None };
-    let token = Rights { principal: Principal::Token("ci".to_owned()), grants: decides };
-    assert_eq!(refused(approve(&world, token, id).await).code, "forbidden", "grants are no role");
-    assert_eq!(approve(&world, everything("root"), id).await.unwrap(), State::Applied, "all rights are all roles");
+    found
+}
+
+#[tokio::test]
+async fn a_review_narrows_who_answers_and_never_widens_it() {
+    for (label, answer) in [
+        ("hold", vec![Role::GlobalAdmin, Role::AdminAgent]),
+        ("ask_agent", vec![Role::AdminAgent]),
+        // The table lets none of these answer a cancellation: the review names nobody.
+        ("ask_money", vec![Role::GlobalAdmin, Role::AdminAgent]),
+        ("ask_sales", vec![Role::GlobalAdmin, Role::AdminAgent]),
+    ] {
+        let world = People::new().await;
+        let named = move |work: &mut Work| {
+            subscriptions::label(work, holding(HERE, HELD), "hold", None)?;
+            subscriptions::label(work, holding(HERE, HELD), label, Some("yes"))
+        };
+        world.act(everything("root"), named).await.unwrap();
+        let id = world.waits(world.rights("helpdesk-agent"), HERE, cancellation()).await;
+        assert_eq!(who_approves(&world, id).await, answer, "{label}");
+        let decides = Grants { list: vec!["decide.*".parse().unwrap()], tenants: None };
+        let token = Rights { principal: Principal::Token("ci".to_owned()), grants: decides };
+        if label == "ask_agent" {
+            assert_eq!(refused(approve(&world, token, id).await).code, "forbidden", "grants are no role");
+        }
+        assert_eq!(approve(&world, everything("root"), id).await.unwrap(), State::Applied, "all rights are all roles");
+    }
+}
+
+/// A token that was narrowed to looking does not answer what its user's roles would.
+#[tokio::test]
+async fn a_narrowed_token_answers_nothing_that_it_was_not_given() {
+    let world = People::new().await;
+    for label in ["hold", "ask_agent"] {
+        let named = move |work: &mut Work| {
+            subscriptions::label(work, holding(HERE, HELD), "hold", None)?;
+            subscriptions::label(work, holding(HERE, HELD), label, Some("yes"))
+        };
+        world.act(everything("root"), named).await.unwrap();
+        let id = world.waits(world.rights("helpdesk-agent"), HERE, cancellation()).await;
+        for (only, want) in [("tenants.read", false), ("decide.purchase", false), ("decide.cancellation", true)] {
+            let by = world.narrowed("admin-agent", &[only]);
+            let tried = world.dry(by, move |work| requests::approve(work, id, None, "").map(drop)).await;
+            assert_eq!(tried.is_ok(), want, "{label} {only}");
+        }
+        let cause = everything("root");
+        world.act(cause, move |work| requests::deny(work, id, None, "no").map(drop)).await.unwrap();
+    }
 }
 
 /// The policy approves, and says that nobody answering is a yes: a person answers all the same.
@@ -379,6 +417,15 @@ async fn an_indirect_reseller_buys_through_a_provider() {
             };
             let managed = world.act(world.rights("global-admin"), suspend).await.unwrap();
             assert_eq!(managed, Outcome::Applied, "what is there is managed all the same");
+            let seats = |quantity: i64| {
+                move |work: &mut Work| {
+                    let change = Change::Quantity { quantity };
+                    requests::propose(work, holding(HERE, HELD), change, "seats").map(|one| one.outcome)
+                }
+            };
+            let more = refused(world.act(world.rights("global-admin"), seats(1_000)).await);
+            assert_eq!(more.rule.as_deref(), Some("A-chan"), "more seats are bought");
+            assert!(world.act(world.rights("global-admin"), seats(1)).await.is_ok(), "fewer are not");
         }
     }
 }

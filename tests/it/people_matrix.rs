@@ -32,7 +32,7 @@ customers.edit             Y Y - A - - - - - -
 customers.create           Y Y - - - - - - - -
 customers.account          Y Y Y - - - - - - -
 catalogue.view             Y Y Y Y - V - - - -
-prices.view                Y Y Y A - - - - - -
+prices.view                Y Y Y Y - - - - - -
 prices.edit                Y - - - - - - - - -
 subscriptions.view         Y Y Y A V - - - - -
 carts.view                 Y Y Y A V V - - - -

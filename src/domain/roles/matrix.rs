@@ -63,7 +63,7 @@ pub const MATRIX: &[Row] = &[
         cells: [Y, Y, Y, Y, N, V, N, N, N, N] },
     Row { act: "prices.view", title: "Customers' prices: look", source: "PRICE",
         opens: &[Read("prices")], kinds: &[], only: Only::Anything,
-        cells: [Y, Y, Y, A, N, N, N, N, N, N] },
+        cells: [Y, Y, Y, Y, N, N, N, N, N, N] },
     Row { act: "prices.edit", title: "Customers' prices: set", source: "PRICE",
         opens: &[Grant("prices.write")], kinds: &[], only: Only::Anything,
         cells: [Y, N, N, N, N, N, N, N, N, N] },

@@ -44,7 +44,7 @@ pub fn open_of(work: &mut Work, id: SubscriptionId, kind: Kind) -> Result<Option
 /// A waiting request for somebody who may answer it: right, reach, state, expiry, generation and the two pairs of eyes.
 fn to_answer(work: &mut Work, id: Id, seen: Option<u64>) -> Result<Request> {
     let found = rows::get(&mut work.tx, id)?.map(|stored| stored.value);
-    let request = found.filter(|request| work.reaches(request.tenant)).ok_or_else(|| not_found("request", &id))?;
+    let request = found.filter(|request| rights::finds(work, request)).ok_or_else(|| not_found("request", &id))?;
     rights::to_answer(work, &request)?;
     if request.state != State::Waiting {
         let state = request.state.as_str();
