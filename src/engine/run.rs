@@ -92,6 +92,7 @@ fn reading<T>(
         operations: spent.operations,
         wall_micros: 0,
     };
+    let ended = ended.and_then(|returned| few_enough(&run, returned));
     let read = ended.and_then(|returned| {
         read(&returned).map_err(|refusal| Failure::new(&refusal.code, &refusal.message).in_file(file))
     });
@@ -105,6 +106,17 @@ fn reading<T>(
     };
     triggers::keep_run(work, &run)?;
     Ok(Ran { run, returned })
+}
+
+/// What one run may do at most (S16): more is a loop that was not meant, or work for a trigger with `each`.
+const EFFECTS_MAX: usize = 10_000;
+
+fn few_enough(run: &Run, returned: Dynamic) -> Result<Dynamic, Failure> {
+    if run.effects.len() <= EFFECTS_MAX {
+        return Ok(returned);
+    }
+    let message = format!("{} effects are more than the {EFFECTS_MAX} of one run", run.effects.len());
+    Err(Failure::new("cap_exceeded", &message).in_file(&run.file))
 }
 
 fn fail(run: &mut Run, failure: &Failure) {

@@ -289,9 +289,12 @@ fn s19_a_run_that_fails_leaves_no_effect() {
 #[test]
 fn s15_and_s16_what_is_out_of_reach_is_not_there_and_what_is_too_much_is_refused() {
     on_script_thread(|| {
-        let text = "//! ---\n//! grants = [\"subscriptions.read\", \"propose.quantity\"]\n//! ---\n\
+        let text = "//! ---\n//! grants = [\"subscriptions.read\", \"propose.quantity\", \"labels.write\"]\n//! ---\n\
             fn run(event) { try { subscription(event.data.text(\"id\")); } catch (e) { return e.code; } \"there\" }\n\
-            fn many(event) { subscription(event.data.text(\"id\")).request_quantity(9223372036854775807, \"all\").outcome }";
+            fn many(event) { subscription(event.data.text(\"id\")).request_quantity(9223372036854775807, \"all\").outcome }\n\
+            fn mark(event, most) { let sub = subscription(event.data.text(\"id\")); for i in 0..most { sub.label(\"x\", `${i}`); } }\n\
+            fn enough(event) { mark(event, 10000); \"done\" }\n\
+            fn more(event) { mark(event, 10001); \"done\" }";
         let mut desk = Desk::new(&[("scripts/a.rhai", text)], &[]);
         let call = |desk: &mut Desk, handler: &str, id: &str, reach: &str| {
             let rights = Rights {
@@ -303,14 +306,19 @@ fn s15_and_s16_what_is_out_of_reach_is_not_there_and_what_is_too_much_is_refused
             let mut event = Event::new("call", now, "test");
             let body = format!(r#"{{"id": "{id}"}}"#);
             event.data = Some(bursar::engine::values::json::Json::new(parse(body.as_bytes()).unwrap()));
-            let ran = run::handler(&mut work, "scripts/a.rhai", handler, &event, &Budget::default()).unwrap();
-            assert_eq!(ran.run.ending, Ending::Completed, "{:?}", ran.run.error);
-            ran.returned.expect("it completed").to_string()
+            let patient = Budget { wall: std::time::Duration::from_secs(120), ..Budget::default() };
+            let ran = run::handler(&mut work, "scripts/a.rhai", handler, &event, &patient).unwrap();
+            let code = ran.run.error.map_or_else(String::new, |error| error.code);
+            assert_eq!(ran.run.ending == Ending::Completed, ran.returned.is_some(), "{code}");
+            assert!(ran.returned.is_some() || ran.run.effects.is_empty(), "nothing is left of it");
+            ran.returned.map_or(code, |returned| returned.to_string())
         };
         assert_eq!(call(&mut desk, "run", SUB, TENANT), "there");
         assert_eq!(call(&mut desk, "run", "cccccccc-0000-4000-8000-000000000001", TENANT), "not_found");
         assert_eq!(call(&mut desk, "run", SUB, OTHER), "not_found", "another tenant's is as good as absent");
         assert_eq!(call(&mut desk, "many", SUB, TENANT), "refused");
+        assert_eq!(call(&mut desk, "enough", SUB, TENANT), "done", "ten thousand effects are one run");
+        assert_eq!(call(&mut desk, "more", SUB, TENANT), "cap_exceeded", "one more is none");
     });
 }
 
