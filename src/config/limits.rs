@@ -23,6 +23,8 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Bytes of a request body under `/v1/import`. 16 MiB: tens of thousands of rows; larger ones come in parts.
     pub import_body_bytes: usize,
+    /// Bodies above `body_bytes` held at once. 8: with 16 MiB each they hold 128 MiB, and imports run one after another.
+    pub import_bodies: usize,
     /// Bytes of request line and headers together. 64 KiB: more than any browser or proxy sends.
     pub head_bytes: usize,
     /// Headers of one request. 100: proxies add a dozen.
@@ -75,6 +77,7 @@ impl Default for Limits {
             cache_bytes: 64 * MIB,
             body_bytes: 256 * 1024,
             import_body_bytes: 16 * 1024 * 1024,
+            import_bodies: 8,
             head_bytes: 64 * 1024,
             headers: 100,
             uri_bytes: 8 * 1024,

@@ -19,6 +19,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
 
 use super::problem::{self, Problem};
@@ -44,6 +45,8 @@ pub struct RequestId(pub Arc<str>);
 pub struct Guard {
     router: Router,
     limits: Arc<Limits>,
+    /// Bodies larger than most may be that are held at once; who asks for them is not known before they are read.
+    large_bodies: Arc<Semaphore>,
     /// What `Host` must say on console routes; empty when any name may.
     console_hosts: Arc<[String]>,
 }
@@ -51,7 +54,8 @@ pub struct Guard {
 impl Guard {
     /// Puts the checks in front of a router.
     pub fn new(router: Router, limits: &Limits) -> Guard {
-        Guard { router, limits: Arc::new(limits.clone()), console_hosts: Arc::new([]) }
+        let large_bodies = Arc::new(Semaphore::new(limits.import_bodies));
+        Guard { router, limits: Arc::new(limits.clone()), large_bodies, console_hosts: Arc::new([]) }
     }
 
     /// Console routes answer only when `Host` is one of these names (without port), against DNS rebinding.
@@ -67,7 +71,11 @@ impl Guard {
         let correlation = taken_over(request.headers(), &MS_CORRELATION_ID).map(str::to_owned);
         request.extensions_mut().insert(RequestId(id.clone()));
         let response = match self.admit(request).await {
-            Ok(request) => self.route(request, &id).await,
+            Ok((request, held)) => {
+                let response = self.route(request, &id).await;
+                drop(held);
+                response
+            }
             Err(refusal) => refusal.into_response(),
         };
         finished(response, &id, correlation.as_deref())
@@ -78,8 +86,9 @@ impl Guard {
         finished(problem.into_response(), &request_id(headers), taken_over(headers, &MS_CORRELATION_ID))
     }
 
-    /// Checks the head, then reads the body.
-    async fn admit(&self, request: Request) -> Result<Request, Refused> {
+    /// Checks the head, then reads the body. A body of a size that few may have takes a place, which is held until it is
+    /// answered.
+    async fn admit(&self, request: Request) -> Result<(Request, Option<OwnedSemaphorePermit>), Refused> {
         let (parts, body) = request.into_parts();
         let limit = checks::body_limit(parts.uri.path(), &self.limits);
         let has_body = !body.is_end_stream();
@@ -89,6 +98,18 @@ impl Guard {
             // What is left of the body would be read as the next request: never.
             return Err(Refused { problem, close: has_body });
         }
+        let is_large = limit > self.limits.body_bytes && !is_small(&parts.headers, self.limits.body_bytes);
+        let held =
+            match is_large && has_body {
+                false => None,
+                true => Some(self.large_bodies.clone().try_acquire_owned().map_err(|_| {
+                    Refused {
+                        problem: Problem::new(503, "busy", "as many large bodies as may be are being read; try again")
+                            .retry_after(1),
+                        close: true,
+                    }
+                })?),
+            };
         let reading = read_whole(body, limit);
         let body = match tokio::time::timeout(self.limits.body_deadline, reading).await {
             Ok(read) => read.map_err(|problem| Refused { problem, close: true })?,
@@ -98,7 +119,7 @@ impl Guard {
                 return Err(Refused { problem: Problem::new(408, "request_timeout", detail), close: true });
             }
         };
-        Ok(Request::from_parts(parts, Body::from(body)))
+        Ok((Request::from_parts(parts, Body::from(body)), held))
     }
 
     async fn route(&self, request: Request, id: &str) -> Response {
@@ -162,6 +183,12 @@ fn finished(mut response: Response, id: &str, correlation: Option<&str>) -> Resp
     let nosniff = HeaderValue::from_static("nosniff");
     response.headers_mut().insert(HeaderName::from_static("x-content-type-options"), nosniff);
     response
+}
+
+/// Whether a body says itself that it is no larger than most may be.
+fn is_small(headers: &HeaderMap, most: usize) -> bool {
+    let told = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    told.is_some_and(|length| length <= most as u64)
 }
 
 async fn read_whole(mut body: Body, limit: usize) -> Result<Bytes, Problem> {

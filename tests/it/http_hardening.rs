@@ -381,6 +381,35 @@ fn every_row_is_refused_by_the_real_doors() {
     bodies_that_are_too_large(server.address, path, 256 * 1024, 422);
 }
 
+/// Whoever asks is not known before a body is there: only so many large ones are held, whoever sends them.
+#[test]
+fn only_so_many_large_bodies_are_held_at_once() {
+    let server = Server::doors(Limits { import_bodies: 2, ..Limits::default() });
+    let head = |length: usize| {
+        format!("POST /v1/import HTTP/1.1\r\nHost: localhost\r\n{JSON}Content-Length: {length}\r\n\r\n")
+    };
+    let begin = || {
+        let mut stream = connect(server.address);
+        stream.write_all(head(1 << 20).as_bytes()).unwrap();
+        stream.write_all(&[b' '; 4096]).unwrap();
+        stream
+    };
+    let held = [begin(), begin()];
+    let until = monotonic() + Duration::from_secs(20);
+    // Once the first two have been taken up there is no place for a third.
+    std::thread::sleep(Duration::from_millis(500));
+    let said = answer(&mut begin()).unwrap();
+    assert_eq!((said.status, said.code().as_str()), (503, "busy"));
+    // A small one needs no place, and one that is through leaves its own.
+    assert_ne!(send(server.address, format!("{}{{}}", head(2))).status, 503);
+    drop(held);
+    let whole = format!("{}\"{}\"", head(300_000), "x".repeat(299_998));
+    while send(server.address, whole.clone()).status == 503 {
+        assert!(monotonic() < until, "a place is never given back");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn slow_senders_are_ended_by_the_real_doors() {
     let server = Server::doors(quick());
