@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 
 use super::{App, Error, Result};
 use crate::config::Config;
-use crate::domain::terms::Terms;
+use crate::domain::terms::{Terms, TermsError};
 use crate::engine::Diagnostic;
 use crate::engine::library::{File, Kit, Library, Settings};
 use crate::ops::upkeep;
@@ -57,10 +57,21 @@ impl LibraryState {
 /// # Errors
 /// Every finding of every file.
 pub fn read(config: &Config, kit: &Kit) -> std::result::Result<(Arc<Library>, Arc<Terms>), Vec<Diagnostic>> {
-    let terms = read_terms(config)?;
-    let settings = Settings { terms_hash: terms.hash().to_owned(), params: config.params.clone() };
-    let library = Library::from_folder(&config.library, &settings, kit)?;
-    Ok((Arc::new(library), Arc::new(terms)))
+    read_by(config, |settings| Library::from_folder(&config.library, settings, kit))
+}
+
+/// The terms and the library, or what is wrong with either: a mistake in one hides none in the other.
+fn read_by(
+    config: &Config,
+    read: impl FnOnce(&Settings) -> std::result::Result<Library, Vec<Diagnostic>>,
+) -> std::result::Result<(Arc<Library>, Arc<Terms>), Vec<Diagnostic>> {
+    let terms = read_terms(config);
+    let terms_hash = terms.as_ref().map(|terms| terms.hash().to_owned()).unwrap_or_default();
+    let settings = Settings { terms_hash, params: config.params.clone() };
+    match (terms, read(&settings)) {
+        (Ok(terms), Ok(library)) => Ok((Arc::new(library), Arc::new(terms))),
+        (terms, library) => Err(terms.err().into_iter().chain(library.err()).flatten().collect()),
+    }
 }
 
 /// The same with the test files, which serve nobody: for the checker and for whoever runs the tests. What is no fault
@@ -69,10 +80,7 @@ pub fn read(config: &Config, kit: &Kit) -> std::result::Result<(Arc<Library>, Ar
 /// # Errors
 /// Every finding of every file.
 pub fn read_with_tests(config: &Config, kit: &Kit) -> std::result::Result<(Arc<Library>, Arc<Terms>), Vec<Diagnostic>> {
-    let terms = read_terms(config)?;
-    let settings = Settings { terms_hash: terms.hash().to_owned(), params: config.params.clone() };
-    let library = Library::from_folder_with_tests(&config.library, &settings, kit)?;
-    Ok((Arc::new(library), Arc::new(terms)))
+    read_by(config, |settings| Library::from_folder_with_tests(&config.library, settings, kit))
 }
 
 fn read_terms(config: &Config) -> std::result::Result<Terms, Vec<Diagnostic>> {
@@ -99,9 +107,11 @@ fn read_terms(config: &Config) -> std::result::Result<Terms, Vec<Diagnostic>> {
     if rows.is_empty() {
         return Ok(builtin);
     }
-    builtin.with_rows(&rows).map_err(|errors| {
-        errors.iter().map(|error| Diagnostic::error("terms", "policies/terms", (0, 0, 0), error.to_string())).collect()
-    })
+    let finding = |error: &TermsError| {
+        let place = &error.place;
+        Diagnostic::error("terms", &place.file, (place.line, place.column, 1), error.expected.clone())
+    };
+    builtin.with_rows(&rows).map_err(|errors| errors.iter().map(finding).collect())
 }
 
 fn told(findings: &[Diagnostic]) -> String {

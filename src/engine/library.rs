@@ -156,7 +156,7 @@ impl Library {
     /// # Errors
     /// Every finding of every file, sorted by place; nothing is loaded then.
     pub fn from_folder(folder: &Path, settings: &Settings, kit: &Kit) -> Result<Self, Vec<Diagnostic>> {
-        Self::from_texts(texts(folder, false)?, settings, kit)
+        whole(texts(folder, false), |texts| Self::from_texts(texts, settings, kit))
     }
 
     /// The same with the test files, for the checker and for whoever runs them.
@@ -164,7 +164,7 @@ impl Library {
     /// # Errors
     /// Every finding of every file.
     pub fn from_folder_with_tests(folder: &Path, settings: &Settings, kit: &Kit) -> Result<Self, Vec<Diagnostic>> {
-        Self::from_texts_with_tests(texts(folder, true)?, settings, kit)
+        whole(texts(folder, true), |texts| Self::from_texts_with_tests(texts, settings, kit))
     }
 
     /// A library from (path, text) pairs in memory; test files are left out.
@@ -391,13 +391,27 @@ fn dynamic(value: &toml::Value) -> Dynamic {
     }
 }
 
-fn texts(folder: &Path, tests: bool) -> Result<Vec<(String, String)>, Vec<Diagnostic>> {
+/// A library of what could be read, unless something could not be: then what is wrong with the rest is told too.
+fn whole(
+    (texts, mut findings): (Vec<(String, String)>, Vec<Diagnostic>),
+    compile: impl FnOnce(Vec<(String, String)>) -> Result<Library, Vec<Diagnostic>>,
+) -> Result<Library, Vec<Diagnostic>> {
+    match compile(texts) {
+        Ok(library) if findings.is_empty() => Ok(library),
+        compiled => {
+            findings.extend(compiled.err().into_iter().flatten());
+            Err(findings)
+        }
+    }
+}
+
+fn texts(folder: &Path, tests: bool) -> (Vec<(String, String)>, Vec<Diagnostic>) {
     let mut texts = Vec::new();
     let mut findings = Vec::new();
     for name in ["lib", "policies", "scripts"] {
         read_folder(&folder.join(name), name, 0, tests, &mut texts, &mut findings);
     }
-    if findings.is_empty() { Ok(texts) } else { Err(findings) }
+    (texts, findings)
 }
 
 fn read_folder(

@@ -118,6 +118,23 @@ fn check_shows_the_place_and_ends_with_three() {
 }
 
 #[test]
+fn check_tells_of_every_file_whatever_is_wrong_with_another() {
+    let book = Book::new();
+    std::fs::create_dir_all(book.path("policies/terms")).unwrap();
+    book.write("policies/terms/own.toml", "famly = \"license_new\"\n");
+    book.write("scripts/broken.rhai", "fn run(event) { suspnd(1); }\n");
+    std::fs::write(book.path("scripts/bytes.rhai"), [0xff, 0xfe, 0x00]).unwrap();
+    let checked = book.run(&["check"]).exits(3);
+    for told in [
+        "policies/terms/own.toml:1:1: error[terms]",
+        "scripts/broken.rhai:1:17: error[unknown_function]: there is no function suspnd",
+        "scripts/bytes.rhai: error[unreadable]",
+    ] {
+        assert!(checked.out.contains(told), "{told}: {}", checked.out);
+    }
+}
+
+#[test]
 fn tests_beside_policies_run_without_a_store() {
     let book = Book::new();
     let passed = book.run(&["test"]).exits(0).says("2 passed, 0 failed");
