@@ -171,6 +171,18 @@ impl Amendments {
         *self == Amendments::default()
     }
 
+    /// The name of the first field that is amended, as scripts write it.
+    pub fn first(&self) -> Option<&'static str> {
+        let fields = [
+            ("quantity", self.quantity.is_some()),
+            ("term_duration", self.term_duration.is_some()),
+            ("billing_cycle", self.billing_cycle.is_some()),
+            ("offer_id", self.offer_id.is_some()),
+            ("custom_term_end_date", self.custom_term_end_date.is_some()),
+        ];
+        fields.into_iter().find(|(_, amended)| *amended).map(|(name, _)| name)
+    }
+
     /// These where they say something, else the others.
     #[must_use]
     pub fn over(&self, under: &Amendments) -> Amendments {

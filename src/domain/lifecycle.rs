@@ -37,8 +37,9 @@ pub use extension::{before_extension, ends_otherwise, extend, extended_plan, goe
 pub use period::{Plan, begin, open_window, plan_after};
 pub use processing::may_be_named;
 pub use purchase::{activation_link, lapse, pending};
-pub use quote::{quote, quote_among, refundable_quantity, terms_quote};
+pub use quote::{quote, quote_amended, quote_among, refundable_quantity, terms_quote};
 pub use refunds::{RefundUntil, refunds_until, window_of};
+pub use seat_windows::{SeatsUntil, refundable_seats};
 pub use term_end::{
     charge_cycle, deletion_at, deny_renewal, end_term, is_editable, last_day_of_data, renew, renew_among, step,
 };
@@ -199,8 +200,9 @@ impl Asked<'_> {
                 "subscription.reactivated"
             }
             Change::Quantity { quantity } => {
-                lines.extend(self.seat_lines(*quantity, &said.rule)?);
-                change_seats(&mut next, self.family, *quantity, self.now);
+                let quantity = amendments.quantity.unwrap_or(*quantity);
+                lines.extend(self.seat_lines(quantity, &said.rule)?);
+                change_seats(&mut next, self.family, quantity, self.now);
                 "subscription.quantity_changed"
             }
             Change::Purchase {}

@@ -315,7 +315,9 @@ fn is_shown(shown: &Value, name: &str, value: &Value) -> bool {
 /// Fields that nobody may change are welcome as they are.
 fn unchanged(shown: &Value, others: &[(String, Value)]) -> Result<(), Refusal> {
     for (name, value) in others {
-        let is_derived = ["links", "actions", "refundOptions"].iter().any(|known| name.eq_ignore_ascii_case(known));
+        let is_derived = ["links", "actions", "refundOptions", "refundableQuantity"]
+            .iter()
+            .any(|known| name.eq_ignore_ascii_case(known));
         let is_nothing = |value: &Value| value.is_null() || value.as_str() == Some("");
         let known = shown.get_any_case(name).filter(|known| !is_nothing(known));
         if is_derived || known.map_or(is_nothing(value), |known| same(known, value)) {

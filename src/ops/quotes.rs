@@ -16,10 +16,20 @@ const OTHERS_MAX: usize = 1_000;
 /// # Errors
 /// What the store answers; a refusal by the terms is in the quote.
 pub fn quote(work: &mut Work, subscription: &Subscription, change: &Change) -> Result<Quote> {
-    let price = price_for(work, subscription, change, &Amendments::default())?;
-    let around = around(work, subscription, change, &Amendments::default())?;
+    quote_amended(work, subscription, change, &Amendments::default())
+}
+
+/// The same of the change as an approval amends it.
+pub(super) fn quote_amended(
+    work: &mut Work,
+    subscription: &Subscription,
+    change: &Change,
+    amendments: &Amendments,
+) -> Result<Quote> {
+    let price = price_for(work, subscription, change, amendments)?;
+    let around = around(work, subscription, change, amendments)?;
     let terms = super::tenants::terms_for(work, subscription.tenant)?;
-    Ok(lifecycle::quote_among(&terms, subscription, change, price, &around, work.now))
+    Ok(lifecycle::quote_amended(&terms, subscription, change, amendments, price, &around, work.now))
 }
 
 /// The change made, or the terms' refusal.
@@ -205,6 +215,12 @@ fn around(work: &mut Work, subscription: &Subscription, change: &Change, amendme
         let targets = offers::item(work, &profile.offer_id)?.map(|item| item.upgrade_targets).unwrap_or_default();
         let name = offers::item(work, offer_id)?.map(|item| item.name).filter(|name| !name.is_empty());
         around.upgrading = lifecycle::Upgrading { targets, name, present: price_of(work, subscription)? };
+    }
+    if let Change::Conversion { to } = change
+        && let Some(offer_id) = &amendments.over(to).offer_id
+    {
+        let name = offers::item(work, offer_id)?.map(|item| item.name).filter(|name| !name.is_empty());
+        around.upgrading.name = name;
     }
     if change.kind() == Kind::AutoRenew {
         around.extended_price = extended_price(work, subscription)?;

@@ -80,14 +80,16 @@ fn propose_with(
     form: Option<Form>,
 ) -> Result<Proposed> {
     let asks_only = rights::to_propose(work, &stored.value, &change)?;
-    if matches!(change.kind(), Kind::Purchase | Kind::Conversion | Kind::Upgrade) {
+    if buys(&stored.value, &change) {
         work.settings.partner.may_buy()?;
     }
     let id = stored.value.id;
     if lifecycle::is_unchanged(&stored.value, &change) {
         return Ok(Proposed { outcome: Outcome::Unchanged, request: None, subscription: stored.value });
     }
-    if let Some(open) = rows::open(&mut work.tx, stored.value.tenant, id, change.kind())? {
+    if let Some(open) = rows::open(&mut work.tx, stored.value.tenant, id, change.kind())?
+        && (open.change == change || may_be(work, &stored.value, &change)?)
+    {
         return open_already(work, open, stored, &change);
     }
     if let Some(settled) = settled_renewal(&stored, &change)? {
@@ -100,6 +102,22 @@ fn propose_with(
         subscription_rows::get(&mut work.tx, stored.value.tenant, id)?.map_or(stored.value, |now| now.value);
     work.effect(format!("{} {} {}", request.kind, request.id, outcome_of(request.state).as_str()));
     Ok(Proposed { outcome: outcome_of(request.state), request: Some(request), subscription })
+}
+
+/// Whether something is bought by it (A-chan): what begins, what costs more from now on, another offer.
+fn buys(subscription: &Subscription, change: &Change) -> bool {
+    match change {
+        Change::Purchase {} | Change::Conversion { .. } | Change::Upgrade { .. } => true,
+        Change::Quantity { quantity } => *quantity > subscription.standing.quantity,
+        _ => false,
+    }
+}
+
+/// Whether the terms let it be at all; what they refuse waits for no other request.
+fn may_be(work: &mut Work, subscription: &Subscription, change: &Change) -> Result<bool> {
+    let quote = quotes::quote(work, subscription, change)?;
+    let is_kept_apart = matches!(change.kind(), Kind::Renewal | Kind::Purchase);
+    Ok(is_kept_apart || quote.allowed || quote.effect == Effect::StopRenewal)
 }
 
 /// What asking about a renewal came to at the very end of its term.
@@ -228,7 +246,13 @@ fn settle(
             }
             wait(work, before, request, stored, judgement.expires_at, judgement.otherwise)
         }
-        Verdict::Approve => carry_out(work, before, request, stored),
+        Verdict::Approve => {
+            if !request.amendments.is_empty() {
+                // What is told is what is done.
+                request.quote = quotes::quote_amended(work, &stored.value, &request.change, &request.amendments)?;
+            }
+            carry_out(work, before, request, stored)
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use super::family;
 use super::field;
 use super::write::{self, Out};
 use crate::domain::change::Amendments;
+use crate::domain::lifecycle::SeatsUntil;
 use crate::domain::subscription::{Profile, Status};
 use crate::domain::{Instant, Subscription, SubscriptionId, TenantId, calendar, lifecycle};
 use crate::json::Value;
@@ -19,6 +20,8 @@ pub struct Shown {
     pub country: String,
     /// The refunds still to be had.
     pub refund_options: Vec<RefundOption>,
+    /// The seats that could go now without the rest, and until when.
+    pub refundable: Vec<SeatsUntil>,
     /// Whether the window closes with a day (shown as its last minute) and not after hours (shown as its last second).
     pub window_ends_with_day: bool,
 }
@@ -184,16 +187,14 @@ fn write_window(out: &mut Out, subscription: &Subscription, shown: &Shown) {
     if !options.is_empty() {
         out.value("refundOptions", Value::Array(options));
     }
-    // Changes that are noted without a window are nobody's to take back.
-    let batches = subscription.profile.seat_batches.iter().filter(|batch| batch.added_at < batch.allowed_until);
-    let batches: Vec<_> = batches.collect();
-    if !batches.is_empty() {
+    if !shown.refundable.is_empty() {
         let mut refundable = Out::new();
-        refundable.integer("totalQuantity", batches.iter().map(|batch| batch.quantity).fold(0, i64::saturating_add));
-        let details = batches.iter().map(|batch| {
+        let total = shown.refundable.iter().map(|seats| seats.quantity).fold(0, i64::saturating_add);
+        refundable.integer("totalQuantity", total);
+        let details = shown.refundable.iter().map(|seats| {
             let mut one = Out::new();
-            one.integer("quantity", batch.quantity);
-            one.instant("allowedUntilDateTime", last_second(batch.allowed_until));
+            one.integer("quantity", seats.quantity);
+            one.instant("allowedUntilDateTime", last_second(seats.until));
             one.finish()
         });
         refundable.value("details", Value::Array(details.collect()));

@@ -90,7 +90,7 @@ pub fn call(
                 body.flag("cancelAtTermEnd", *cancel);
             }
         }
-        Change::Quantity { quantity } => body.integer("quantity", *quantity),
+        Change::Quantity { quantity } => body.integer("quantity", amendments.quantity.unwrap_or(*quantity)),
         Change::Renewal { amendments: own, .. } => {
             body.flag("autoRenewEnabled", true);
             let next = amendments.over(own);
@@ -144,7 +144,7 @@ pub fn shown(
             let cancels = cancel_at_term_end.is_none_or(|cancel| told.is_none_or(|told| told == cancel));
             fact.auto_renew_enabled.map(|shown| shown == *enabled && cancels)
         }
-        Change::Quantity { quantity } => fact.quantity.map(|shown| shown == *quantity),
+        Change::Quantity { quantity } => fact.quantity.map(|shown| shown == amendments.quantity.unwrap_or(*quantity)),
         Change::Renewal { term_end, amendments: own } => {
             let shown_end = fact.term_end?.first_after(&subscription.profile.family);
             if shown_end.is_some_and(|shown| shown > *term_end) {

@@ -5,7 +5,7 @@ use bursar::domain::change::{Amendments, Change, Reason};
 use bursar::domain::ledger::ChargeType;
 use bursar::domain::lifecycle::{
     Applied, Around, Due, apply, apply_among, charge_cycle, deletion_at, dues, end_term, lapse, pending, quote,
-    quote_among, refundable_quantity, renew, step,
+    quote_among, refundable_quantity, refundable_seats, renew, step,
 };
 use bursar::domain::subscription::{Attention, Status, Subscription};
 use bursar::domain::terms::Terms;
@@ -331,6 +331,17 @@ fn each_batch_of_seats_goes_inside_its_own_window() {
     assert_eq!(open("2023-01-08T08:59:59Z"), 115, "the term's own window holds for all");
     assert_eq!((open("2023-02-08T08:59:59Z"), open("2023-02-08T09:00:00Z")), (15, 5));
     assert_eq!((open("2023-02-10T08:59:59Z"), open("2023-02-10T09:00:00Z")), (5, 0));
+    let shown = |now: &str| -> Vec<(i64, String)> {
+        let windows = refundable_seats(&terms, &sub, at(now));
+        windows.iter().map(|seats| (seats.quantity, seats.until.format("%m-%dT%H").to_string())).collect()
+    };
+    let (own, first, second) = ((100, "01-08T09".into()), (10, "02-08T09".into()), (5, "02-10T09".into()));
+    assert_eq!(shown("2023-01-08T08:59:59Z"), [own, first.clone(), second.clone()], "those first bought stand first");
+    assert_eq!(
+        (shown("2023-02-08T08:59:59Z"), shown("2023-02-08T09:00:00Z")),
+        (vec![first, second.clone()], vec![second])
+    );
+    assert_eq!(shown("2023-02-10T09:00:00Z"), [], "what was closed is not told of");
     assert!(more(&sub, 100, "2023-02-08T08:59:59Z").is_ok());
     assert!(more(&sub, 110, "2023-02-08T09:00:00Z").is_ok());
     let refusal = more(&sub, 109, "2023-02-08T09:00:00Z").unwrap_err();

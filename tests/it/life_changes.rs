@@ -9,9 +9,10 @@ use bursar::domain::{Change, Kind};
 use bursar::ops::{Rights, add_ons, lists, requests};
 use bursar::store::records::subscriptions as rows;
 use bursar::triggers;
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
-use crate::world::{TENANT, World, at, customer, monthly, person, sub_id};
+use crate::world::{TENANT, World, at, customer, monthly, order, person, sub_id};
 
 const APPROVES: &str = "//! Everything.\n//! ---\n//! decides = [\"purchase\", \"activation\", \"conversion\", \"schedule\", \"billing_plan\", \"deprovision\", \"upgrade\", \"suspension\", \"reactivation\", \"auto_renew\", \"quantity\"]\n//! ---\nfn decide(request) { approve(); }\n";
 
@@ -392,4 +393,65 @@ async fn an_upgrade_of_some_seats_makes_a_child_with_its_sources_window_and_one_
     let mut amounts: Vec<_> = renewed.into_iter().map(|(_, amount)| amount).collect();
     amounts.sort();
     assert_eq!(amounts, ["2920.00", "4380.00"]);
+}
+
+/// What an approval amends is what is done, told and charged; an amendment that means nothing is no approval.
+#[tokio::test]
+async fn an_approval_amends_what_can_be_amended_and_nothing_else() {
+    const AMENDS: &str = "//! Amends.\n//! ---\n//! decides = [\"quantity\", \"auto_renew\", \"suspension\"]\n//! ---\nfn decide(request) {\n    if request.kind == \"quantity\" { approve(#{ quantity: 13 }); } else { approve(#{ term_duration: \"P3Y\" }); }\n}\n";
+    let world = World::new("2027-01-31T12:00:00Z", &[("policies/amends.rhai", AMENDS)]);
+    world
+        .import(json!([customer(), order(1, "10.00"), monthly(1, "2027-01-31T00:00:00Z", "2027-02-27T23:59:59Z")]))
+        .await;
+    let asked = world.propose("anna", sub_id(1), Change::Quantity { quantity: 500 }).await;
+    let request = asked.request.unwrap();
+    assert_eq!((asked.outcome, asked.subscription.standing.quantity), (Outcome::Applied, 13));
+    assert_eq!(request.amendments.quantity, Some(13));
+    let charged: Decimal = world.lines().iter().map(|line| line.amount).sum();
+    assert_eq!(request.quote.charge.map(|charge| charge.amount), Some(charged), "what is told is what is charged");
+    assert_eq!(charged, Decimal::new(3000, 2), "three seats for a month");
+    for change in [
+        Change::AutoRenew { enabled: false, cancel_at_term_end: None },
+        Change::Suspension { reason: Reason::NonPayment },
+    ] {
+        let asked = world.propose("anna", sub_id(1), change).await;
+        let refusal = asked.request.unwrap().refusal.unwrap();
+        assert_eq!((asked.outcome, refusal.code.as_str()), (Outcome::Refused, "amendment_not_applicable"));
+        assert!(refusal.message.contains("term_duration"), "{}", refusal.message);
+    }
+    assert_eq!(world.sub(sub_id(1)).standing.status, Status::Active);
+}
+
+/// A change that cannot be is refused although another of its kind waits, which goes on waiting.
+#[tokio::test]
+async fn what_cannot_be_waits_for_nothing() {
+    let world = World::new("2027-01-31T12:00:00Z", &[]);
+    world
+        .import(json!([customer(), order(1, "10.00"), monthly(1, "2027-01-31T00:00:00Z", "2027-02-27T23:59:59Z")]))
+        .await;
+    let first = world.propose("anna", sub_id(1), Change::Quantity { quantity: 45 }).await;
+    assert_eq!(first.outcome, Outcome::Waiting);
+    let second = world.propose("anna", sub_id(1), Change::Quantity { quantity: 0 }).await;
+    let refusal = second.request.unwrap().refusal.unwrap();
+    assert_eq!((second.outcome, refusal.code.as_str()), (Outcome::Refused, "quantity_out_of_range"));
+    let third = world.propose("anna", sub_id(1), Change::Quantity { quantity: 46 }).await;
+    assert_eq!((third.outcome, third.request.unwrap().id), (Outcome::Waiting, first.request.unwrap().id));
+}
+
+/// A policy that fails says where and why beside its word.
+#[tokio::test]
+async fn a_policy_that_fails_tells_its_place() {
+    const FAILS: &str = "//! Fails.\n//! ---\n//! decides = [\"quantity\"]\n//! ---\nfn decide(request) {\n    if request.quote.charge > 100 { deny(\"dear\"); }\n}\n";
+    let world = World::new("2027-01-31T12:00:00Z", &[("policies/fails.rhai", FAILS)]);
+    world
+        .import(json!([customer(), order(1, "10.00"), monthly(1, "2027-01-31T00:00:00Z", "2027-02-27T23:59:59Z")]))
+        .await;
+    let request = world.propose("anna", sub_id(1), Change::Quantity { quantity: 45 }).await.request.unwrap();
+    let found = world
+        .app
+        .read(Rights::system(), move |work| bursar::ops::ledger::decision(work, request.decisions[0]))
+        .unwrap();
+    let answer = &found.answers[0];
+    assert_eq!(answer.reasons, ["policy fails failed: currency_mismatch"]);
+    assert!(answer.failure.contains("policies/fails.rhai:6:"), "{}", answer.failure);
 }

@@ -33,11 +33,24 @@ pub fn quote_among(
     around: &Around,
     now: Instant,
 ) -> Quote {
+    quote_amended(terms, sub, change, &Amendments::default(), price, around, now)
+}
+
+/// The same of the change as an approval amends it.
+pub fn quote_amended(
+    terms: &Terms,
+    sub: &Subscription,
+    change: &Change,
+    amendments: &Amendments,
+    price: Option<Money>,
+    around: &Around,
+    now: Instant,
+) -> Quote {
     let family = terms.family(&sub.profile.family);
     if let Some(refusal) = processing::refused_now(terms, sub, change.kind(), now) {
         return no(refusal, None);
     }
-    Asked { family, sub, price, around, now }.quote(change, &Amendments::default())
+    Asked { family, sub, price, around, now }.quote(change, amendments)
 }
 
 /// Seats that could go now without the rest (`refundableQuantity`).
@@ -158,10 +171,26 @@ pub(super) fn coded(refusal: Refusal, code: Option<u32>) -> Refusal {
     }
 }
 
+/// What can be amended: of a change that begins a term all of its plan, of a change of seats their number, else nothing.
+/// An amendment that means nothing is no yes to the change as it stands.
+fn may_amend(kind: Kind, amendments: &Amendments) -> Result<(), Refusal> {
+    let rest = match kind {
+        Kind::Renewal | Kind::Conversion | Kind::Schedule => return Ok(()),
+        Kind::Quantity => Amendments { quantity: None, ..amendments.clone() },
+        _ => amendments.clone(),
+    };
+    let Some(field) = rest.first() else { return Ok(()) };
+    let message = format!("an approval amends {field}, which a {kind} has not: approve it as it stands, or deny it");
+    Err(Refusal::new("amendment_not_applicable", message))
+}
+
 impl Asked<'_> {
     /// The answer; `amendments` stand over a renewal's own.
     pub(super) fn quote(&self, change: &Change, amendments: &Amendments) -> Quote {
         if let Err(refusal) = takes_changes(self.family) {
+            return no(refusal, None);
+        }
+        if let Err(refusal) = may_amend(change.kind(), amendments) {
             return no(refusal, None);
         }
         let answer = match change {
@@ -172,7 +201,7 @@ impl Asked<'_> {
             Change::Reactivation {} => self.reactivation(),
             Change::Cancellation { reason } => self.cancellation(*reason),
             Change::AutoRenew { enabled, cancel_at_term_end } => self.auto_renew(*enabled, *cancel_at_term_end),
-            Change::Quantity { quantity } => self.quantity(*quantity),
+            Change::Quantity { quantity } => self.quantity(amendments.quantity.unwrap_or(*quantity)),
             Change::Purchase {} => self.purchase(),
             Change::Activation {} => self.activation(),
             Change::Conversion { to } => self.conversion(&amendments.over(to)),

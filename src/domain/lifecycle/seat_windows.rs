@@ -1,10 +1,37 @@
 //! A change of seats: how many may come and go, until when, and what it comes to.
 
+use super::around::ALONE;
 use super::period::opened_for;
 use super::quote::{Asked, coded, no, yes};
-use crate::domain::subscription::Status;
-use crate::domain::terms::When;
+use crate::domain::subscription::{SeatBatch, Status, Subscription};
+use crate::domain::terms::{Terms, When};
 use crate::domain::{Instant, Kind, Money, Quote, Refusal};
+
+/// Seats that may go without the rest, and until when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeatsUntil {
+    /// How many.
+    pub quantity: i64,
+    /// The first instant that is too late.
+    pub until: Instant,
+}
+
+/// The seats that could go now without the rest, by the window they go in (N7): those that were bought first, then each
+/// batch in the order it came. Nothing where seats go at any time or never.
+pub fn refundable_seats(terms: &Terms, sub: &Subscription, now: Instant) -> Vec<SeatsUntil> {
+    let family = terms.family(&sub.profile.family);
+    let asked = Asked { family, sub, price: None, around: &ALONE, now };
+    let by_window = family.quantity.as_ref().is_some_and(|rule| rule.decrease == When::Window);
+    let left = if by_window { asked.refundable() } else { 0 };
+    let open = |batch: &&SeatBatch| now < batch.allowed_until && batch.quantity > 0;
+    let batches = sub.profile.seat_batches.iter().filter(open);
+    let batches: Vec<SeatsUntil> =
+        batches.map(|batch| SeatsUntil { quantity: batch.quantity, until: batch.allowed_until }).collect();
+    let added = batches.iter().map(|batch| batch.quantity).fold(0, i64::saturating_add);
+    let first = asked.term_window().filter(|until| now < *until && left > added);
+    let first = first.map(|until| SeatsUntil { quantity: left - added, until });
+    if left > 0 { first.into_iter().chain(batches).collect() } else { Vec::new() }
+}
 
 impl Asked<'_> {
     pub(super) fn quantity(&self, quantity: i64) -> Result<Quote, Refusal> {

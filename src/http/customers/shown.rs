@@ -25,6 +25,7 @@ pub(super) fn shown(work: &mut Work, subscription: &Subscription) -> ops::Result
         actions,
         country: tenants::country(work, subscription.tenant)?,
         refund_options: options.into_iter().filter(|_| money).map(option).collect(),
+        refundable: lifecycle::refundable_seats(&terms, subscription, work.now),
         window_ends_with_day: window.is_some_and(|window| window.end == End::EndOfDayUtc),
     })
 }
