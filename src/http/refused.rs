@@ -31,6 +31,7 @@ pub fn status_of(code: &str) -> u16 {
         | "price_invalid"
         | "idempotency_key_reused"
         | "choice_needed"
+        | "offer_needed"
         | "choice_not_offered"
         | "clock_backwards"
         | "in_the_future"

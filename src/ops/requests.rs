@@ -13,7 +13,7 @@ use crate::partner_center::upstream;
 use crate::store::records::{Stored, requests as rows, subscriptions as subscription_rows};
 
 use super::work::{Judgement, Work};
-use super::{Result, judgements, messages, purchases, quotes, rights, subscriptions, support, tenants};
+use super::{Result, judgements, messages, offers, purchases, quotes, rights, subscriptions, support, tenants};
 
 mod answering;
 mod carrying;
@@ -80,6 +80,7 @@ fn propose_with(
     form: Option<Form>,
 ) -> Result<Proposed> {
     let asks_only = rights::to_propose(work, &stored.value, &change)?;
+    let change = with_target(work, &stored.value, change)?;
     if buys(&stored.value, &change) {
         work.settings.partner.may_buy()?;
     }
@@ -102,6 +103,25 @@ fn propose_with(
         subscription_rows::get(&mut work.tx, stored.value.tenant, id)?.map_or(stored.value, |now| now.value);
     work.effect(format!("{} {} {}", request.kind, request.id, outcome_of(request.state).as_str()));
     Ok(Proposed { outcome: outcome_of(request.state), request: Some(request), subscription })
+}
+
+/// A conversion that names no offer is one to the only offer there is for its trial (T-conv).
+fn with_target(work: &mut Work, subscription: &Subscription, change: Change) -> Result<Change> {
+    let profile = &subscription.profile;
+    match change {
+        Change::Conversion { to } if to.offer_id.is_none() && profile.is_trial => {
+            let targets = offers::item(work, &profile.offer_id)?.map(|item| item.conversion_targets);
+            match targets.unwrap_or_default().as_slice() {
+                [] => Ok(Change::Conversion { to }),
+                [only] => Ok(Change::Conversion { to: Amendments { offer_id: Some(only.clone()), ..to } }),
+                several => {
+                    let message = format!("say what it becomes, one of the offers {}", several.join(", "));
+                    Err(Refusal::new("offer_needed", message).into())
+                }
+            }
+        }
+        other => Ok(other),
+    }
 }
 
 /// Whether something is bought by it (A-chan): what begins, what costs more from now on, another offer.

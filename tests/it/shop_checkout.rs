@@ -252,6 +252,45 @@ async fn the_free_month_of_a_publisher_is_applied_by_itself_and_cannot_be_left_o
     assert_eq!(paid.outcome, Outcome::Refused);
 }
 
+/// T-conv: the only offer there is for a trial need not be named; where there are several, they are told.
+#[tokio::test]
+async fn a_trial_becomes_what_it_is_for_and_has_its_name() {
+    let world = shop().await;
+    let done = buy(&world, vec![line(TRIAL, 25, "", "")]).await;
+    let id = done.bought[0].subscription;
+    let year = Amendments { term_duration: Some("P1Y".parse().unwrap()), ..Amendments::default() };
+    let asked = world.propose("anna", id, Change::Conversion { to: year.clone() }).await;
+    let refusal = asked.request.unwrap().refusal.unwrap();
+    assert!(refusal.message.contains("say how it is billed: "), "{}", refusal.message);
+    let to = Amendments { billing_cycle: Some("monthly".to_owned()), ..year };
+    let asked = world.propose("anna", id, Change::Conversion { to: to.clone() }).await;
+    let request = asked.request.unwrap();
+    assert_eq!((asked.outcome, request.quote.charge.unwrap().to_string().as_str()), (Outcome::Waiting, "100.00 EUR"));
+    let cause = world.app.next_cause("test");
+    let approve = move |work: &mut ops::Work| requests::approve(work, request.id, None, "");
+    world.app.act(person("bert"), cause, approve).await.unwrap();
+    let paid = world.sub(id).profile;
+    assert_eq!((paid.offer_id.as_str(), paid.offer_name.as_str(), paid.is_trial), (LEGACY, "Legacy Mail", false));
+
+    let world = shop().await;
+    world
+        .import(json!([{ "id": TRIAL, "name": "Legacy Mail Trial", "isTrial": true, "billing": "license",
+            "minimumQuantity": 25, "maximumQuantity": 25, "supportedBillingCycles": ["none"], "term": 1,
+            "termUnitOfMeasure": "Month", "conversionTargetOffers": [LEGACY, LEGACY_ADD_ON],
+            "attributes": { "objectType": "Offer" } }]))
+        .await;
+    let id = buy(&world, vec![line(TRIAL, 25, "", "")]).await.bought[0].subscription;
+    let cause = world.app.next_cause("test");
+    let propose = move |work: &mut ops::Work| {
+        requests::propose(work, id, Change::Conversion { to: to.clone() }, "it is liked").map(drop)
+    };
+    let ops::Error::Refused(refusal) = world.app.act(person("anna"), cause, propose).await.unwrap_err() else {
+        panic!("refused")
+    };
+    assert_eq!(refusal.code, "offer_needed");
+    assert!(refusal.message.contains(LEGACY) && refusal.message.contains(LEGACY_ADD_ON), "{}", refusal.message);
+}
+
 #[tokio::test]
 async fn an_order_of_software_is_cancelled_line_by_line_and_one_of_saas_is_not() {
     let world = shop().await;

@@ -278,7 +278,11 @@ impl Asked<'_> {
         }
         let known = &self.family.billing_cycles;
         if !known.is_empty() && !known.iter().any(|word| word == cycle) {
-            let message = format!("'{cycle}' is no billing cycle here; there are {}", known.join(", "));
+            let known = known.join(", ");
+            let message = match cycle {
+                "" | "none" => format!("say how it is billed: {known}"),
+                _ => format!("'{cycle}' is no billing cycle here; there are {known}"),
+            };
             return Err(Refusal::new("billing_cycle_invalid", message).partner_center(6000));
         }
         match cycle_months(cycle) {
