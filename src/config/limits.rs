@@ -40,7 +40,7 @@ pub struct Limits {
     pub hook_calls: u32,
     /// Calls of one hook that may come at once. 2,000: a billing system's whole night in one burst.
     pub hook_calls_at_once: u32,
-    /// Connections served at once over TCP. 512: with full bodies they hold 128 MiB.
+    /// Connections served at once over TCP. 512: with full bodies they hold 128 MiB, and as much again with large ones.
     pub connections: usize,
     /// Connections served at once over the operator's socket. 16: its own, so that the operator always gets in.
     pub operator_connections: usize,
