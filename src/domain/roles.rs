@@ -6,7 +6,8 @@
 //!
 //! What no door here does has no row, and so nobody may do it: deleting or making a customer anonymous, waiving a window
 //! that has closed, credits by hand, drafts of policies, pausing a schedule, stopping every run at once. Hooks, endpoints
-//! and their secrets are in `bursar.toml`: whoever has the machine sets them.
+//! and their secrets are in `bursar.toml`: whoever has the machine sets them. A run is of no customer, so that who sees
+//! their own customers alone sees none; and nobody is assigned a customer that is not there yet.
 
 use std::cmp::Ordering;
 use std::fmt;
