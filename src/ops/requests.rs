@@ -8,7 +8,7 @@ use crate::domain::quote::Effect;
 use crate::domain::request::{Otherwise, Outcome, State};
 use crate::domain::subscription::{Renewal, Standing};
 use crate::domain::support::Form;
-use crate::domain::{Change, Grant, Instant, Kind, Refusal, Request, Subscription, SubscriptionId};
+use crate::domain::{Change, Grant, Instant, Kind, Quote, Refusal, Request, Subscription, SubscriptionId};
 use crate::partner_center::upstream;
 use crate::store::records::{Stored, requests as rows, subscriptions as subscription_rows};
 
@@ -95,11 +95,27 @@ fn propose_with(
     }
     let mut request = draft(work, &stored.value, change, why)?;
     request.asks_only = asks_only;
+    if form.is_none() {
+        leave_to_support(work, &stored.value, &mut request)?;
+    }
     let request = decide(work, request, &stored, form)?;
     let subscription =
         subscription_rows::get(&mut work.tx, stored.value.tenant, id)?.map_or(stored.value, |now| now.value);
     work.effect(format!("{} {} {}", request.kind, request.id, outcome_of(request.state).as_str()));
     Ok(Proposed { outcome: outcome_of(request.state), request: Some(request), subscription })
+}
+
+/// What is cancelled by a support request alone is refused to whoever proposes it without one, whatever the door (W60op).
+fn leave_to_support(work: &mut Work, subscription: &Subscription, request: &mut Request) -> Result<()> {
+    if request.kind != Kind::Cancellation || !request.quote.allowed {
+        return Ok(());
+    }
+    let terms = tenants::terms_for(work, subscription.tenant)?;
+    if let Err(refusal) = terms.family(&subscription.profile.family).may_be_cancelled_alone(work.now) {
+        let until = request.quote.allowed_until;
+        request.quote = Quote { allowed_until: until, ..Quote::refused(refusal) };
+    }
+    Ok(())
 }
 
 /// What asking about a renewal came to at the very end of its term.

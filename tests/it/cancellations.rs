@@ -214,6 +214,27 @@ async fn on_premises_software_and_what_has_no_price_go_by_a_support_request() {
     assert_eq!(said["missing"], json!(["refundReason", "amount"]), "C-esc: {said}");
 }
 
+/// W60op, by every door but the one that opens the support request.
+#[tokio::test]
+async fn no_other_door_cancels_what_goes_by_a_support_request() {
+    let world = world(&[]).await;
+    let id = sub_id(23);
+    let path = format!("/v1/customers/{TENANT}/subscriptions/{id}");
+    assert_eq!(world.get(&path).await.json()["actions"], json!(["edit"]), "nothing that is refused is offered");
+    let sold = format!("/v1/customers/{TENANT}/subscriptions/{}", sub_id(20));
+    assert_eq!(world.get(&sold).await.json()["actions"], json!(["edit", "cancel"]));
+    let patch = json!({ "status": "deleted" }).to_string();
+    let said =
+        world.call(Who::User("anna"), "PATCH", &path, &[], patch).await.is(409, "more_information_needed").json();
+    assert_eq!((&said["rule"], &said["partnerCenterCode"]), (&json!("C-in-S1"), &json!(800_061)));
+    let detail = said["detail"].as_str().unwrap();
+    assert!(detail.contains("POST /v1/cancellations") && detail.contains("refund_reason, amount"), "{detail}");
+    let asked = json!({ "kind": "cancellation", "reason": "customer_request" });
+    world.propose("anna", 23, asked).await.is(409, "more_information_needed");
+    assert_eq!(status(&world, 23).await, "active");
+    assert!(world.get("/v1/ledger").await.json()["items"].as_array().unwrap().is_empty(), "nothing is given back");
+}
+
 #[tokio::test]
 async fn a_cancellation_by_id_needs_no_acknowledgement_and_is_confirmed_all_the_same() {
     let world = world(&[]).await;
@@ -320,6 +341,18 @@ fn test_orders() {
     assert(said.afterwards.contains("uninstall"));
     assert_eq(subscription(one.id).status, "deleted");
 }
+
+fn test_support() {
+    let owner = given_tenant(#{ company_name: "Contoso", domain: "contoso.example", country: "NL" });
+    let one = given(#{ family: "on_premises_software", tenant: owner.id, term_duration: (), billing_cycle: "one_time",
+        offer_name: "Exchange Server", unit_price: "500 EUR", purchased_at: now(), order_id: "A3" });
+    let alone = one.request_cancellation("customer_request", "");
+    assert_eq(alone.outcome, "refused");
+    assert(alone.reasons[0].contains("ask_cancellation"));
+    let asked = ask_cancellation(#{ customer: owner.id, order: "A3", refund_reason: "bought twice", amount: "500 EUR" });
+    assert_eq(asked.outcome, "waiting");
+    assert_eq(asked.request.id, one.request_cancellation("customer_request", "").id);
+}
 "#;
     let policy = "//! ---\n//! decides = \"cancellation\"\n//! ---\nfn decide(request) { approve(); }\n";
     let folder = tempfile::tempdir().unwrap();
@@ -334,5 +367,5 @@ fn test_orders() {
         }
     });
     assert!(failed.is_empty(), "{}", failed.join("\n"));
-    assert_eq!(summary.unwrap().passed, 1);
+    assert_eq!(summary.unwrap().passed, 2);
 }

@@ -137,18 +137,7 @@ pub(super) fn yes(rule: &str, reason: String) -> Quote {
 }
 
 pub(super) fn no(refusal: Refusal, allowed_until: Option<Instant>) -> Quote {
-    Quote {
-        allowed: false,
-        allowed_until,
-        charge: None,
-        refund: None,
-        outstanding: None,
-        rule: refusal.rule.clone().unwrap_or_default(),
-        reason: refusal.message.clone(),
-        effect: Effect::Now,
-        effective_at: None,
-        refusal: Some(refusal),
-    }
+    Quote { allowed_until, ..Quote::refused(refusal) }
 }
 
 pub(super) fn coded(refusal: Refusal, code: Option<u32>) -> Refusal {
