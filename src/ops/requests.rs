@@ -288,7 +288,8 @@ fn deny_now(
     Ok(())
 }
 
-/// A renewal waits until its term ends, anything else for the set time or until its window closes.
+/// A renewal waits until its term ends, what support has to answer until its window closes, anything else for the set
+/// time or until its window closes.
 fn wait(
     work: &mut Work,
     before: Option<&Request>,
@@ -297,11 +298,12 @@ fn wait(
     expires_at: Option<Instant>,
     otherwise: Option<Otherwise>,
 ) -> Result<()> {
+    let window = request.quote.allowed_until.filter(|_| request.quote.allowed);
     let default = match &request.change {
         Change::Renewal { term_end, .. } => Some(*term_end),
+        _ if request.support.is_some() && window.is_some() => window,
         _ => work.settings.waits.after(work.now),
     };
-    let window = request.quote.allowed_until.filter(|_| request.quote.allowed);
     let bounds = [expires_at.or(default), window];
     request.expires_at = bounds.into_iter().flatten().min().map(|at| at.max(work.now));
     request.otherwise = Some(otherwise.unwrap_or(match request.kind {

@@ -191,7 +191,7 @@ async fn on_premises_software_and_what_has_no_price_go_by_a_support_request() {
     body["customer"] = TENANT.into();
     body["refundReason"] = "bought twice".into();
     body["amount"] = "1000.00 EUR".into();
-    let said = ask(&world, body).await;
+    let said = ask(&world, body.clone()).await;
     assert_eq!(said.status, 202, "{}", said.text);
     let waiting = said.json();
     assert_eq!(waiting["outcome"], "waiting", "a policy approves it, and it waits all the same: {waiting}");
@@ -204,7 +204,20 @@ async fn on_premises_software_and_what_has_no_price_go_by_a_support_request() {
     }
     assert_eq!(status(&world, 23).await, "active");
     let request = waiting["request"]["id"].as_str().unwrap();
+    assert_eq!(waiting["request"]["expiresAt"], "2027-03-03T00:00:00Z", "it waits as long as the window");
+    body["amount"] = "1.00 EUR".into();
+    let again = ask(&world, body).await.json();
+    assert_eq!((&again["outcome"], &again["request"]["id"]), (&json!("waiting"), &json!(request)));
+    let says = again["says"].as_str().unwrap();
+    for part in ["asked for already", request, support, "1000.00 EUR", "bought twice", "is not taken over"] {
+        assert!(says.contains(part), "{part}: {says}");
+    }
     let path = format!("/v1/requests/{request}/approve");
+    let first = world.post("ben", &path, json!({ "note": "at once" })).await.is(409, "support_first").json();
+    assert!(first["detail"].as_str().unwrap().contains(support), "{first}");
+    assert_eq!(status(&world, 23).await, "active");
+    let close = json!({ "resolution": "granted", "note": "refunded" });
+    world.post("ben", &format!("/v1/support/{support}/close"), close).await.is(200, "");
     let done = world.post("ben", &path, json!({ "note": "support refunds it" })).await;
     assert_eq!(done.status, 200, "{}", done.text);
     assert_eq!(status(&world, 23).await, "deleted");
