@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::around::{ALONE, Around};
 use super::charges::{known, whole};
 use super::period::{anchor, begin, cycle_months, end_of, opened_for};
-use super::term_end::takes_changes;
+use super::suspension::deleted_at;
+use super::term_end::{next_step, takes_changes};
 use super::{extension, processing};
 use crate::domain::calendar::show;
 use crate::domain::change::{Amendments, Reason};
@@ -288,7 +289,7 @@ impl Asked<'_> {
         };
         let back = refund.map(|refund| format!(", {refund} comes back")).unwrap_or_default();
         let renews = if self.keeps_renewing() { "auto-renew stays on" } else { "auto-renew is switched off" };
-        let (outstanding, owed) = self.owed();
+        let (outstanding, owed) = self.owed(deleted_at(self.family, self.around.opening_days, self.now));
         let answer = yes(&rule.rule, format!("access is off at once, {billing}{back}, {renews}{owed}"));
         Ok(Quote { refund, outstanding, ..answer })
     }
@@ -356,7 +357,7 @@ impl Asked<'_> {
         if stops {
             message.push_str("; a request now stops the renewal instead, and the term runs out");
         }
-        let (outstanding, owed) = self.owed();
+        let (outstanding, owed) = self.owed(next_step(self.sub).map(|(_, at)| at));
         message.push_str(&owed);
         let refusal = Refusal::new("window_closed", message).by_rule(name);
         let answer = no(coded(refusal, window.and_then(|window| window.partner_center_code)), Some(until));
