@@ -65,6 +65,11 @@ pub fn terms_quote(
         let message = format!("it was bought at {}, after it was asked about", show(purchased));
         return no(Refusal::new("asked_before_purchase", message), None);
     }
+    // What is billed otherwise than in cycles (none, by use) has none that could be wrong.
+    let billed = billing_cycle != "none" && takes_changes(rules).is_ok();
+    if let Err(refusal) = if billed { bills(rules, term, billing_cycle) } else { Ok(()) } {
+        return no(refusal, None);
+    }
     let profile = Profile {
         family: family.to_owned(),
         offer_id: String::new(),
@@ -237,18 +242,7 @@ impl Asked<'_> {
             let message = format!("a next term is months or years long, not {length}");
             return Err(Refusal::new("term_duration_invalid", message));
         }
-        let known = &self.family.billing_cycles;
-        if !known.is_empty() && !known.iter().any(|word| word == cycle) {
-            let message = format!("'{cycle}' is no billing cycle here; there are {}", known.join(", "));
-            return Err(Refusal::new("billing_cycle_invalid", message).partner_center(6000));
-        }
-        match cycle_months(cycle) {
-            Some(months) if months > length.months || !length.months.is_multiple_of(months) => {
-                let message = format!("a term of {length} cannot be billed {cycle}");
-                Err(Refusal::new("billing_cycle_invalid", message).partner_center(6000))
-            }
-            _ => Ok(()),
-        }
+        bills(self.family, length, cycle)
     }
 
     /// The rule by which a term follows the present one: a trial's own, else the renewal's.
@@ -436,6 +430,22 @@ impl Asked<'_> {
             Status::Suspended => refusal.partner_center(800091),
             _ => refusal,
         }
+    }
+}
+
+/// Whether the family knows such cycles, and a term of this length is a number of them.
+fn bills(family: &Family, length: Span, cycle: &str) -> Result<(), Refusal> {
+    let known = &family.billing_cycles;
+    if !known.is_empty() && !known.iter().any(|word| word == cycle) {
+        let message = format!("'{cycle}' is no billing cycle here; there are {}", known.join(", "));
+        return Err(Refusal::new("billing_cycle_invalid", message).partner_center(6000));
+    }
+    match cycle_months(cycle).filter(|_| !length.is_zero()) {
+        Some(months) if months > length.months || !length.months.is_multiple_of(months) => {
+            let message = format!("a term of {length} cannot be billed {cycle}");
+            Err(Refusal::new("billing_cycle_invalid", message).partner_center(6000))
+        }
+        _ => Ok(()),
     }
 }
 
