@@ -121,8 +121,15 @@ fn unsaid(answer: &Value) -> Vec<&str> {
 /// A quote as a person reads it.
 pub(crate) fn quote(quote: &Value) -> String {
     let text = |path: &str| plain(cell(quote, path));
-    let word = if text("allowed") == "true" { "allows it" } else { "refuses it" };
-    let mut out = format!("terms: rule {} {word}: {}\n", text("rule"), text("reason"));
+    let by_rule = !text("rule").is_empty();
+    let word = match (text("allowed") == "true", by_rule) {
+        (true, true) => "allows it",
+        (false, true) => "refuses it",
+        (true, false) => "it is allowed",
+        (false, false) => "it is refused",
+    };
+    let rule = if by_rule { format!("rule {} ", text("rule")) } else { String::new() };
+    let mut out = format!("terms: {rule}{word}: {}\n", text("reason"));
     for (label, path) in
         [("allowed until", "allowedUntil"), ("charge", "charge"), ("refund", "refund"), ("takes effect", "effectiveAt")]
     {

@@ -199,6 +199,7 @@ fn hint(code: &str) -> Option<&'static str> {
         }
         "plan_required" => "choose with --term and --billing",
         "base_not_named" => "name it with --base",
+        "support_first" => "what support says is told with `bursar support close ID`",
         "self_approval" => "somebody else answers it: `bursar --as NAME requests approve ID`",
         "system_clock" => "a store with a clock of its own is made by `bursar init DIR --clock manual --at INSTANT`",
         _ => return None,

@@ -88,8 +88,10 @@ impl Quote {
         }
         let allowed = answer.get("allowed").and_then(Value::as_bool).unwrap_or(false);
         let text = |path: &str| plain(cell(&answer, path));
-        let mut out =
-            format!("{} by rule {}: {}\n", if allowed { "allowed" } else { "refused" }, text("rule"), text("reason"));
+        let (word, rule) = (if allowed { "allowed" } else { "refused" }, text("rule"));
+        // What refuses before any rule is looked at has none.
+        let by = if rule.is_empty() { String::new() } else { format!(" by rule {rule}") };
+        let mut out = format!("{word}{by}: {}\n", text("reason"));
         for (label, path) in [("until", "allowedUntil"), ("refund", "refund")] {
             let value = text(path);
             if !value.is_empty() {

@@ -47,3 +47,21 @@ pub struct Quote {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Refusal>,
 }
+
+impl Quote {
+    /// The answer of a refusal: nothing is allowed, charged or given back.
+    pub fn refused(refusal: Refusal) -> Quote {
+        Quote {
+            allowed: false,
+            allowed_until: None,
+            charge: None,
+            refund: None,
+            outstanding: None,
+            rule: refusal.rule.clone().unwrap_or_default(),
+            reason: refusal.message.clone(),
+            effect: Effect::Now,
+            effective_at: None,
+            refusal: Some(refusal),
+        }
+    }
+}

@@ -8,7 +8,7 @@ use crate::domain::subscription::Status;
 use crate::domain::support::{Form, REFUND};
 use crate::domain::terms::{Asking, Path, Terms};
 use crate::domain::{Change, Grant, Id, Kind, Quote, Refusal, Request, Subscription, Tenant, TenantId};
-use crate::store::records::subscriptions as rows;
+use crate::store::records::{requests as open_rows, subscriptions as rows, support as support_rows};
 
 use super::requests::{self, Proposed};
 use super::work::Work;
@@ -116,8 +116,13 @@ pub fn ask(work: &mut Work, given: &Given) -> Result<Answer> {
     }
     if asking.is_some_and(|row| row.path == Path::SupportRequest) && quote.allowed {
         let form = form(given, &subscription);
+        let open = open_rows::open(&mut work.tx, subscription.tenant, subscription.id, Kind::Cancellation)?;
         let proposed = requests::propose_by_support(work, subscription.id, change, &given.why, form)?;
-        return settled(work, &terms, answer, proposed);
+        let answer = settled(work, &terms, answer, proposed)?;
+        return match open {
+            Some(open) => asked_already(work, answer, &open, given),
+            None => Ok(answer),
+        };
     }
     let possible = quote.allowed || quote.effect == Effect::StopRenewal;
     if let Some(text) = asking.and_then(|row| row.acknowledge.as_ref()).filter(|_| possible && !given.acknowledged) {
@@ -190,6 +195,22 @@ fn settled(work: &mut Work, terms: &Terms, answer: Answer, proposed: Proposed) -
     }
     answer.proposed = Some(proposed);
     Ok(answer)
+}
+
+/// Says that it was asked for before, and what of this asking is not taken over: the support request keeps its form.
+fn asked_already(work: &mut Work, answer: Answer, open: &Request, given: &Given) -> Result<Answer> {
+    let mut says = format!("it was asked for already: request {} is {}", open.id, open.state.as_str());
+    if let Some(id) = open.support
+        && let Some(stored) = support_rows::get(&mut work.tx, id)?
+    {
+        let form = stored.value.form;
+        let amount = form.amount.map(|amount| format!(" {amount}")).unwrap_or_default();
+        says.push_str(&format!("; its support request {id} asks for{amount} because \"{}\"", form.refund_reason));
+        if form.amount != given.amount || form.refund_reason != given.refund_reason {
+            says.push_str(&format!("; what was given now is not taken over: change the form of {id}"));
+        }
+    }
+    Ok(Answer { says, ..answer })
 }
 
 /// The one customer a text names, and whether it names them by their name alone.

@@ -10,16 +10,16 @@ use crate::store::records::{
 };
 
 use super::work::Work;
-use super::{Result, prices};
+use super::{Result, prices, tenants};
 
 /// Records walked back for what a cycle was charged.
 const STORY_MAX: usize = 1_000;
 
-/// The lines of a subscription's present cycle, newest first.
+/// The lines of a subscription's present cycle, or of its present term where that is given back, newest first.
 #[derive(Debug, Clone, Default)]
 struct Charged {
     lines: Vec<Line>,
-    /// Whether they reach back to the charge the cycle began with; not for what was charged elsewhere.
+    /// Whether they reach back to the charge it began with; not for what was charged elsewhere.
     is_whole: bool,
 }
 
@@ -27,6 +27,20 @@ impl Charged {
     /// The newest charge, which a credit takes back.
     fn latest(&self) -> Option<&Line> {
         self.lines.iter().find(|line| line.quantity > 0 && !line.amount.is_sign_negative())
+    }
+
+    /// What the customer paid and the tax on it, where that is several charges, each at a customer's price of its own.
+    fn customer_paid(&self) -> Option<(Decimal, Decimal)> {
+        if self.lines.iter().filter(|line| begins_cycle(line)).count() < 2 {
+            return None;
+        }
+        let prices = self.lines.iter().map(|line| line.at_customer_price.as_ref());
+        let mut sums = (Decimal::ZERO, Decimal::ZERO);
+        for price in prices {
+            let price = price?;
+            sums = (sums.0.saturating_add(price.amount), sums.1.saturating_add(price.tax));
+        }
+        Some(sums)
     }
 
     /// What was paid, by the price as it is told; none where that is not known.
@@ -51,6 +65,11 @@ fn begins_cycle(line: &Line) -> bool {
         ChargeType::ExtendTerm,
     ];
     begins.contains(&line.kind) && line.quantity > 0 && !line.amount.is_sign_negative()
+}
+
+/// Whether a line begins what is charged for a term.
+fn begins_term(line: &Line) -> bool {
+    begins_cycle(line) && !matches!(line.kind, ChargeType::CycleCharge | ChargeType::ChangeBillingPlan)
 }
 
 impl Work {
@@ -96,7 +115,7 @@ fn item(work: &mut Work, subscription: &Subscription) -> Result<Item> {
 
 fn line(work: &mut Work, subscription: &Subscription, request: Option<Id>, item: &Item, draft: Draft) -> Result<Line> {
     let takes_back = draft.amount.is_sign_negative() && !draft.amount.is_zero();
-    let charged = if takes_back { charged(work, subscription)? } else { Charged::default() };
+    let charged = if takes_back { charged(work, subscription, draft.kind)? } else { Charged::default() };
     let draft = capped(draft, &charged);
     // A credit is about what it takes back, which an upgrade has made something else by now.
     let item = charged.latest().map(|line| &line.item).filter(|was| was.offer_id != item.offer_id).unwrap_or(item);
@@ -125,7 +144,8 @@ fn line(work: &mut Work, subscription: &Subscription, request: Option<Id>, item:
     Ok(line)
 }
 
-/// A cancellation never gives back more than the cycle was charged, whatever the price is by now.
+/// A cancellation never gives back more than the cycle was charged, or the term where that is given back, whatever the
+/// price is by now.
 fn capped(draft: Draft, charged: &Charged) -> Draft {
     match charged.paid() {
         Some(paid) if draft.kind == ChargeType::CancelImmediate && -draft.amount > paid => {
@@ -175,6 +195,9 @@ fn at_customer_price(
         None => prices::of(work, subscription, draft.period_start)?,
     };
     let Some(unit_price) = price else { return Ok(None) };
+    if let Some((amount, tax)) = charged.customer_paid().filter(|_| charged.paid() == Some(-draft.amount)) {
+        return Ok(Some(CustomerCharge { unit_price, amount: -amount, tax: -tax }));
+    }
     let told = lifecycle::at_price(&work.terms, subscription, draft, unit_price)?;
     let tax = charged.latest().and_then(|latest| latest.tax.as_ref());
     let taxed = match (charged.latest(), tax) {
@@ -186,13 +209,16 @@ fn at_customer_price(
     Ok(Some(CustomerCharge { unit_price, amount: taxed.amount.amount, tax }))
 }
 
-/// What the present cycle was charged so far: this transaction's own lines, then the subscription's story walked back
-/// to the charge the cycle began with.
-fn charged(work: &mut Work, subscription: &Subscription) -> Result<Charged> {
+/// What the present cycle was charged so far, or the present term where a cancellation gives that back: this
+/// transaction's own lines, then the subscription's story walked back to the charge it began with.
+fn charged(work: &mut Work, subscription: &Subscription, kind: ChargeType) -> Result<Charged> {
+    let terms = tenants::terms_for(work, subscription.tenant)?;
+    let of_term = kind == ChargeType::CancelImmediate && lifecycle::gives_back_term(&terms, subscription);
+    let begins = if of_term { begins_term } else { begins_cycle };
     let mut found = Charged::default();
     let mut take = |line: Line| -> bool {
         if line.subscription == subscription.id && !found.is_whole {
-            found.is_whole = begins_cycle(&line);
+            found.is_whole = begins(&line);
             found.lines.push(line);
         }
         found.is_whole

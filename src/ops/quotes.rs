@@ -225,6 +225,9 @@ fn around(work: &mut Work, subscription: &Subscription, change: &Change, amendme
     if change.kind() == Kind::AutoRenew {
         around.extended_price = extended_price(work, subscription)?;
     }
+    if matches!(change.kind(), Kind::Suspension | Kind::Cancellation) && profile.next_billing_cycle.is_some() {
+        around.next_cycle_price = price_of_next_cycle(work, subscription)?;
+    }
     let keeps_data = work.terms.family(&profile.family).suspension.as_ref().and_then(|rule| rule.delete_after_max);
     if change.kind() == Kind::Suspension && keeps_data.is_some() {
         let tenant = tenants::get(&mut work.tx, subscription.tenant)?;

@@ -8,7 +8,7 @@ use crate::domain::quote::Effect;
 use crate::domain::request::{Otherwise, Outcome, State};
 use crate::domain::subscription::{Renewal, Standing};
 use crate::domain::support::Form;
-use crate::domain::{Change, Grant, Instant, Kind, Refusal, Request, Subscription, SubscriptionId};
+use crate::domain::{Change, Grant, Instant, Kind, Quote, Refusal, Request, Subscription, SubscriptionId};
 use crate::partner_center::upstream;
 use crate::store::records::{Stored, requests as rows, subscriptions as subscription_rows};
 
@@ -98,6 +98,9 @@ fn propose_with(
     }
     let mut request = draft(work, &stored.value, change, why)?;
     request.asks_only = asks_only;
+    if form.is_none() {
+        leave_to_support(work, &stored.value, &mut request)?;
+    }
     let request = decide(work, request, &stored, form)?;
     let subscription =
         subscription_rows::get(&mut work.tx, stored.value.tenant, id)?.map_or(stored.value, |now| now.value);
@@ -138,6 +141,19 @@ fn may_be(work: &mut Work, subscription: &Subscription, change: &Change) -> Resu
     let quote = quotes::quote(work, subscription, change)?;
     let is_kept_apart = matches!(change.kind(), Kind::Renewal | Kind::Purchase);
     Ok(is_kept_apart || quote.allowed || quote.effect == Effect::StopRenewal)
+}
+
+/// What is cancelled by a support request alone is refused to whoever proposes it without one, whatever the door (W60op).
+fn leave_to_support(work: &mut Work, subscription: &Subscription, request: &mut Request) -> Result<()> {
+    if request.kind != Kind::Cancellation || !request.quote.allowed {
+        return Ok(());
+    }
+    let terms = tenants::terms_for(work, subscription.tenant)?;
+    if let Err(refusal) = terms.family(&subscription.profile.family).may_be_cancelled_alone(work.now) {
+        let until = request.quote.allowed_until;
+        request.quote = Quote { allowed_until: until, ..Quote::refused(refusal) };
+    }
+    Ok(())
 }
 
 /// What asking about a renewal came to at the very end of its term.
@@ -316,7 +332,8 @@ fn deny_now(
     Ok(())
 }
 
-/// A renewal waits until its term ends, anything else for the set time or until its window closes.
+/// A renewal waits until its term ends, what support has to answer until its window closes, anything else for the set
+/// time or until its window closes.
 fn wait(
     work: &mut Work,
     before: Option<&Request>,
@@ -325,11 +342,12 @@ fn wait(
     expires_at: Option<Instant>,
     otherwise: Option<Otherwise>,
 ) -> Result<()> {
+    let window = request.quote.allowed_until.filter(|_| request.quote.allowed);
     let default = match &request.change {
         Change::Renewal { term_end, .. } => Some(*term_end),
+        _ if request.support.is_some() && window.is_some() => window,
         _ => work.settings.waits.after(work.now),
     };
-    let window = request.quote.allowed_until.filter(|_| request.quote.allowed);
     let bounds = [expires_at.or(default), window];
     request.expires_at = bounds.into_iter().flatten().min().map(|at| at.max(work.now));
     request.otherwise = Some(otherwise.unwrap_or(match request.kind {

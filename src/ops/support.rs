@@ -73,6 +73,14 @@ pub(super) fn ask(work: &mut Work, request: &mut Request, subscription: &Subscri
     Ok(())
 }
 
+/// The support request that has to be answered, which is closed, before this request of ours is approved; none where it
+/// has none, or support has answered.
+pub(super) fn unanswered(work: &mut Work, request: &Request) -> Result<Option<Id>> {
+    let Some(id) = request.support else { return Ok(None) };
+    let found = rows::get(&mut work.tx, id)?;
+    Ok(found.filter(|stored| stored.value.status != Status::Closed).map(|_| id))
+}
+
 /// What a request of ours says for the form.
 fn fill(form: &mut Form, request: &Request, subscription: &Subscription) {
     let or = |text: &mut String, other: &str| {

@@ -191,7 +191,7 @@ async fn on_premises_software_and_what_has_no_price_go_by_a_support_request() {
     body["customer"] = TENANT.into();
     body["refundReason"] = "bought twice".into();
     body["amount"] = "1000.00 EUR".into();
-    let said = ask(&world, body).await;
+    let said = ask(&world, body.clone()).await;
     assert_eq!(said.status, 202, "{}", said.text);
     let waiting = said.json();
     assert_eq!(waiting["outcome"], "waiting", "a policy approves it, and it waits all the same: {waiting}");
@@ -204,7 +204,20 @@ async fn on_premises_software_and_what_has_no_price_go_by_a_support_request() {
     }
     assert_eq!(status(&world, 23).await, "active");
     let request = waiting["request"]["id"].as_str().unwrap();
+    assert_eq!(waiting["request"]["expiresAt"], "2027-03-03T00:00:00Z", "it waits as long as the window");
+    body["amount"] = "1.00 EUR".into();
+    let again = ask(&world, body).await.json();
+    assert_eq!((&again["outcome"], &again["request"]["id"]), (&json!("waiting"), &json!(request)));
+    let says = again["says"].as_str().unwrap();
+    for part in ["asked for already", request, support, "1000.00 EUR", "bought twice", "is not taken over"] {
+        assert!(says.contains(part), "{part}: {says}");
+    }
     let path = format!("/v1/requests/{request}/approve");
+    let first = world.post("ben", &path, json!({ "note": "at once" })).await.is(409, "support_first").json();
+    assert!(first["detail"].as_str().unwrap().contains(support), "{first}");
+    assert_eq!(status(&world, 23).await, "active");
+    let close = json!({ "resolution": "granted", "note": "refunded" });
+    world.post("ben", &format!("/v1/support/{support}/close"), close).await.is(200, "");
     let done = world.post("ben", &path, json!({ "note": "support refunds it" })).await;
     assert_eq!(done.status, 200, "{}", done.text);
     assert_eq!(status(&world, 23).await, "deleted");
@@ -212,6 +225,27 @@ async fn on_premises_software_and_what_has_no_price_go_by_a_support_request() {
     let body = json!({ "customer": TENANT, "product": "Antivirus", "order": "ORD-26", "acknowledged": true });
     let said = ask(&world, body).await.is(409, "more_information_needed").json();
     assert_eq!(said["missing"], json!(["refundReason", "amount"]), "C-esc: {said}");
+}
+
+/// W60op, by every door but the one that opens the support request.
+#[tokio::test]
+async fn no_other_door_cancels_what_goes_by_a_support_request() {
+    let world = world(&[]).await;
+    let id = sub_id(23);
+    let path = format!("/v1/customers/{TENANT}/subscriptions/{id}");
+    assert_eq!(world.get(&path).await.json()["actions"], json!(["edit"]), "nothing that is refused is offered");
+    let sold = format!("/v1/customers/{TENANT}/subscriptions/{}", sub_id(20));
+    assert_eq!(world.get(&sold).await.json()["actions"], json!(["edit", "cancel"]));
+    let patch = json!({ "status": "deleted" }).to_string();
+    let said =
+        world.call(Who::User("anna"), "PATCH", &path, &[], patch).await.is(409, "more_information_needed").json();
+    assert_eq!((&said["rule"], &said["partnerCenterCode"]), (&json!("C-in-S1"), &json!(800_061)));
+    let detail = said["detail"].as_str().unwrap();
+    assert!(detail.contains("POST /v1/cancellations") && detail.contains("refund_reason, amount"), "{detail}");
+    let asked = json!({ "kind": "cancellation", "reason": "customer_request" });
+    world.propose("anna", 23, asked).await.is(409, "more_information_needed");
+    assert_eq!(status(&world, 23).await, "active");
+    assert!(world.get("/v1/ledger").await.json()["items"].as_array().unwrap().is_empty(), "nothing is given back");
 }
 
 #[tokio::test]
@@ -320,6 +354,18 @@ fn test_orders() {
     assert(said.afterwards.contains("uninstall"));
     assert_eq(subscription(one.id).status, "deleted");
 }
+
+fn test_support() {
+    let owner = given_tenant(#{ company_name: "Contoso", domain: "contoso.example", country: "NL" });
+    let one = given(#{ family: "on_premises_software", tenant: owner.id, term_duration: (), billing_cycle: "one_time",
+        offer_name: "Exchange Server", unit_price: "500 EUR", purchased_at: now(), order_id: "A3" });
+    let alone = one.request_cancellation("customer_request", "");
+    assert_eq(alone.outcome, "refused");
+    assert(alone.reasons[0].contains("ask_cancellation"));
+    let asked = ask_cancellation(#{ customer: owner.id, order: "A3", refund_reason: "bought twice", amount: "500 EUR" });
+    assert_eq(asked.outcome, "waiting");
+    assert_eq(asked.request.id, one.request_cancellation("customer_request", "").id);
+}
 "#;
     let policy = "//! ---\n//! decides = \"cancellation\"\n//! ---\nfn decide(request) { approve(); }\n";
     let folder = tempfile::tempdir().unwrap();
@@ -334,5 +380,5 @@ fn test_orders() {
         }
     });
     assert!(failed.is_empty(), "{}", failed.join("\n"));
-    assert_eq!(summary.unwrap().passed, 1);
+    assert_eq!(summary.unwrap().passed, 2);
 }

@@ -207,6 +207,8 @@ fn what_was_bought_for_good_is_quoted_without_a_term() {
     );
     assert!(inside.contains("row     window: cancellation for P30D"), "{inside}");
     assert!(quote("2021-11-01T00:00:00Z").starts_with("refused by rule W30p"));
+    let early = quote("2021-09-30T00:00:00Z");
+    assert!(early.starts_with("refused: it was bought at 2021-10-01T10:00:00Z"), "no rule says so: {early}");
 }
 
 #[test]

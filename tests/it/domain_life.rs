@@ -65,6 +65,11 @@ fn a_first_term_ends_with_another_subscription_of_the_customer_or_with_an_annive
     // 93 days of 365, as documented.
     assert_eq!(bought("P1Y", "annual", "2022-10-01", &year), Ok((at("2022-10-02T00:00:00Z"), "new 1 93.00".into())));
     assert_eq!(bought("P3Y", "annual", "2024-10-01", &year).unwrap().0, at("2024-10-02T00:00:00Z"), "27 months");
+    assert_eq!(
+        bought("P3Y", "annual", "2022-10-01", &year).unwrap().0,
+        at("2024-10-02T00:00:00Z"),
+        "three years with one year: its end in the third year"
+    );
     assert_eq!(bought("P3Y", "annual", "2022-10-01", &three).unwrap().0, at("2022-10-02T00:00:00Z"));
     let no_such = Err(("coterm_no_such_date".to_owned(), 900_245));
     assert_eq!(bought("P1Y", "annual", "2022-10-02", &year), no_such, "a day late");

@@ -382,12 +382,16 @@ fn lived(
         prop_assert_eq!(made.subscription.standing.generation, sub.standing.generation + 1);
         prop_assert!(made.subscription.standing.quantity >= 1);
         // What billing had stopped for comes back into the cycle that holds by now.
-        if before == Status::Suspended && made.subscription.standing.cycle_start != sub.standing.cycle_start {
+        let moved = made.subscription.standing.cycle_start != sub.standing.cycle_start;
+        // W60op gives back what the whole term was charged; its billing never stops.
+        let by_term = sub.profile.family == "on_premises_software";
+        if before == Status::Suspended && moved && !by_term {
             cycle = Decimal::ZERO;
         }
         for line in &made.lines {
-            let begins = matches!(line.kind, ChargeType::Renew | ChargeType::CycleCharge | ChargeType::New);
-            if begins || matches!(line.kind, ChargeType::Convert | ChargeType::ChangeBillingPlan) {
+            let term = matches!(line.kind, ChargeType::Renew | ChargeType::New | ChargeType::Convert);
+            let inside = matches!(line.kind, ChargeType::CycleCharge | ChargeType::ChangeBillingPlan);
+            if term || (inside && !by_term) {
                 cycle = Decimal::ZERO;
             }
             cycle += line.amount;

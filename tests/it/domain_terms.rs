@@ -472,6 +472,24 @@ fn the_terms_command_says_refund_and_late_to_the_second() {
 }
 
 #[test]
+fn the_terms_command_refuses_a_plan_that_the_terms_do_not_bill() {
+    let terms = Terms::builtin().unwrap();
+    let asked = |term: Span, billing: &str| {
+        let (bought, at) = (instant("2022-09-01T09:00:00Z").unwrap(), instant("2022-09-02T00:00:00Z").unwrap());
+        said(&terms_quote(&terms, "software_subscription", bought, at, "365 USD".parse().unwrap(), 1, term, billing))
+    };
+    let (month, year) = (Span::months(1), Span::months(12));
+    for (term, billing) in
+        [(year, "weekly"), (month, "annual"), (Span::months(5), "annual"), (Span::default(), "daily")]
+    {
+        assert_eq!(asked(term, billing), "refused billing_cycle_invalid 6000", "{term} {billing}");
+    }
+    for (term, billing) in [(year, "annual"), (year, "monthly"), (month, "one_time"), (Span::months(36), "triennial")] {
+        assert!(asked(term, billing).starts_with("allowed W7s"), "{term} {billing}");
+    }
+}
+
+#[test]
 fn a_librarys_rows_replace_by_rule_id_and_add_families_without_code() {
     let before = Terms::builtin().unwrap();
     let own = r#"

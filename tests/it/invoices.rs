@@ -6,15 +6,17 @@ use std::hash::{BuildHasher, RandomState};
 
 use bursar::app::{App, Options};
 use bursar::config::Config;
+use bursar::domain::cancellation::Given;
 use bursar::domain::change::Reason;
 use bursar::domain::invoice::{Invoice, InvoiceId, Tally, Totals};
 use bursar::domain::ledger::{ChargeType, Line};
 use bursar::domain::product::CustomerPrice;
 use bursar::domain::request::Outcome;
 use bursar::domain::selection::{INVOICES, Selection};
+use bursar::domain::support::Resolution;
 use bursar::domain::{Change, Grant, Grants, Principal, SubscriptionId};
 use bursar::ops::invoices::{self, Wanted};
-use bursar::ops::{self, Rights, messages, prices};
+use bursar::ops::{self, Rights, cancellations, messages, prices};
 use bursar::partner_center::invoices as shape;
 use bursar::store::records;
 use bursar::triggers;
@@ -436,6 +438,18 @@ fn conserved(world: &World, seed: u64) {
     paid_before_it_is_refunded(&all, seed);
 }
 
+/// No term gives back more than it was charged by a credit of W60op, which is about every cycle of it.
+fn terms_paid_before_they_are_refunded(own: &[&Line], seed: u64) {
+    let terms = [ChargeType::New, ChargeType::Renew];
+    for (place, credit) in own.iter().enumerate().filter(|(_, line)| line.rule == "W60op") {
+        let Some(begun) = own[..place].iter().rposition(|line| terms.contains(&line.kind)) else { continue };
+        let left: Decimal = own[begun..=place].iter().map(|line| line.amount).sum();
+        let tax: Decimal = own[begun..=place].iter().map(|line| line.tax_amount()).sum();
+        assert!(left >= Decimal::ZERO, "seed {seed}: {left} is left of the term that {} gives back", credit.id);
+        assert!(tax >= Decimal::new(-5, 2), "seed {seed}: {tax} tax is left of it");
+    }
+}
+
 /// No cycle gives back more than it was charged, and none is charged twice: again only what came back whole before.
 pub(crate) fn paid_before_it_is_refunded(lines: &[Line], seed: u64) {
     let bases = [ChargeType::New, ChargeType::Renew, ChargeType::CycleCharge, ChargeType::Convert];
@@ -445,6 +459,7 @@ pub(crate) fn paid_before_it_is_refunded(lines: &[Line], seed: u64) {
     }
     let begins = |line: &Line| bases.contains(&line.kind) && line.quantity > 0;
     for own in of.values() {
+        terms_paid_before_they_are_refunded(own, seed);
         let mut begun = BTreeMap::new();
         for (place, line) in own.iter().enumerate().filter(|(_, line)| begins(line)) {
             if let Some(first) = begun.insert(line.period_start, place) {
@@ -456,7 +471,7 @@ pub(crate) fn paid_before_it_is_refunded(lines: &[Line], seed: u64) {
     for base in lines.iter().filter(|line| begins(line)) {
         let inside = of[&base.subscription].iter().filter(|line| {
             let inside = (base.period_start..base.period_end).contains(&line.period_start);
-            line.seq >= base.seq && (inside || line.period_start == base.period_start)
+            line.rule != "W60op" && line.seq >= base.seq && (inside || line.period_start == base.period_start)
         });
         let (amount, tax) = inside.fold((Decimal::ZERO, Decimal::ZERO), |(amount, tax), line| {
             (amount + line.amount, tax + line.tax_amount())
@@ -509,6 +524,96 @@ async fn after_any_history_what_was_charged_is_what_is_billed_and_what_is_unbill
     }
     // One history may come to little; not all of them do.
     assert!(given.is_some() || invoices > 12, "the histories came to {invoices} invoices");
+}
+
+const ON_PREMISES: &str = "DG7GMGF0FKX9:0003:DG7GMGF0DSFM";
+
+fn order_of_on_premises(price: f64) -> serde_json::Value {
+    json!({ "id": "Order01", "referenceCustomerId": TENANT, "currencyCode": "EUR",
+        "creationDate": "2026-03-15T00:00:00Z", "lineItems": [{ "lineItemNumber": 0, "offerId": ON_PREMISES,
+        "subscriptionId": sub_id(1), "quantity": 10, "pricing": { "price": price } }] })
+}
+
+/// On-premises software billed by the month, renewed, in the second month of its term; the customer's price has risen.
+async fn on_premises() -> World {
+    let world = World::new("2027-01-12T12:00:00Z", &[PASSES, RATES]);
+    let (id, offer) = (sub_id(1), ON_PREMISES);
+    let bought = json!({ "id": id, "offerId": offer, "offerName": "Exchange Server", "quantity": 10,
+        "productType": { "id": "Software" }, "targetView": "OnPremisesSoftware", "status": "active",
+        "creationDate": "2026-03-15T00:00:00Z", "effectiveStartDate": "2026-03-15T00:00:00Z",
+        "commitmentEndDateTime": "2027-03-14T23:59:59Z", "autoRenewEnabled": true, "billingType": "license",
+        "billingCycle": "monthly", "termDuration": "P1Y", "orderId": "Order01",
+        "links": { "self": { "uri": format!("/customers/{TENANT}/subscriptions/{id}"), "method": "GET" } },
+        "attributes": { "objectType": "Subscription" } });
+    world.import(json!([customer(), order_of_on_premises(10.55), bought])).await;
+    for (day, price) in [("2027-03-10T00:00:00Z", "20 EUR"), ("2027-04-10T00:00:00Z", "30 EUR")] {
+        triggers::advance(&world.app, at(day)).await.unwrap();
+        let price = CustomerPrice {
+            tenant: TENANT.parse().unwrap(),
+            product: offer.to_owned(),
+            term_duration: None,
+            billing_cycle: None,
+            valid_from: None,
+            unit_price: price.parse().unwrap(),
+        };
+        let cause = world.app.next_cause("test");
+        world.app.act(person("anna"), cause, move |work| prices::set(work, price.clone())).await.unwrap();
+    }
+    triggers::advance(&world.app, at("2027-04-20T09:00:00Z")).await.unwrap();
+    assert_eq!(world.sub(id).profile.family, "on_premises_software");
+    world
+}
+
+#[tokio::test]
+async fn what_a_whole_term_was_charged_comes_back_with_its_tax_and_at_the_prices_the_customer_had() {
+    let world = on_premises().await;
+    let given = Given {
+        customer: TENANT.to_owned(),
+        product: None,
+        order: Some("Order01".to_owned()),
+        subscription: None,
+        reason: Reason::CustomerRequest,
+        refund_reason: "bought twice".to_owned(),
+        amount: "211.00 EUR".parse().ok(),
+        acknowledged: false,
+        why: String::new(),
+    };
+    let cause = world.app.next_cause("test");
+    let ask = move |work: &mut ops::Work| cancellations::ask(work, &given);
+    let asked = world.app.act(person("anna"), cause, ask).await.unwrap();
+    let (request, support) = (asked.proposed.unwrap().request.unwrap(), asked.support.unwrap());
+    assert_eq!(request.quote.refund, "211.00 EUR".parse().ok());
+    // Whatever the price is by now, no more comes back than was paid.
+    world.import(json!([order_of_on_premises(99.0)])).await;
+    let answer = move |work: &mut ops::Work| {
+        ops::support::close(work, support, Resolution::Granted, "")?;
+        ops::requests::approve(work, request.id, None, "").map(|_| ())
+    };
+    world.app.act(person("ben"), world.app.next_cause("test"), answer).await.unwrap();
+    let lines: Vec<Line> = world.lines().into_iter().filter(|line| line.at >= at("2027-03-15T00:00:00Z")).collect();
+    let told: Vec<String> = lines
+        .iter()
+        .map(|line| {
+            let customers = line.at_customer_price.as_ref().unwrap();
+            format!(
+                "{} {} + {}, {} + {}",
+                line.kind.as_str(),
+                line.amount,
+                line.tax_amount(),
+                customers.amount,
+                customers.tax
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "renew 105.50 + 22.16, 200.00 + 42.00",
+            "cycleCharge 105.50 + 22.16, 300.00 + 63.00",
+            "cancelImmediate -211.00 + -44.32, -500.00 + -105.00"
+        ]
+    );
+    conserved(&world, 0);
 }
 
 /// Measured by hand: a hundred thousand lines of one month, five a record of the log.

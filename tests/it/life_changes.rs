@@ -191,6 +191,33 @@ async fn what_is_set_for_the_next_term_or_charge_happens_then_and_not_before() {
     assert_eq!((two.standing.quantity, two.standing.term_end), (4, Some(at("2024-02-01T00:00:00Z"))));
 }
 
+/// INS: what is told to be owed is what is charged afterwards, by the plan and the price that are to come.
+#[tokio::test]
+async fn what_stays_owed_is_what_the_planned_cycles_are_charged() {
+    let offer = "DG7GMGF0EVER:0002:DG7GMGF0EVR1";
+    let listed = |cycle: &str, price: &str| {
+        json!({ "product": offer, "billingCycle": cycle, "termDuration": "P3Y", "currency": "EUR", "unitPrice": price,
+            "attributes": { "objectType": "Price" } })
+    };
+    for (now, (cycle, amount), bought, owed) in [
+        ("2024-02-02T09:00:00Z", ("annual", "110.00 EUR"), "2024-02-01", "684.00"),
+        ("2024-01-02T09:00:00Z", ("monthly", "9.50 EUR"), "2024-01-01", "961.97"),
+    ] {
+        let world = world(now);
+        let sold = json!({ "offerId": offer, "productType": { "id": "Software" }, "termDuration": "P3Y", "quantity": 3,
+            "billingCycle": cycle, "creationDate": format!("{bought}T00:00:00Z"), "unitPrice": amount,
+            "effectiveStartDate": format!("{bought}T00:00:00Z") });
+        world.import(json!([customer(), listed("monthly", "9.50"), listed("annual", "110.00"), row(1, sold)])).await;
+        let other = if cycle == "annual" { "monthly" } else { "annual" };
+        applied(&world, 1, Change::BillingPlan { billing_cycle: other.into() }).await;
+        let suspension = Change::Suspension { reason: Reason::NonPayment };
+        let told = world.propose("anna", sub_id(1), suspension).await.request.unwrap().quote.outstanding.unwrap();
+        until(&world, "2027-03-01T00:00:00Z").await;
+        let charged: rust_decimal::Decimal = world.lines().iter().map(|line| line.amount).sum();
+        assert_eq!((told.amount.to_string(), charged.to_string()), (owed.to_owned(), owed.to_owned()), "{cycle}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_paid_by_use_is_deprovisioned_and_never_refunded() {
     let world = world("2023-01-05T09:00:00Z");

@@ -236,6 +236,11 @@ async fn a_policys_answer_opens_one_and_its_end_lets_a_person_answer_the_request
     });
     assert_eq!(all.await.unwrap(), 1);
 
+    let (asked, early) = (waiting.id, waiting.generation);
+    let refused = act(&world, "anna", move |work| requests::approve(work, asked, Some(early), "").map(|_| ())).await;
+    let refused = refused.unwrap_err();
+    assert!(refused.contains("support_first") && refused.contains(&id.to_string()), "{refused}");
+
     act(&world, "anna", move |work| support::close(work, id, Resolution::Granted, "credited")).await.unwrap();
     let told = request(&world, waiting.id).await;
     assert_eq!(told.state, State::Waiting, "the answer is still a person's");
@@ -273,6 +278,24 @@ async fn a_policys_form_that_lacks_something_needs_attention_until_it_is_filled_
     };
     let filled = act(&world, "anna", fill).await.unwrap();
     assert_eq!((filled.status, filled.missing.len(), filled.generation), (Status::Open, 0, 2));
+}
+
+#[tokio::test]
+async fn what_support_has_not_answered_is_denied_by_a_person_and_approved_by_nobody_in_time() {
+    let world = world(&[ASKS_ONLY]).await;
+    let id = cancel(&world).await.id;
+    let denied = move |work: &mut Work| requests::deny(work, id, None, "they keep it").map(|_| ());
+    act(&world, "anna", denied).await.unwrap();
+    assert_eq!(request(&world, id).await.state, State::Denied);
+
+    let approves = ASKS_ONLY
+        .1
+        .replace("support: #{}", "support: #{}, otherwise: \"approve\", expires: instant(\"2027-02-02T00:00:00Z\")");
+    let world = self::world(&[(ASKS_ONLY.0, &approves)]).await;
+    let waiting = cancel(&world).await;
+    assert_eq!(waiting.state, State::Waiting, "{:?}", waiting.reasons);
+    bursar::triggers::advance(&world.app, waiting.expires_at.unwrap()).await.unwrap();
+    assert_eq!(request(&world, waiting.id).await.state, State::Expired);
 }
 
 #[tokio::test]

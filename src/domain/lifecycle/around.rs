@@ -17,6 +17,9 @@ pub struct Around {
     pub opening_days: i64,
     /// Price of a seat in a term of the length that extended ones have, where the price list has one (EST).
     pub extended_price: Option<Money>,
+    /// Price of a seat in the next billing cycle, where that is planned otherwise than the present one and a price is
+    /// known for it (INS).
+    pub next_cycle_price: Option<Money>,
     /// What an upgrade looks at.
     pub upgrading: Upgrading,
 }
@@ -28,5 +31,6 @@ pub(super) static ALONE: Around = Around {
     seats: (None, None),
     opening_days: 0,
     extended_price: None,
+    next_cycle_price: None,
     upgrading: Upgrading { targets: Vec::new(), name: None, present: None },
 };

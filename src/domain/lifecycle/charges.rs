@@ -5,7 +5,7 @@
 use rust_decimal::Decimal;
 
 use super::Asked;
-use super::period::{Period, cycle_months, days, window_opened};
+use super::period::{Period, cycle_end, cycle_months, days, window_opened};
 use crate::domain::ledger::{ChargeType, Draft};
 use crate::domain::money::Rounding;
 use crate::domain::subscription::{Profile, Status};
@@ -141,12 +141,30 @@ impl Asked<'_> {
         if self.charges_whole_cycles() {
             return self.whole_cycle_cost(price);
         }
-        let sub = self.sub;
-        let added: i64 = self.added_in_cycle().map(|(quantity, _)| quantity).sum();
-        let mut seats = sub.standing.quantity.saturating_sub(added);
+        self.cost_of(self.sub.standing.cycle_start.zip(self.sub.standing.cycle_end), price)
+    }
+
+    /// What the present term was charged until now: each of its cycles that has begun.
+    fn term_cost(&self, price: Money) -> Result<Money, Refusal> {
+        let mut cost = self.cycle_cost(price)?;
+        let standing = &self.sub.standing;
+        let (Some(present), Some(term_end)) = (standing.cycle_start, standing.term_end) else { return Ok(cost) };
+        let mut start = standing.term_start;
+        while start < present {
+            let end = cycle_end(self.family, &self.sub.profile, start, term_end);
+            cost = cost.plus(self.cost_of(Some((start, end)), price)?)?;
+            start = end;
+        }
+        Ok(cost)
+    }
+
+    /// What a cycle of the present term was charged; none: what is billed once.
+    fn cost_of(&self, cycle: Option<Period>, price: Money) -> Result<Money, Refusal> {
+        let added = || self.added_since(cycle.map(|cycle| cycle.0));
+        let mut seats = self.sub.standing.quantity.saturating_sub(added().map(|(quantity, _)| quantity).sum());
         let mut cost = whole(self.family, ChargeType::CycleCharge, price, seats)?;
-        for (quantity, at) in self.added_in_cycle() {
-            let left = Days::left(sub, at);
+        for (quantity, at) in added() {
+            let left = cycle.map_or(Days::WHOLE, |cycle| days_of(at, cycle));
             let before = amount(self.family, ChargeType::AddQuantity, price, seats, left)?;
             seats = seats.saturating_add(quantity);
             let after = amount(self.family, ChargeType::AddQuantity, price, seats, left)?;
@@ -156,7 +174,10 @@ impl Asked<'_> {
     }
 
     pub(super) fn added_in_cycle(&self) -> impl Iterator<Item = (i64, Instant)> {
-        let start = self.sub.standing.cycle_start;
+        self.added_since(self.sub.standing.cycle_start)
+    }
+
+    fn added_since(&self, start: Option<Instant>) -> impl Iterator<Item = (i64, Instant)> {
         let batches = self.sub.profile.seat_batches.iter();
         batches
             .filter(move |batch| start.is_some_and(|start| start <= batch.added_at))
@@ -178,6 +199,9 @@ impl Asked<'_> {
             return Ok(None);
         }
         let price = known(self.price)?;
+        if kind == Refund::Term {
+            return Ok(Some(self.term_cost(price)?));
+        }
         let cost = self.cycle_cost(price)?;
         if window.is_some_and(|window| window.is_full(window_opened(self.sub, window), self.now)) {
             return Ok(Some(cost));

@@ -42,9 +42,13 @@ impl Asked<'_> {
         let is_month_end = last_day.succ_opt().is_some_and(|next| next.day() == 1);
         let monthly = length.months == 1;
         let others = self.around.others.iter().filter(|other| self.is_target(other, monthly));
-        let mut meets = others.map(|other| ends_on(other, end));
-        if is_month_end || meets.any(|meets| meets) && !(monthly && (28..=30).contains(&last_day.day())) {
+        let meeting: Vec<&Subscription> = others.filter(|other| ends_on(other, end)).collect();
+        if is_month_end {
             return Ok((end, &rule.rule));
+        }
+        let barred = monthly && (28..=30).contains(&last_day.day());
+        if !meeting.is_empty() && !barred {
+            return Ok((ends_with(&meeting, (end, longest), length), &rule.rule));
         }
         let message = format!(
             "{last_day} is neither the end of a month nor the end of a term of another active subscription that it could be aligned to"
@@ -62,12 +66,27 @@ impl Asked<'_> {
     }
 }
 
-/// Whether a term of the other, its present or a later one, ends then. Sixty terms reach further than any term does.
+/// Whether a term of the other, its present or a later one, ends then.
 fn ends_on(other: &Subscription, end: Instant) -> bool {
-    let (Some(first), Some(length)) = (other.standing.term_end, other.profile.term_duration) else { return false };
-    if length.months == 0 {
-        return first == end;
-    }
+    last_end(other, end) == Some(end)
+}
+
+/// The last end of a term of the other, its present or a later one, that is not after an instant. Sixty terms reach
+/// further than any term does.
+fn last_end(other: &Subscription, until: Instant) -> Option<Instant> {
+    let (first, length) = (other.standing.term_end?, other.profile.term_duration?);
+    let terms = if length.months == 0 { 1 } else { 60 };
     let nth = |terms: u32| Span::months(length.months.saturating_mul(terms)).after(first);
-    (0..60).map_while(nth).take_while(|at| *at <= end).any(|at| at == end)
+    (0..terms).map_while(nth).take_while(|at| *at <= until).last()
+}
+
+/// Where a term asked to end with these ends: then, where one of them is as long; with shorter ones alone it ends at the
+/// last of their ends that it reaches (three years with a one-year term: in its third year).
+fn ends_with(meeting: &[&Subscription], (end, longest): (Instant, Instant), length: Span) -> Instant {
+    let is_shorter =
+        |other: &&Subscription| other.profile.term_duration.is_some_and(|term| term.months < length.months);
+    if !meeting.iter().all(is_shorter) {
+        return end;
+    }
+    meeting.iter().filter_map(|other| last_end(other, longest)).max().unwrap_or(end)
 }

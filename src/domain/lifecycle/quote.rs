@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::around::{ALONE, Around};
 use super::charges::{known, whole};
 use super::period::{anchor, begin, cycle_months, end_of, opened_for};
-use super::term_end::takes_changes;
+use super::suspension::deleted_at;
+use super::term_end::{next_step, takes_changes};
 use super::{extension, processing};
 use crate::domain::calendar::show;
 use crate::domain::change::{Amendments, Reason};
@@ -76,6 +77,11 @@ pub fn terms_quote(
     if asked < purchased {
         let message = format!("it was bought at {}, after it was asked about", show(purchased));
         return no(Refusal::new("asked_before_purchase", message), None);
+    }
+    // What is billed otherwise than in cycles (none, by use) has none that could be wrong.
+    let billed = billing_cycle != "none" && takes_changes(rules).is_ok();
+    if let Err(refusal) = if billed { bills(rules, term, billing_cycle) } else { Ok(()) } {
+        return no(refusal, None);
     }
     let profile = Profile {
         family: family.to_owned(),
@@ -150,18 +156,7 @@ pub(super) fn yes(rule: &str, reason: String) -> Quote {
 }
 
 pub(super) fn no(refusal: Refusal, allowed_until: Option<Instant>) -> Quote {
-    Quote {
-        allowed: false,
-        allowed_until,
-        charge: None,
-        refund: None,
-        outstanding: None,
-        rule: refusal.rule.clone().unwrap_or_default(),
-        reason: refusal.message.clone(),
-        effect: Effect::Now,
-        effective_at: None,
-        refusal: Some(refusal),
-    }
+    Quote { allowed_until, ..Quote::refused(refusal) }
 }
 
 pub(super) fn coded(refusal: Refusal, code: Option<u32>) -> Refusal {
@@ -276,22 +271,7 @@ impl Asked<'_> {
             let message = format!("a next term is months or years long, not {length}");
             return Err(Refusal::new("term_duration_invalid", message));
         }
-        let known = &self.family.billing_cycles;
-        if !known.is_empty() && !known.iter().any(|word| word == cycle) {
-            let known = known.join(", ");
-            let message = match cycle {
-                "" | "none" => format!("say how it is billed: {known}"),
-                _ => format!("'{cycle}' is no billing cycle here; there are {known}"),
-            };
-            return Err(Refusal::new("billing_cycle_invalid", message).partner_center(6000));
-        }
-        match cycle_months(cycle) {
-            Some(months) if months > length.months || !length.months.is_multiple_of(months) => {
-                let message = format!("a term of {length} cannot be billed {cycle}");
-                Err(Refusal::new("billing_cycle_invalid", message).partner_center(6000))
-            }
-            _ => Ok(()),
-        }
+        bills(self.family, length, cycle)
     }
 
     /// The rule by which a term follows the present one: a trial's own, else the renewal's.
@@ -332,7 +312,7 @@ impl Asked<'_> {
         };
         let back = refund.map(|refund| format!(", {refund} comes back")).unwrap_or_default();
         let renews = if self.keeps_renewing() { "auto-renew stays on" } else { "auto-renew is switched off" };
-        let (outstanding, owed) = self.owed();
+        let (outstanding, owed) = self.owed(deleted_at(self.family, self.around.opening_days, self.now));
         let answer = yes(&rule.rule, format!("access is off at once, {billing}{back}, {renews}{owed}"));
         Ok(Quote { refund, outstanding, ..answer })
     }
@@ -400,7 +380,7 @@ impl Asked<'_> {
         if stops {
             message.push_str("; a request now stops the renewal instead, and the term runs out");
         }
-        let (outstanding, owed) = self.owed();
+        let (outstanding, owed) = self.owed(next_step(self.sub).map(|(_, at)| at));
         message.push_str(&owed);
         let refusal = Refusal::new("window_closed", message).by_rule(name);
         let answer = no(coded(refusal, window.and_then(|window| window.partner_center_code)), Some(until));
@@ -479,6 +459,26 @@ impl Asked<'_> {
             Status::Suspended => refusal.partner_center(800091),
             _ => refusal,
         }
+    }
+}
+
+/// Whether the family knows such cycles, and a term of this length is a number of them.
+fn bills(family: &Family, length: Span, cycle: &str) -> Result<(), Refusal> {
+    let known = &family.billing_cycles;
+    if !known.is_empty() && !known.iter().any(|word| word == cycle) {
+        let known = known.join(", ");
+        let message = match cycle {
+            "" | "none" => format!("say how it is billed: {known}"),
+            _ => format!("'{cycle}' is no billing cycle here; there are {known}"),
+        };
+        return Err(Refusal::new("billing_cycle_invalid", message).partner_center(6000));
+    }
+    match cycle_months(cycle).filter(|_| !length.is_zero()) {
+        Some(months) if months > length.months || !length.months.is_multiple_of(months) => {
+            let message = format!("a term of {length} cannot be billed {cycle}");
+            Err(Refusal::new("billing_cycle_invalid", message).partner_center(6000))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -24,6 +24,11 @@ pub fn window_of<'a>(terms: &'a Terms, sub: &Subscription) -> Option<&'a Window>
     terms.family(&profile.family).window(Kind::Cancellation, profile, opened_for(sub))
 }
 
+/// Whether cancelling it gives back what the whole term was charged, and not the present cycle alone.
+pub fn gives_back_term(terms: &Terms, sub: &Subscription) -> bool {
+    window_of(terms, sub).is_some_and(|window| window.refund == Refund::Term)
+}
+
 /// The refunds still to be had, the better one first: everything within its first hours, then a part, to the window's
 /// end. A window that no row has (an import told it) gives a part.
 pub fn refunds_until(terms: &Terms, sub: &Subscription, now: Instant) -> Vec<RefundUntil> {
@@ -32,7 +37,7 @@ pub fn refunds_until(terms: &Terms, sub: &Subscription, now: Instant) -> Vec<Ref
     let Some(window) = window_of(terms, sub) else { return vec![part] };
     match window.refund {
         Refund::Nothing => Vec::new(),
-        Refund::Full => vec![RefundUntil { is_full: true, until: end }],
+        Refund::Full | Refund::Term => vec![RefundUntil { is_full: true, until: end }],
         Refund::Prorated => {
             let full = window.full_within.and_then(|span| span.after(window_opened(sub, window)));
             let full = full.map(|until| until.min(end)).filter(|until| now < *until);

@@ -84,11 +84,12 @@ impl Asked<'_> {
         Err(coded(Refusal::new("base_not_active", message).by_rule(name), rule.inactive_code))
     }
 
-    /// The standing with which it goes on, and what that costs: where billing had stopped, the term and cycle that hold
-    /// today, and the rest of that cycle.
+    /// The standing with which it goes on, and what that costs: where billing had stopped, with the suspension or with
+    /// the term that it outlasts, the term and cycle that hold today, and the rest of that cycle.
     pub(super) fn resumed(&self) -> Result<(Standing, Option<Draft>), Refusal> {
         let mut standing = self.sub.standing;
-        let stopped = self.suspending().is_some_and(|rule| !rule.billing_continues);
+        let over = standing.term_end.is_some_and(|end| end <= self.now);
+        let stopped = self.suspending().is_some_and(|rule| !rule.billing_continues || over);
         // What was not given back is paid for still.
         let kept = self.suspending().is_none_or(|rule| rule.refund.is_none());
         let paid = kept && standing.cycle_end.is_some_and(|end| self.now < end);

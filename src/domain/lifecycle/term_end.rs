@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::around::{ALONE, Around};
-use super::charges::{Days, amount, known, last_instalment, whole};
+use super::charges::{Days, amount, known, last_instalment, price_of_cycle, whole};
 use super::period::{anchor, cycle_end, days, end_of, first_cycle, full_cycle_end, opened_for};
 use super::quote::{Asked, NextTerm};
 use super::{Applied, become_, extension, forget_next_term, switch_auto_renew};
@@ -312,15 +312,27 @@ pub(super) fn beyond() -> Refusal {
 }
 
 impl Asked<'_> {
-    /// What the billing cycles to come of the present term will be charged, by the price of a seat; none where nothing is
-    /// left, or no price is known.
-    fn outstanding(&self) -> Option<Money> {
+    /// The price of a seat in the billing cycles to come of the present term: of the planned cycle, where there is one.
+    fn price_to_come(&self) -> Option<Money> {
+        let profile = &self.sub.profile;
+        match &profile.next_billing_cycle {
+            None => self.price,
+            Some(cycle) if *cycle == profile.billing_cycle => self.price,
+            Some(cycle) => self.around.next_cycle_price.or_else(|| price_of_cycle(self.price?, profile, cycle)),
+        }
+    }
+
+    /// What the billing cycles to come of the present term will be charged, to its end or until it is deleted before
+    /// that; none where nothing is left, or no price is known.
+    fn outstanding(&self, deleted: Option<Instant>) -> Option<Money> {
+        let price = self.price_to_come();
         let mut sub = self.sub.clone();
         let mut total: Option<Money> = None;
         while let (Some(cycle), Some(term)) = (sub.standing.cycle_end, sub.standing.term_end)
             && cycle < term
+            && deleted.is_none_or(|deleted| cycle < deleted)
         {
-            let applied = next_cycle(self.family, &sub, self.price, cycle).ok()?;
+            let applied = next_cycle(self.family, &sub, price, cycle).ok()?;
             for line in &applied.lines {
                 let line = Money::new(line.amount, line.currency);
                 total = Some(total.map_or(Ok(line), |total| total.plus(line)).ok()?);
@@ -330,11 +342,11 @@ impl Asked<'_> {
         total
     }
 
-    /// What stays owed by the partner to the term's end, and the words that say so (INS).
-    pub(super) fn owed(&self) -> (Option<Money>, String) {
+    /// What stays owed by the partner to the term's end, or to its deletion, and the words that say so (INS).
+    pub(super) fn owed(&self, deleted: Option<Instant>) -> (Option<Money>, String) {
         let opened = opened_for(self.sub);
         let rule = self.family.liabilities.iter().find(|rule| dated(rule.from, rule.until, opened));
-        let Some((rule, owed)) = rule.and_then(|rule| Some((rule, self.outstanding()?))) else {
+        let Some((rule, owed)) = rule.and_then(|rule| Some((rule, self.outstanding(deleted)?))) else {
             return (None, String::new());
         };
         let words = format!(

@@ -39,6 +39,7 @@ impl Upgraded<'_> {
 
 impl Asked<'_> {
     fn upgraded(&self, offer_id: &str, quantity: Option<i64>) -> Result<Upgraded<'_>, Refusal> {
+        self.family.may_be_exchanged()?;
         let Some(rule) = &self.family.upgrade else {
             return Err(Refusal::new("upgrade_not_possible", "the terms know no upgrade inside a term of it"));
         };

@@ -161,6 +161,24 @@ impl Family {
         self.askings.iter().find(|row| dated(row.from, row.until, at))
     }
 
+    /// Refuses a cancellation without a support request where it goes by one alone (W60op), and says how it is asked for.
+    ///
+    /// # Errors
+    /// `more_information_needed`.
+    pub fn may_be_cancelled_alone(&self, at: Instant) -> Result<(), Refusal> {
+        let Some(row) = self.asking(at).filter(|row| row.path == Path::SupportRequest) else { return Ok(()) };
+        let needs: Vec<&str> = row.needs.iter().map(|need| need.as_str()).collect();
+        let message = format!(
+            "it is cancelled by a support request: ask with `bursar cancel`, POST /v1/cancellations or ask_cancellation, giving {}",
+            needs.join(", ")
+        );
+        let refusal = Refusal::new("more_information_needed", message).by_rule(&row.rule);
+        Err(match self.cancellation.as_ref().and_then(|rule| rule.partner_center_code) {
+            Some(code) => refusal.partner_center(code),
+            None => refusal,
+        })
+    }
+
     /// Refuses the exchange for another product where the terms do (XSUSE), inside any window.
     ///
     /// # Errors

@@ -59,6 +59,7 @@ row!(
         let refund = match row.refund {
             None => "",
             Some(Refund::Full) => "; everything comes back",
+            Some(Refund::Term) => "; everything that the term was charged comes back",
             Some(Refund::Prorated) => "; prorated",
             Some(Refund::Nothing) => "; nothing comes back",
         };

@@ -23,6 +23,8 @@ pub enum End {
 pub enum Refund {
     /// What the cycle cost.
     Full,
+    /// What the term was charged until then: every cycle of it that has begun.
+    Term,
     /// The part of the cycle from the day of the event to the cycle's end, both counted.
     Prorated,
     /// Nothing.
@@ -96,7 +98,7 @@ impl Window {
     /// Whether it was opened so recently that everything comes back.
     pub fn is_full(&self, opened: Instant, now: Instant) -> bool {
         match self.refund {
-            Refund::Full => true,
+            Refund::Full | Refund::Term => true,
             Refund::Nothing => false,
             Refund::Prorated => self.full_within.and_then(|span| span.after(opened)).is_some_and(|late| now < late),
         }
@@ -141,6 +143,7 @@ impl Window {
         };
         let refund = match (self.refund, self.full_within) {
             (Refund::Full, _) => "everything comes back".to_owned(),
+            (Refund::Term, _) => "everything that the term was charged comes back".to_owned(),
             (Refund::Nothing, _) => "nothing comes back".to_owned(),
             (Refund::Prorated, None) => "prorated".to_owned(),
             (Refund::Prorated, Some(span)) => format!("everything comes back within {span}, then prorated"),

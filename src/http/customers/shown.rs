@@ -15,7 +15,9 @@ pub(super) fn shown(work: &mut Work, subscription: &Subscription) -> ops::Result
     if lifecycle::is_editable(&terms, subscription) {
         actions.push("edit");
     }
-    if quote.allowed {
+    // What goes by a support request alone is not cancelled here.
+    let family = terms.family(&subscription.profile.family);
+    if quote.allowed && family.may_be_cancelled_alone(work.now).is_ok() {
         actions.push("cancel");
     }
     let money = quote.allowed && quote.refund.is_some_and(|refund| !refund.is_zero());

@@ -8,7 +8,7 @@ use crate::domain::quote::Effect;
 use crate::domain::request::{Otherwise, Ruling, State};
 use crate::domain::subscription::{Renewal, Status};
 use crate::domain::{Grant, Id, Instant, Kind, Refusal, Request, Subscription, SubscriptionId};
-use crate::ops::{Result, Work, judgements, not_found, purchases, quotes, rights, subscriptions, tenants};
+use crate::ops::{Result, Work, judgements, not_found, purchases, quotes, rights, subscriptions, support, tenants};
 use crate::store::records::{Stored, requests as rows};
 
 /// What answering a waiting request came to.
@@ -66,10 +66,15 @@ fn to_answer(work: &mut Work, id: Id, seen: Option<u64>) -> Result<Request> {
 /// Approves a waiting request. When the subscription moved since it was reviewed, it is decided anew instead.
 ///
 /// # Errors
-/// `forbidden`, `not_found`, `already_decided`, `approval_expired`, `stale_approval`, `self_approval`,
-/// `operation_pending` (it goes on waiting), and whatever the terms refuse by now.
+/// `forbidden`, `not_found`, `already_decided`, `approval_expired`, `stale_approval`, `self_approval`, `support_first`
+/// (its support request is not closed yet), `operation_pending` (it goes on waiting), and whatever the terms refuse by now.
 pub fn approve(work: &mut Work, id: Id, seen: Option<u64>, note: &str) -> Result<Answered> {
     let before = to_answer(work, id, seen)?;
+    if let Some(open) = support::unanswered(work, &before)? {
+        let message =
+            format!("support request {open} has to be answered first: close it with what support said, or deny {id}");
+        return Err(Refusal::new("support_first", message).into());
+    }
     let stored = subscriptions::load_any(work, before.tenant, before.subscription)?;
     let mut request = before.clone();
     let quote = quotes::quote(work, &stored.value, &request.change)?;
@@ -161,10 +166,10 @@ pub(in crate::ops) fn look_again(
     Ok(Some(request))
 }
 
-/// Denies a waiting request.
+/// Denies a waiting request, whatever support says.
 ///
 /// # Errors
-/// As [`approve`].
+/// As [`approve`], but for `support_first`.
 pub fn deny(work: &mut Work, id: Id, seen: Option<u64>, note: &str) -> Result<Answered> {
     let before = to_answer(work, id, seen)?;
     let stored = subscriptions::load_any(work, before.tenant, before.subscription)?;
@@ -230,7 +235,10 @@ pub fn expire(work: &mut Work, id: Id, due: Instant) -> Result<()> {
     };
     let mut request = before.clone();
     request.reasons.insert(0, "nobody answered in time".to_owned());
-    match before.otherwise.unwrap_or(Otherwise::Expire) {
+    // What support has not answered is not approved by the time that passes either.
+    let approves = before.otherwise == Some(Otherwise::Approve) && support::unanswered(work, &before)?.is_none();
+    match before.otherwise.filter(|otherwise| approves || *otherwise != Otherwise::Approve).unwrap_or(Otherwise::Expire)
+    {
         Otherwise::Approve => carry_out(work, Some(&before), &mut request, &stored),
         Otherwise::Deny => deny_now(work, Some(&before), &mut request, &stored, true),
         Otherwise::Expire => {
