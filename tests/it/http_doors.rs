@@ -321,9 +321,12 @@ async fn the_library_the_clock_and_the_health_are_told() {
     assert_eq!(ready.json()["checks"]["library"]["status"], "broken_keeping_previous");
     assert_eq!(world.call(Who::Nobody, "GET", "/livez", &[], "").await.status, 200);
     let metrics = world.call(Who::Nobody, "GET", "/metrics", &[], "").await.text;
-    for line in
-        ["bursar_runs_total{outcome=\"completed\"} 1", "bursar_occurrences_total{state=\"ran\"} 1", "bursar_build_info"]
-    {
+    for line in [
+        "bursar_runs_total{outcome=\"completed\"} 1",
+        "bursar_occurrences_total{state=\"ran\"} 1",
+        "bursar_build_info",
+        "\nbursar_store_oldest_snapshot_age_seconds ",
+    ] {
         assert!(metrics.contains(line), "{line} in {metrics}");
     }
 }
