@@ -111,6 +111,9 @@ async fn every_route_of_the_table_is_served_and_asks_for_its_grant() {
             said.text
         );
     }
+    let upcoming = ROUTES.iter().find(|route| route.path == "/v1/upcoming").unwrap();
+    let may = world.token("may", &[upcoming.grant], None).await;
+    assert_eq!(world.call(Who::Token(&may), "GET", upcoming.path, &[], "").await.status, 200, "{}", upcoming.grant);
     for route in PUBLIC {
         let path = filled(route, &request);
         let said = world.call(Who::Nobody, route.method, &path, &[], body(route)).await;
