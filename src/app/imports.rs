@@ -30,7 +30,7 @@ pub struct RowReport {
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Refusal>,
-    /// Fields that are not what they should be and were kept as they came.
+    /// Fields that are not what they should be and were kept as they came; that nobody names the customer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
@@ -117,11 +117,12 @@ impl App {
         }
         facts.sort_by_key(|(_, fact, _)| rank(fact));
         let mut last = 0;
-        for (place, fact, notes) in facts {
+        for (place, fact, mut notes) in facts {
             let cause = self.next_cause("import");
             let done = self.transact(self.now(), rights, &cause, |work| imports::record(work, &fact, options))?;
             last = last.max(done.seq);
-            let Imported { noun, id, outcome, changed, conflicts } = done.value;
+            let Imported { noun, id, outcome, changed, conflicts, notes: beside } = done.value;
+            notes.extend(beside.into_iter().map(str::to_owned));
             report.add(RowReport { place, noun, id, outcome, changed, conflicts, refusal: None, notes });
         }
         self.inner.store.wait_durable(last)?;

@@ -11,6 +11,7 @@ use crate::domain::terms::{Terms, TermsError};
 use crate::engine::Diagnostic;
 use crate::engine::library::{File, Kit, Library, Settings};
 use crate::ops::upkeep;
+use crate::store;
 use crate::store::records::meta::Source;
 
 /// What is in force, and what is wrong with what lies in the folder.
@@ -162,18 +163,31 @@ impl App {
         let current = self.inner.library.current();
         let Current { library, terms, .. } = &*current;
         let mut tx = self.inner.store.begin()?;
+        let mut damaged = None;
         for file in &library.files {
-            upkeep::keep_source(&mut tx, &file.hash, || source(library, file, terms.hash()))?;
+            let kept = upkeep::keep_source(&mut tx, &file.hash, || source(library, file, terms.hash()));
+            note_damage(kept, &mut damaged)?;
         }
-        upkeep::keep_source(&mut tx, terms.hash(), || {
+        let kept = upkeep::keep_source(&mut tx, terms.hash(), || {
             let files = terms.files().iter().map(|(path, text)| (path.clone(), text.clone())).collect();
             Source { files, ..Source::default() }
-        })?;
-        if tx.is_empty() {
-            return Ok(());
+        });
+        note_damage(kept, &mut damaged)?;
+        if !tx.is_empty() {
+            tx.commit()?.wait()?;
         }
-        tx.commit()?.wait()?;
-        Ok(())
+        damaged.map_or(Ok(()), |error: store::Error| Err(error.into()))
+    }
+}
+
+/// One damaged row does not keep the others from being kept.
+fn note_damage(kept: store::Result<()>, damaged: &mut Option<store::Error>) -> store::Result<()> {
+    match kept {
+        Err(error @ store::Error::Corrupt { .. }) => {
+            *damaged = Some(error);
+            Ok(())
+        }
+        kept => kept,
     }
 }
 

@@ -206,7 +206,13 @@ impl App {
                 metrics: Default::default(),
             }),
         };
-        app.keep_sources()?;
+        match app.keep_sources() {
+            // What decided once cannot be shown then; nothing that is done now hangs on it.
+            Err(Error::Store { source: source @ store::Error::Corrupt { .. }, .. }) => {
+                tracing::error!(error = %source, "a kept source is damaged; `bursar verify` tells of it");
+            }
+            kept => kept?,
+        }
         Ok(app)
     }
 

@@ -84,7 +84,7 @@ impl Tick {
                 context.out.say("a daemon has the store and processes what is due by itself");
                 return Ok(Exit::Done);
             }
-            opened => opened?,
+            opened => opened.map_err(|error| Failure::opening(error, &config.store))?,
         };
         let done = once(&app).await;
         let now = calendar::show(app.now());

@@ -60,6 +60,11 @@ impl Context {
             Some(url) => {
                 let client = Client::network(url)?;
                 match self.given_token()? {
+                    Some(_) if self.user.is_some() => {
+                        let told = "--as is for the operator at the machine: over --url the token says who you are";
+                        let mend = "make a token of that user's with `bursar token create --user NAME`";
+                        return Err(Failure::usage(told).mend(mend));
+                    }
                     Some(token) => client.bearing(&token)?,
                     None => client,
                 }

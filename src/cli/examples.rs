@@ -204,6 +204,9 @@ const EXAMPLES: &[(&str, &[&str])] = &[
 /// Letters of a line of the help, at most: beyond 100 it would be folded between any two words.
 const LINE_LETTERS_MAX: usize = 92;
 
+/// Examples under a noun, at most.
+const NOUN_LINES_MAX: usize = 4;
+
 /// A condition worth trying for each noun that has one.
 const CONDITIONS: &[(&str, &str)] = &[
     ("offers", " --customer ID --publisher microsoft --billing license --why"),
@@ -227,6 +230,9 @@ pub(crate) fn add(mut command: Command) -> Command {
         let words: Vec<&str> = path.split(' ').collect();
         command = under(command, &words, &lines.join("\n  "));
     }
+    for (noun, lines) in of_nouns(&command) {
+        command = under(command, &[&noun], &lines.join("\n  "));
+    }
     let nouns: Vec<String> = command
         .get_subcommands()
         .filter(|noun| noun.find_subcommand("list").is_some())
@@ -243,6 +249,17 @@ pub(crate) fn add(mut command: Command) -> Command {
         }
     }
     command
+}
+
+/// The first examples of a noun's verbs, for its own long help.
+fn of_nouns(command: &Command) -> Vec<(String, Vec<&'static str>)> {
+    let above = command.get_subcommands().filter(|noun| noun.get_subcommands().next().is_some());
+    let lines = |noun: &str| {
+        let verbs = EXAMPLES.iter().filter(|(path, _)| path.split_once(' ').is_some_and(|(above, _)| above == noun));
+        verbs.filter_map(|(_, lines)| lines.first().copied()).take(NOUN_LINES_MAX).collect::<Vec<_>>()
+    };
+    let found = above.map(|noun| (noun.get_name().to_owned(), lines(noun.get_name())));
+    found.filter(|(_, lines)| !lines.is_empty()).collect()
 }
 
 fn under(command: Command, words: &[&str], text: &str) -> Command {

@@ -69,10 +69,19 @@ impl Failure {
 
     /// The failure of opening a store, with which one.
     pub(crate) fn opening(error: app::Error, store: &std::path::Path) -> Self {
-        let names_itself = matches!(&error, app::Error::Store { source: store::Error::Missing { .. }, .. });
-        let is_store = matches!(&error, app::Error::Store { .. });
-        let failure = Failure::from(error);
-        if is_store && !names_itself { failure.mend(&format!("the store is {}", store.display())) } else { failure }
+        match error {
+            app::Error::Store { ref source, .. } if !names_itself(source) => Failure::from(error).at(store),
+            error => Failure::from(error),
+        }
+    }
+
+    /// The failure of a store's own file, with which one.
+    pub(crate) fn of_file(error: store::Error, file: &std::path::Path) -> Self {
+        if names_itself(&error) { Failure::from(error) } else { Failure::from(error).at(file) }
+    }
+
+    fn at(self, store: &std::path::Path) -> Self {
+        self.mend(&format!("the store is {}", store.display()))
     }
 
     /// A problem that the router answered.
@@ -120,6 +129,10 @@ impl Failure {
         }
         Self::new(exit_of(status, code), told)
     }
+}
+
+fn names_itself(error: &store::Error) -> bool {
+    matches!(error, store::Error::Missing { .. } | store::Error::Exists { .. } | store::Error::Unmade { .. })
 }
 
 fn list<'a>(body: &'a Value, name: &str) -> &'a [Value] {
@@ -265,6 +278,7 @@ fn store_failure(error: &store::Error, told: String) -> Failure {
             Failure::usage(told).mend("`bursar init DIR` makes one; --config names another bursar.toml")
         }
         store::Error::Exists { .. } => Failure::new(Exit::Conflict, told),
+        store::Error::Unmade { .. } => Failure::usage(told),
         store::Error::Unavailable => Failure::new(Exit::Busy, told),
         _ => Failure::new(Exit::Failed, told),
     }

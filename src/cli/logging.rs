@@ -60,6 +60,19 @@ pub(crate) fn start(filter: &str, people: bool, names: Names) -> Result<(), Stri
     started.map_err(|error| error.to_string())
 }
 
+/// A panic that the store catches is damage of its file, which an error names: here it is a line of the log and no more.
+pub(crate) fn quieten_caught_panics() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if bursar::store::Store::catches_panics_here() {
+            let at = panic.location().map(ToString::to_string).unwrap_or_default();
+            tracing::debug!(at, "the engine met damage");
+        } else {
+            tell(panic);
+        }
+    }));
+}
+
 /// One event, one line; nothing in it commands a terminal.
 struct Human {
     colours: bool,

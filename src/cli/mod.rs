@@ -258,6 +258,7 @@ fn begin(cli: Cli) -> Outcome {
         bursar::config::environment("BURSAR_LOG").unwrap_or_else(|| logging::default_filter(verbose, serving, showing));
     let names = logging::Names::default();
     logging::start(&filter, showing || !serving, names.clone()).map_err(Failure::usage)?;
+    logging::quieten_caught_panics();
     let context = Context { config, url, token, token_file, user, names, out: Out { format: output, quiet } };
     // Tests bring a runtime of their own.
     if let Verb::Test(test) = &cli.verb {

@@ -336,7 +336,7 @@ pub(crate) struct List {
     #[arg(long = "where", short = 'w', value_name = "KEY=VALUE")]
     pub(crate) wheres: Vec<String>,
     /// Records, at most
-    #[arg(long, short = 'n', default_value_t = 100)]
+    #[arg(long, short = 'n', default_value_t = 100, value_parser = at_least_one)]
     limit: usize,
     /// Every record, page by page
     #[arg(long, conflicts_with = "limit")]
@@ -344,6 +344,15 @@ pub(crate) struct List {
     /// Where an earlier list ended
     #[arg(long, value_name = "CURSOR")]
     cursor: Option<String>,
+}
+
+/// A number of records: none at all is asked for by nobody, and would look like a list with nothing in it.
+pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least 1".to_owned()),
+        Ok(count) => Ok(count),
+        Err(error) => Err(format!("no whole number: {error}")),
+    }
 }
 
 #[derive(Debug, Args)]

@@ -74,10 +74,12 @@ impl Backup {
     }
 
     fn alone(&self, context: &Context, bar: &ProgressBar) -> Result<Value, Failure> {
-        let store = Store::open(&context.load()?.store, &tables::ALL, Options::default())?;
+        let path = context.load()?.store;
+        let failed = |error| Failure::of_file(error, &path);
+        let store = Store::open(&path, &tables::ALL, Options::default()).map_err(failed)?;
         let copied = store.backup(&self.file, &mut |rows| bar.set_position(rows));
         store.close();
-        let BackedUp { seq, rows, bytes } = copied?;
+        let BackedUp { seq, rows, bytes } = copied.map_err(failed)?;
         Ok(json!({ "file": self.file.display().to_string(), "seq": seq, "rows": rows, "bytes": bytes }))
     }
 }
@@ -111,10 +113,11 @@ impl Verify {
 
 /// Verifies a file that nobody has open.
 fn alone(context: &Context, path: &Path, bar: &ProgressBar, held: Option<u64>) -> Result<Value, Failure> {
-    let verified = Store::verify_file(path, &tables::ALL, &mut |rows| bar.set_position(rows))?;
+    let failed = |error| Failure::of_file(error, path);
+    let verified = Store::verify_file(path, &tables::ALL, &mut |rows| bar.set_position(rows)).map_err(failed)?;
     let mut counted = Counted::default();
     if verified.is_sound() {
-        let store = Store::open(path, &tables::ALL, Options::default())?;
+        let store = Store::open(path, &tables::ALL, Options::default()).map_err(failed)?;
         let bar = counting(context, "months of invoices counted");
         let found = Counted::of(&store, held, &mut |months| bar.set_position(months));
         bar.finish_and_clear();

@@ -179,7 +179,7 @@ pub(crate) struct Story {
     /// The subscription
     id: String,
     /// Events, at most
-    #[arg(long, short = 'n', default_value_t = 100)]
+    #[arg(long, short = 'n', default_value_t = 100, value_parser = super::nouns::at_least_one)]
     limit: usize,
 }
 

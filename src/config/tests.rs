@@ -92,6 +92,7 @@ fn every_key_is_read() {
 #[test]
 fn nothing_has_to_be_written() {
     let config = parse("").unwrap();
+    assert_eq!(config.limits.cache_bytes, 96 << 20);
     assert_eq!(
         config,
         Config {

@@ -103,6 +103,7 @@ impl FromStr for Span {
     fn from_str(text: &str) -> Result<Self, Refusal> {
         let bad =
             || Refusal::new("bad_duration", format!("'{text}' is no ISO-8601 duration such as P1M, P30D or PT12H"));
+        let long = || Refusal::new("bad_duration", format!("'{text}' is too long: at most a thousand years, P1000Y"));
         let body = text.strip_prefix('P').ok_or_else(bad)?;
         let (date, time) = match body.split_once('T') {
             Some((_, "")) => return Err(bad()),
@@ -124,7 +125,7 @@ impl FromStr for Span {
                 'W' => 7,
                 _ => 1,
             };
-            *slot = count.checked_mul(each).and_then(|more| slot.checked_add(more)).ok_or_else(bad)?;
+            *slot = count.checked_mul(each).and_then(|more| slot.checked_add(more)).ok_or_else(long)?;
         }
         for (count, unit) in parts(time).ok_or_else(bad)? {
             let each = match unit {
@@ -133,10 +134,10 @@ impl FromStr for Span {
                 'S' => 1,
                 _ => return Err(bad()),
             };
-            span.seconds = count.checked_mul(each).and_then(|more| span.seconds.checked_add(more)).ok_or_else(bad)?;
+            span.seconds = count.checked_mul(each).and_then(|more| span.seconds.checked_add(more)).ok_or_else(long)?;
         }
         // Anything longer than a thousand years is a slip of the pen, and keeps every sum inside the calendar.
-        (span.months <= 12_000 && span.days <= 366_000).then_some(span).ok_or_else(bad)
+        (span.months <= 12_000 && span.days <= 366_000).then_some(span).ok_or_else(long)
     }
 }
 

@@ -350,6 +350,13 @@ impl Held {
         if matches!(wanted, Grant::Propose(_)) && !sees() { Leave::Nothing } else { leave }
     }
 
+    /// What a row of the matrix opens to them: its grants, or those of them that they are narrowed to.
+    pub fn opened(&self, row: &Row) -> Vec<String> {
+        let held = |text: &String| text.parse().is_ok_and(|wanted| self.only.iter().any(|only| only.covers(&wanted)));
+        let grants = row.grants();
+        if self.only.is_empty() { grants } else { grants.into_iter().filter(held).collect() }
+    }
+
     fn widest(&self, wanted: &Grant, subject: Subject, place: Place) -> Leave {
         let rows = MATRIX.iter().filter(|row| row.opens(wanted) && row.is_about(subject));
         let leaves = rows.flat_map(|row| self.roles.iter().map(|role| self.given(row.cell(*role), wanted, place)));

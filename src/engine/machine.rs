@@ -179,8 +179,14 @@ fn module(engine: &Engine, file: &File, ast: &AST) -> Result<Module, Box<Diagnos
     })
 }
 
-/// That a file has no such handler, and which its triggers call.
+/// That a file has no such handler, and which its triggers call. A policy's call none: they propose what it decides.
 fn no_handler(file: &File, handler: &str) -> String {
+    if file.kind == FileKind::Policy {
+        let path = &file.path;
+        return format!(
+            "{path} is a policy: it has no handler {handler}(event, params), its triggers propose what it decides"
+        );
+    }
     let mut calls: Vec<&str> = file.manifest.on.iter().map(|trigger| trigger.call.as_str()).collect();
     calls.dedup();
     let others = if calls.is_empty() { String::new() } else { format!("; its triggers call {}", calls.join(", ")) };

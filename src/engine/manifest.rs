@@ -313,7 +313,8 @@ fn nearest_of<'a>(word: &str, known: &'a [&'a str]) -> Option<&'a str> {
     suggest::nearest(word, known.iter().copied())
 }
 
-fn nearest_grant(word: &str) -> Option<String> {
+/// The grant that a word was meant for, where one is near.
+pub fn nearest_grant(word: &str) -> Option<String> {
     let all = every_grant();
     suggest::nearest(word, all.iter().map(String::as_str)).map(str::to_owned)
 }

@@ -96,6 +96,33 @@ impl Object {
     }
 }
 
+/// Reads a body in Partner Center's JSON, where the case of a name tells nothing: two names of one object that differ in
+/// nothing else are the same key twice. Labels are names of somebody's own, and their case counts.
+pub(super) fn parse_any_case(bytes: &[u8]) -> Result<Value, Problem> {
+    let value = json::parse(bytes)?;
+    match twice(&value) {
+        None => Ok(value),
+        Some(name) => {
+            let shown: String = name.chars().take(40).collect();
+            Err(Problem::new(400, "duplicate_key", format!("the key {shown:?} appears twice, in different case")))
+        }
+    }
+}
+
+/// A key that its object has twice, in whatever case, at any depth.
+fn twice(value: &Value) -> Option<&str> {
+    if let Some(items) = value.as_array() {
+        return items.iter().find_map(twice);
+    }
+    let members = value.members()?;
+    let mut names: Vec<(String, &str)> =
+        members.iter().map(|(name, _)| (name.to_ascii_lowercase(), name.as_str())).collect();
+    names.sort();
+    let again = names.windows(2).find(|pair| pair[0].0 == pair[1].0).map(|pair| pair[1].1);
+    let below = members.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("labels"));
+    again.or_else(|| below.into_iter().find_map(|(_, value)| twice(value)))
+}
+
 /// A whole number, written as one, where it stands under a name.
 pub(super) fn integer(value: &Value, name: &str) -> Result<i64, Problem> {
     let Some(number) = value.as_number() else { return Err(mismatch(name, "a whole number", value)) };

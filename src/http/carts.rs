@@ -16,7 +16,7 @@ use crate::ops::checkout::{self, CheckedOut};
 use crate::partner_center::{carts as theirs, orders_write};
 
 pub(super) fn wish(body: &Bytes) -> Result<Wish, Problem> {
-    Ok(Wish { lines: theirs::read(&crate::json::parse(body)?)? })
+    Ok(Wish { lines: theirs::read(&super::body::parse_any_case(body)?)? })
 }
 
 fn reply(cart: &Cart) -> Reply {

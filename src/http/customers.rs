@@ -53,7 +53,7 @@ pub(super) async fn show(State(doors): State<Doors>, Path(text): Path<String>, c
 
 /// `POST /v1/customers`
 pub(super) async fn create(State(doors): State<Doors>, call: Call, body: Bytes) -> Result<Reply, Problem> {
-    let asked = crate::json::parse(&body)?;
+    let asked = super::body::parse_any_case(&body)?;
     call.act(&doors, &body, move |work| {
         let fresh = tenants::fresh_id(work);
         let tenant = tenants::create(work, &customers::wished(&asked, fresh)?)?;
@@ -184,7 +184,7 @@ enum Wish {
 }
 
 fn read_patch(body: &Bytes) -> Result<Patch, Problem> {
-    let Value::Object(members) = crate::json::parse(body)? else {
+    let Value::Object(members) = super::body::parse_any_case(body)? else {
         return Err(wrong("", "schema", "the body is an object"));
     };
     let mut patch = Patch::default();

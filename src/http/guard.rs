@@ -40,6 +40,25 @@ const REQUEST_ID_LENGTH_MAX: usize = 128;
 #[derive(Debug, Clone)]
 pub struct RequestId(pub Arc<str>);
 
+tokio::task_local! {
+    /// The id of the request that this task answers.
+    static AT_HAND: Arc<str>;
+}
+
+/// The id of the request that is being answered; none outside of one, and on threads that work for it.
+pub(super) fn request_at_hand() -> Option<Arc<str>> {
+    AT_HAND.try_with(Arc::clone).ok()
+}
+
+/// Something of ours went wrong: the log says what, under this id.
+pub(super) fn something_went_wrong(id: Option<&str>) -> Problem {
+    let detail = match id {
+        Some(id) => format!("something went wrong; the log knows {id}"),
+        None => "something went wrong; the log says what".to_owned(),
+    };
+    Problem::new(500, "internal_error", detail)
+}
+
 /// A router behind the checks of this module.
 #[derive(Clone)]
 pub struct Guard {
@@ -123,13 +142,13 @@ impl Guard {
     }
 
     async fn route(&self, request: Request, id: &str) -> Response {
-        let answering = catch_panic(self.router.clone().oneshot(request));
+        let answering = AT_HAND.scope(id.into(), catch_panic(self.router.clone().oneshot(request)));
         match tokio::time::timeout(self.limits.request_deadline, answering).await {
             Ok(Some(Ok(response))) => as_problem(response),
             Ok(Some(Err(never))) => match never {},
             Ok(None) => {
                 tracing::error!(request_id = id, "a request handler panicked");
-                Problem::new(500, "internal_error", format!("something went wrong; the log knows {id}")).into_response()
+                something_went_wrong(Some(id)).into_response()
             }
             Err(_) => {
                 tracing::error!(request_id = id, "a request was not answered in time");

@@ -11,7 +11,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 use serde_json::{Value, json};
 
 use super::Doors;
@@ -104,6 +104,10 @@ fn registry(app: &App) -> Registry {
         gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         registry.register(name, help, gauge);
     }
+    let age: Gauge<f64, AtomicU64> = Gauge::default();
+    age.set(store.oldest_snapshot_age.as_secs_f64());
+    let help = "Time since the oldest snapshot somebody still reads was superseded";
+    registry.register_with_unit("store_oldest_snapshot_age", help, Unit::Seconds, age);
     registry
 }
 

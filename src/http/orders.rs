@@ -84,7 +84,7 @@ pub(super) async fn create(
     body: Bytes,
 ) -> Result<Reply, Problem> {
     let tenant: TenantId = tenant.parse()?;
-    let wish = Wish { lines: theirs::read_order(&crate::json::parse(&body)?)? };
+    let wish = Wish { lines: theirs::read_order(&super::body::parse_any_case(&body)?)? };
     call.act(&doors, &body, move |work| {
         let done = checkout::buy(work, tenant, &wish)?;
         bought(work, tenant, &done, 201)
@@ -170,7 +170,7 @@ enum Patch {
 }
 
 fn read_patch(body: &Bytes, id: &OrderId) -> Result<Patch, Problem> {
-    let body = crate::json::parse(body)?;
+    let body = super::body::parse_any_case(body)?;
     let text = |name: &str| body.get_any_case(name).and_then(Value::as_str);
     let invalid = |message: &str| Problem::from(Refusal::new("invalid_patch", message));
     if text("id").is_some_and(|own| !own.eq_ignore_ascii_case(&id.0)) {

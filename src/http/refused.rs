@@ -1,5 +1,6 @@
 //! What a refusal or a failure is on the wire: the one table from codes to statuses.
 
+use super::guard;
 use super::problem::Problem;
 use crate::domain::{Refusal, Span};
 use crate::{app, ops, store};
@@ -83,7 +84,7 @@ impl From<store::Error> for Problem {
                 Problem::new(410, "history_gone", "what was then is kept no longer ([retention] history)")
             }
             store::Error::Corrupt { .. } => {
-                tracing::error!(%error, "a record is corrupt");
+                tracing::error!(request_id = guard::request_at_hand().as_deref(), %error, "a record is corrupt");
                 Problem::new(500, "corrupt_record", "a stored record is damaged; the log names it")
             }
             other => internal(&other),
@@ -113,15 +114,9 @@ impl From<app::Error> for Problem {
 
 /// Something of ours went wrong: the log says what, the answer does not.
 pub(super) fn internal(error: &dyn std::error::Error) -> Problem {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    tracing::error!(error = text, "a request failed");
-    Problem::new(500, "internal_error", "something went wrong; the log knows this request's id")
+    let id = guard::request_at_hand();
+    tracing::error!(request_id = id.as_deref(), error = app::chain(error), "a request failed");
+    guard::something_went_wrong(id.as_deref())
 }
 
 #[cfg(test)]
@@ -130,6 +125,22 @@ mod tests {
     use axum::response::IntoResponse;
 
     use super::*;
+
+    #[tokio::test]
+    async fn what_went_wrong_is_told_with_the_id_that_the_log_knows() {
+        let failed = || Problem::from(store::Error::Storage { doing: "read a row", source: "disk".into() });
+        let router = axum::Router::new().route("/", axum::routing::get(move || async move { failed() }));
+        let guard = guard::Guard::new(router, &crate::config::Limits::default());
+        let request = axum::extract::Request::get("/").header("x-request-id", "abc-1").header("host", "localhost");
+        let answer = guard.answer(request.body(axum::body::Body::empty()).expect("a request")).await;
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["x-request-id"]),
+            (500, &"abc-1".parse().expect("an id"))
+        );
+        let body = axum::body::to_bytes(answer.into_body(), 10_000).await.expect("a body");
+        assert!(String::from_utf8_lossy(&body).contains("the log knows abc-1"), "{body:?}");
+        assert!(!failed().detail.contains("the log knows"), "outside of a request there is no id to tell");
+    }
 
     #[test]
     fn what_is_refused_for_now_says_when_to_ask_again() {

@@ -35,11 +35,17 @@ fn told(work: &mut Work) -> crate::ops::Result<Value> {
             "tenants": rights.grants.tenants,
         }));
     };
-    let may: Vec<Value> = MATRIX
-        .iter()
-        .filter(|row| held.roles.iter().any(|role| row.cell(*role) != crate::domain::roles::Cell::None))
-        .map(|row| shown(row, &held.roles))
-        .collect();
+    let has = |row: &Row| held.roles.iter().any(|role| row.cell(*role) != crate::domain::roles::Cell::None);
+    let may = MATRIX.iter().filter(|row| has(row)).filter_map(|row| {
+        let grants = held.opened(row);
+        // A token that is narrowed to none of what an act takes is as one of nobody who may do it.
+        (held.only.is_empty() || !grants.is_empty()).then(|| {
+            let mut told = shown(row, &held.roles);
+            told["grants"] = grants.into();
+            told
+        })
+    });
+    let may: Vec<Value> = may.collect();
     Ok(json!({
         "principal": rights.principal,
         "user": user.as_ref().map(shown_users::shown),

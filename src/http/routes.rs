@@ -106,7 +106,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/clock", "schedules.read"),
     route("POST", "/v1/clock/advance", "store.admin"),
     route("POST", "/v1/import", "store.admin"),
-    route("GET", "/v1/upcoming", "schedules.read"),
+    route("GET", "/v1/upcoming", "subscriptions.read"),
     route("POST", "/v1/decide", "propose.KIND"),
     route("GET", "/v1/terms", "products.read"),
     route("GET", "/v1/terms/{family}", "products.read"),

@@ -14,8 +14,10 @@ use super::body::{Object, integer};
 use super::problem::Problem;
 use super::refused::internal;
 use super::reply::{Call, Reply};
+use crate::app::chain;
 use crate::domain::Grant;
 use crate::json::Value;
+use crate::ops;
 use crate::ops::upkeep::{self, Counted};
 use crate::store::{self, BackedUp};
 
@@ -44,7 +46,12 @@ pub(super) async fn backup(
     let copied = aside(move || doors.app.store().backup(&file, &mut |_| {})).await?;
     let BackedUp { seq, rows, bytes } = match copied {
         Err(error @ store::Error::Exists { .. }) => return Err(Problem::new(409, "file_exists", error.to_string())),
-        copied => copied?,
+        Err(error @ store::Error::Unmade { .. }) => return Err(Problem::new(400, "bad_path", chain(&error))),
+        Err(error) => {
+            tracing::error!(file = name, "a copy of the store was not made");
+            return Err(error.into());
+        }
+        Ok(copied) => copied,
     };
     Ok(Reply::ok(json!({ "file": name, "seq": seq, "rows": rows, "bytes": bytes })))
 }
@@ -62,7 +69,7 @@ pub(super) async fn verify(
         None | Some(Value::Null) => None,
         Some(value) => u64::try_from(integer(value, "held")?).ok(),
     };
-    let found = aside(move || -> Result<_, Problem> {
+    let found = aside(move || -> ops::Result<_> {
         let store = doors.app.store();
         let verified = store.verify(&mut |_| {})?;
         let counted = Counted::of(store, held, &mut |_| {})?;

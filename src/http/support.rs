@@ -3,7 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 
-use super::body::{Object, refused, wrong};
+use super::body::{Object, parse_any_case as parse, refused, wrong};
 use super::lists::{Listing, Pairs};
 use super::problem::Problem;
 use super::reply::{Call, Reply};
@@ -12,7 +12,6 @@ use crate::domain::ids::Noun;
 use crate::domain::selection::SUPPORT;
 use crate::domain::support::{Resolution, SupportRequest};
 use crate::domain::{Refusal, TenantId};
-use crate::json::parse;
 use crate::ops::{self, Work, support, tenants};
 use crate::partner_center::service_requests::{self, ServiceRequestFact};
 

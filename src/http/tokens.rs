@@ -13,6 +13,7 @@ use super::{Doors, id, json};
 use crate::domain::ids::Noun;
 use crate::domain::selection::Schema;
 use crate::domain::{Grant, Grants, Refusal, TenantId};
+use crate::engine::manifest::nearest_grant;
 use crate::ops::tokens;
 use crate::seal::Secret;
 use crate::store::records::tokens::Token;
@@ -81,7 +82,10 @@ fn grants(asked: &Object, needed: bool) -> Result<Vec<Grant>, Problem> {
         words => words.unwrap_or_default(),
     };
     let read = |(place, word): (usize, &str)| {
-        word.parse::<Grant>().map_err(|refusal| refused(&format!("grants/{place}"), &refusal))
+        word.parse::<Grant>().map_err(|refusal| {
+            let problem = refused(&format!("grants/{place}"), &refusal);
+            nearest_grant(word).map_or(problem.clone(), |near| problem.with("hint", format!("did you mean {near}?")))
+        })
     };
     words.into_iter().enumerate().map(read).collect()
 }

@@ -3,8 +3,9 @@
 
 use serde::Serialize;
 
+use crate::domain::order::Order;
 use crate::domain::request::{State, Upstream};
-use crate::domain::{Grant, Subscription, SubscriptionId, Tenant, TenantId};
+use crate::domain::{Grant, Money, Subscription, Tenant, TenantId};
 use crate::partner_center::customers::{self, CustomerFact};
 use crate::partner_center::merge::{Conflict, Import, Merged};
 use crate::partner_center::offers::{self, OfferFact};
@@ -14,6 +15,7 @@ use crate::partner_center::subscriptions::SubscriptionFact;
 use crate::partner_center::{subscriptions_merge, upstream};
 use crate::store::records::{
     Stored, catalog, log, meta, price_list, requests as request_rows, subscriptions as rows, tenants as tenant_rows,
+    whereabouts,
 };
 
 use super::work::Work;
@@ -49,6 +51,8 @@ pub struct Imported {
     pub changed: Vec<&'static str>,
     /// Where the document was not believed.
     pub conflicts: Vec<Conflict>,
+    /// What there is to know beside.
+    pub notes: Vec<&'static str>,
 }
 
 /// How a document is imported.
@@ -62,6 +66,9 @@ pub struct Options {
 
 /// The name of the tenant that stands for customers nobody named.
 pub const UNKNOWN_CUSTOMER: &str = "(unknown customer)";
+
+/// What the report says of a subscription or an order that stands under it.
+const NOBODY_NAMED: &str = "nobody names its customer yet, so it is charged to nobody: import its order or name one";
 
 /// Records one fact.
 ///
@@ -87,6 +94,7 @@ pub fn record(work: &mut Work, fact: &Fact, options: Options) -> Result<Imported
                 outcome,
                 changed: Vec::new(),
                 conflicts: Vec::new(),
+                notes: Vec::new(),
             })
         }
     }
@@ -103,7 +111,8 @@ fn imported<T>(noun: &'static str, id: String, merged: &Merged<T>) -> Imported {
         Merged { changed, .. } if !changed.is_empty() => Outcome::Changed,
         _ => Outcome::Unchanged,
     };
-    Imported { noun, id, outcome, changed: merged.changed.clone(), conflicts: merged.conflicts.clone() }
+    let (changed, conflicts) = (merged.changed.clone(), merged.conflicts.clone());
+    Imported { noun, id, outcome, changed, conflicts, notes: Vec::new() }
 }
 
 fn moved(imported: &Imported) -> bool {
@@ -141,21 +150,14 @@ fn ensure_tenant(work: &mut Work, id: TenantId) -> Result<()> {
 pub(super) fn subscription(work: &mut Work, fact: &SubscriptionFact, options: Options) -> Result<Imported> {
     let known = rows::find(&mut work.tx, fact.id)?;
     let known_tenant = known.as_ref().map(|stored| stored.value.tenant);
-    let unnamed = TenantId::default();
-    let tenant =
-        fact.tenant.or(known_tenant.filter(|id| *id != unnamed)).or(options.tenant).or(known_tenant).unwrap_or(unnamed);
+    let (tenant, unit_price) = customer_and_price(work, fact, known_tenant, options)?;
     ensure_tenant(work, tenant)?;
     let known = match known {
         Some(stored) if stored.value.tenant != tenant => Some(move_to(work, stored, tenant)?),
         other => other,
     };
     let mut fact = fact.clone();
-    if fact.unit_price.is_none()
-        && let Some(order) = &fact.order_id
-        && let Some(order) = catalog::order(&mut work.tx, tenant, order)?
-    {
-        fact.unit_price = orders::prices(&order.value).find(|(id, _)| *id == fact.id).map(|(_, price)| price);
-    }
+    fact.unit_price = unit_price;
     // A record that is new here is of the family its product says, where the row itself does not say it finely enough.
     if known.is_none() && fact.family.is_none() {
         fact.family = family_of_product(work, &fact)?;
@@ -165,7 +167,10 @@ pub(super) fn subscription(work: &mut Work, fact: &SubscriptionFact, options: Op
     let before = known.as_ref().map(|stored| &stored.value);
     let terms = super::tenants::terms_for(work, tenant)?;
     let merged = subscriptions_merge::merge(&terms, before, &fact, tenant, &import_of(work, newer, options));
-    let report = imported("subscription", fact.id.to_string(), &merged);
+    let mut report = imported("subscription", fact.id.to_string(), &merged);
+    if is_nobodys(tenant) {
+        report.notes.push(NOBODY_NAMED);
+    }
     if let Some(known) = &known {
         compare_upstream(work, known, &fact)?;
     }
@@ -182,6 +187,56 @@ pub(super) fn subscription(work: &mut Work, fact: &SubscriptionFact, options: Op
         work.note("import.subscription", Some(&merged.record), None, &report.changed.join(", "));
     }
     Ok(report)
+}
+
+fn is_nobodys(tenant: TenantId) -> bool {
+    tenant == TenantId::default()
+}
+
+/// Whose a subscription is and what a seat of it costs, from what it says itself, else from its order: in whatever order
+/// the two are told, it comes to the same.
+fn customer_and_price(
+    work: &mut Work,
+    fact: &SubscriptionFact,
+    known: Option<TenantId>,
+    options: Options,
+) -> Result<(TenantId, Option<Money>)> {
+    let named = [fact.tenant, known].into_iter().flatten().find(|id| !is_nobodys(*id)).or(options.tenant);
+    let line = match known {
+        None => whereabouts::take_line(&mut work.tx, fact.id)?,
+        Some(_) => None,
+    };
+    if let (Some(tenant), Some(price)) = (named, fact.unit_price) {
+        return Ok((tenant, Some(price)));
+    }
+    let order = order_of(work, fact, line, named)?;
+    let told = order.as_ref().and_then(|order| orders::prices(order).find(|(id, _)| *id == fact.id));
+    let price = fact.unit_price.or(told.map(|(_, price)| price));
+    let tenant = named.or(order.map(|order| order.tenant)).unwrap_or_default();
+    if let (true, Some(order)) = (is_nobodys(tenant), &fact.order_id) {
+        whereabouts::wait(&mut work.tx, fact.id, order)?;
+    }
+    Ok((tenant, price))
+}
+
+/// The order of a subscription: the one that named it in a line before it was known, else the one it names itself.
+fn order_of(
+    work: &mut Work,
+    fact: &SubscriptionFact,
+    line: Option<whereabouts::Place>,
+    tenant: Option<TenantId>,
+) -> Result<Option<Order>> {
+    let mut place = line;
+    if let (None, Some(order)) = (&place, &fact.order_id) {
+        if let Some(tenant) = tenant
+            && let Some(order) = catalog::order(&mut work.tx, tenant, order)?
+        {
+            return Ok(Some(order.value));
+        }
+        place = whereabouts::order(&mut work.tx, order)?;
+    }
+    let Some(place) = place else { return Ok(None) };
+    Ok(catalog::order(&mut work.tx, place.tenant, &place.order)?.map(|stored| stored.value))
 }
 
 fn family_of_product(work: &mut Work, fact: &SubscriptionFact) -> Result<Option<String>> {
@@ -222,18 +277,22 @@ fn compare_upstream(work: &mut Work, known: &Stored<Subscription>, fact: &Subscr
 }
 
 fn order(work: &mut Work, fact: &OrderFact, options: Options) -> Result<Imported> {
-    let tenant = fact.tenant.or(options.tenant).unwrap_or_default();
+    let tenant = match fact.tenant.or(options.tenant) {
+        Some(tenant) => tenant,
+        None => whereabouts::order(&mut work.tx, &fact.id)?.map(|place| place.tenant).unwrap_or_default(),
+    };
     ensure_tenant(work, tenant)?;
     let stored = catalog::order(&mut work.tx, tenant, &fact.id)?.map(|stored| stored.value);
     let merged = orders::merge(stored.as_ref(), fact, tenant, &import_of(work, false, options));
-    let report = imported("order", fact.id.to_string(), &merged);
+    let mut report = imported("order", fact.id.to_string(), &merged);
+    if is_nobodys(tenant) {
+        report.notes.push(NOBODY_NAMED);
+    }
     if moved(&report) {
         catalog::save_order(&mut work.tx, &merged.record)?;
         work.note_tenant("import.order", Some(tenant), &fact.id.to_string());
     }
-    for line in merged.record.line_items.iter().filter_map(|line| line.subscription_id) {
-        adopt(work, line, tenant)?;
-    }
+    adopt_all(work, &merged.record)?;
     holdings::of_order(work, &merged.record, options)?;
     for (id, price) in orders::prices(&merged.record) {
         if let Some(stored) = rows::find(&mut work.tx, id)?
@@ -249,12 +308,31 @@ fn order(work: &mut Work, fact: &OrderFact, options: Options) -> Result<Imported
     Ok(report)
 }
 
-fn adopt(work: &mut Work, id: SubscriptionId, tenant: TenantId) -> Result<()> {
-    let unnamed = TenantId::default();
-    if tenant != unnamed
-        && let Some(stored) = rows::find(&mut work.tx, id)?
-        && stored.value.tenant == unnamed
-    {
+/// Gives an order's customer to the subscriptions of it that have none: those its lines name, and those that named it
+/// and waited. A line whose subscription is not known yet is noted for it.
+fn adopt_all(work: &mut Work, order: &Order) -> Result<()> {
+    let place = whereabouts::Place { tenant: order.tenant, order: order.id.clone() };
+    whereabouts::tell_order(&mut work.tx, order.tenant, &order.id)?;
+    for id in order.line_items.iter().filter_map(|line| line.subscription_id) {
+        match rows::find(&mut work.tx, id)? {
+            Some(stored) => adopt(work, stored, order.tenant)?,
+            None => whereabouts::tell_line(&mut work.tx, id, &place)?,
+        }
+    }
+    // With two customers who have an order of this id, the id alone tells nothing.
+    if is_nobodys(order.tenant) || whereabouts::order(&mut work.tx, &order.id)?.is_none() {
+        return Ok(());
+    }
+    for id in whereabouts::take_waiting(&mut work.tx, &order.id)? {
+        if let Some(stored) = rows::find(&mut work.tx, id)? {
+            adopt(work, stored, order.tenant)?;
+        }
+    }
+    Ok(())
+}
+
+fn adopt(work: &mut Work, stored: Stored<Subscription>, tenant: TenantId) -> Result<()> {
+    if !is_nobodys(tenant) && is_nobodys(stored.value.tenant) {
         move_to(work, stored, tenant)?;
     }
     Ok(())

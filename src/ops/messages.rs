@@ -240,7 +240,7 @@ pub fn list(work: &mut Work, before: Option<&[u8]>, limit: usize) -> Result<Page
     Ok(page)
 }
 
-/// Sends a message again to every endpoint that did not take it.
+/// Sends a message again, now, to every endpoint that did not take it; one that waits for its next attempt waits no more.
 ///
 /// # Errors
 /// `forbidden`, `not_found`, `already_sent`.
@@ -261,12 +261,20 @@ pub fn resend(work: &mut Work, id: Id) -> Result<Message> {
             });
         }
     }
-    for addressee in after.addressees.iter_mut().filter(|addressee| addressee.state == DeliveryState::Dead) {
-        addressee.state = DeliveryState::Pending;
-        addressee.next_attempt_at = Some(now);
+    // What is due already is being sent: another instant would make its answer count for nothing.
+    let is_due = |addressee: &Addressee| addressee.next_attempt_at.is_some_and(|at| at <= now);
+    let unsent = |addressee: &&mut Addressee| addressee.state != DeliveryState::Sent;
+    for addressee in after.addressees.iter_mut().filter(unsent) {
+        if addressee.state == DeliveryState::Dead || !is_due(addressee) {
+            addressee.state = DeliveryState::Pending;
+            addressee.next_attempt_at = Some(now);
+        }
+    }
+    if after.addressees.iter().all(|addressee| addressee.state == DeliveryState::Sent) {
+        return Err(Refusal::new("already_sent", format!("message {id} has nobody left to send it to")).into());
     }
     if after == before {
-        return Err(Refusal::new("already_sent", format!("message {id} has nobody left to send it to")).into());
+        return Ok(after);
     }
     rows::save(&mut work.tx, Some(&before), &after)?;
     work.note("message.resent", None, None, &id.to_string());

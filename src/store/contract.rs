@@ -115,6 +115,15 @@ pub enum Error {
         /// The limit.
         limit: u64,
     },
+    /// A file that somebody named cannot be made there.
+    #[error("could not make {path}")]
+    Unmade {
+        /// The path given.
+        path: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// The engine or the file system failed.
     #[error("could not {doing}")]
     Storage {

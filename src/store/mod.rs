@@ -310,6 +310,12 @@ impl Store {
         self.inner.shared.is_running()
     }
 
+    /// Whether a panic of this thread is one that the store catches and answers as an error.
+    #[must_use]
+    pub fn catches_panics_here() -> bool {
+        redb::is_fenced()
+    }
+
     /// What the store has done and holds now.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
@@ -364,7 +370,7 @@ impl Store {
     /// replaced pages stay in the store's file until it ends; `Options::backup_age_max` bounds that.
     ///
     /// # Errors
-    /// `Exists`, `Corrupt` (no copy is made), `LimitExceeded`, `Storage`.
+    /// `Exists`, `Unmade`, `Corrupt` (no copy is made), `LimitExceeded`, `Storage`.
     pub fn backup(&self, to: &Path, progress: &mut dyn FnMut(u64)) -> Result<BackedUp> {
         upkeep::backup(&self.inner.shared, to, progress)
     }

@@ -13,7 +13,8 @@ use super::locked;
 use super::recent::{Commit, Write};
 use bytes::Bytes;
 use redb::{Database, TableDefinition};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::Cell;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -58,6 +59,23 @@ fn read_failed(table: &Table, key: &[u8], error: redb::StorageError) -> Error {
         redb::StorageError::DatabaseClosed => Error::Unavailable,
         other => Error::Storage { doing: "read a row", source: Box::new(other) },
     }
+}
+
+thread_local! {
+    static FENCES: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Whether a panic of this thread would be caught here and become an error: then whoever tells of panics need not.
+pub(super) fn is_fenced() -> bool {
+    FENCES.get() > 0
+}
+
+/// What a closure answers, or that it panicked: on damage the engine may.
+fn catch_unwind<T>(body: AssertUnwindSafe<impl FnOnce() -> T>) -> std::thread::Result<T> {
+    FENCES.set(FENCES.get() + 1);
+    let caught = std::panic::catch_unwind(body);
+    FENCES.set(FENCES.get() - 1);
+    caught
 }
 
 /// Runs a read that may meet a damaged page; a panic in the engine becomes `Corrupt`.

@@ -64,6 +64,10 @@ pub(super) fn backup(shared: &Shared, to: &Path, progress: &mut dyn FnMut(u64)) 
     }
     let made = beside(to);
     let _ = std::fs::remove_file(&made);
+    // Tried before anything is read: a path where no file can be is a mistake of whoever named it, not a failure of ours.
+    File::create_new(&made)
+        .and_then(|_| std::fs::remove_file(&made))
+        .map_err(|source| Error::Unmade { path: to.display().to_string(), source })?;
     let begun = clock::monotonic();
     let age_max = shared.options.backup_age_max;
     shared.settle_all()?;

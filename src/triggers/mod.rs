@@ -18,11 +18,12 @@ pub mod upcoming;
 
 use std::time::Duration;
 
+use chrono::Datelike;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::{App, Error, Result};
-use crate::domain::Instant;
+use crate::domain::{Instant, Refusal};
 use crate::ops;
 
 /// Rounds of one tick: each round takes what the one before has caused at the same instant.
@@ -140,11 +141,18 @@ pub struct Advanced {
     pub ticked: Ticked,
 }
 
+/// The last year that an instant is written in (RFC 3339).
+const YEAR_MAX: i32 = 9999;
+
 /// Moves a manual clock, processing what falls due on the way, in order, each at its own instant.
 ///
 /// # Errors
-/// `system_clock`, `clock_backwards`, the store's failure.
+/// `system_clock`, `clock_backwards`, `out_of_range`, the store's failure.
 pub async fn advance(app: &App, to: Instant) -> Result<Advanced> {
+    if to.year() > YEAR_MAX {
+        let message = format!("the clock goes to the end of the year {YEAR_MAX}");
+        return Err(ops::Error::from(Refusal::new("out_of_range", message)).into());
+    }
     let alone = app.inner.ticking.lock().await;
     app.set_clock(app.now().min(to))?;
     let mut stops = 0;

@@ -25,6 +25,8 @@ fn a_daemon_answers_the_operator_over_its_socket() {
     );
     assert_eq!(book.json(&["verify"])["corrupt"], json!([]));
     book.run(&["backup", "copy.bursar"]).exits(7).says("already");
+    let wrong = book.run(&["backup", "nowhere/x.bursar"]).exits(2).says("bad_path");
+    assert!(wrong.err.contains("nowhere/x.bursar: No such file"), "{}", wrong.err);
     assert_eq!(daemon.stop(), 0);
     assert!(!book.path("store.bursar.sock").exists(), "the socket goes with the daemon");
     assert_eq!(book.json(&["subscriptions", "show", SUBSCRIPTION])["autoRenewEnabled"], false);
@@ -42,6 +44,7 @@ fn over_http_a_token_says_what_may_be_done() {
     };
     assert!(over(&["subscriptions", "list"]).exits(0).out.contains(SUBSCRIPTION));
     over(&["requests", "list"]).exits(8).says("forbidden");
+    over(&["--as", "anna", "subscriptions", "list"]).exits(2).says("--as is for the operator");
     over(&["subscriptions", "suspend", SUBSCRIPTION, "--reason", "non_payment"]).exits(8);
     book.run(&["--url", &daemon.url, "subscriptions", "list"]).exits(8).says("BURSAR_TOKEN");
     let id = book.json(&["tokens", "list"])[0]["id"].as_str().unwrap().to_owned();

@@ -89,6 +89,14 @@ fn exit_codes_say_how_it_ended() {
     book.run(&["--url", "http://127.0.0.1:1", "tenants", "list"]).exits(1).says("cannot reach");
     book.run(&["subscriptions", "quantity", SUBSCRIPTION, "0"]).exits(8).says("quantity_out_of_range");
     book.run(&["clock", "advance", "--to", "2020-01-01T00:00:00Z"]).exits(7).says("only moves forward");
+    book.run(&["clock", "advance", "P3000Y"]).exits(2).says("too long");
+    book.run(&["subscriptions", "list", "--limit", "0"]).exits(2).says("at least 1");
+    book.run(&["token", "create", "x", "--grant", "subscriptions.raed"])
+        .exits(2)
+        .says("did you mean subscriptions.read?");
+    let run = book.run(&["run", "policies/renewal.rhai"]);
+    assert!(run.exit != 0 && (run.err.clone() + &run.out).contains("is a policy"), "{} {}", run.out, run.err);
+    assert!(book.run(&["clock", "--help"]).exits(0).out.contains("Example:\n  bursar clock show"));
     // The window of the fixture closes on April 7th; the refusal names the rule and the instant.
     book.run(&["clock", "advance", "P8D"]).exits(0);
     book.run(&["subscriptions", "cancel", SUBSCRIPTION, "--reason", "customer_request"])
@@ -265,7 +273,50 @@ fn a_backup_holds_what_was_there_and_verifies() {
     assert_eq!(verified["pagesSound"], true);
     book.run(&["backup", "copy.bursar"]).exits(7).says("already");
     book.write("torn.bursar", "no store");
-    book.run(&["verify", "torn.bursar"]).exits(1);
+    book.run(&["verify", "torn.bursar"]).exits(1).says("the store is torn.bursar");
+    book.run(&["backup", "nowhere/x.bursar"]).exits(2).says("could not make nowhere/x.bursar: No such file");
+    let folder = book.path("scripts");
+    let toml = std::fs::read_to_string(book.path("bursar.toml")).unwrap();
+    let store = toml.lines().find(|line| line.starts_with("store = ")).unwrap();
+    book.write("bursar.toml", &toml.replace(store, &format!("store = {folder:?}")));
+    for verb in [&["backup", "x.bursar"][..], &["tick"], &["verify"], &["tenants", "list"]] {
+        let told = book.run(verb).err;
+        assert!(told.contains(&format!("the store is {}", folder.display())), "{verb:?}: {told}");
+    }
+}
+
+#[test]
+fn a_clock_is_moved_no_further_than_instants_are_written() {
+    let book = Book { dir: tempfile::tempdir().unwrap() };
+    book.run(&["init", ".", "--clock", "manual", "--at", "9999-12-31T00:00:00Z"]).exits(0);
+    book.run(&["clock", "advance", "P1D"]).exits(2).says("the end of the year 9999");
+    book.run(&["clock", "advance", "--to", "9999-12-31T23:59:59Z"]).exits(0);
+}
+
+#[test]
+fn one_damaged_source_stops_nothing_and_damaged_pages_are_told_of_once() {
+    let book = Book::filled();
+    let path = book.path("store.bursar");
+    // A text that only the archive of sources holds is written over wherever it lies.
+    let mut bytes = std::fs::read(&path).unwrap();
+    let journal = 4_096 + bursar::store::Options::default().journal_bytes;
+    let word = b"fn decide(request)";
+    let found = bytes[journal..].windows(word.len()).enumerate().filter(|(_, found)| found == word);
+    let places: Vec<usize> = found.map(|(at, _)| at + journal).collect();
+    assert!(!places.is_empty());
+    for at in places {
+        bytes[at] = b'X';
+    }
+    std::fs::write(&path, &bytes).unwrap();
+    book.run(&["tenants", "list"]).exits(0).says("a kept source is damaged");
+    book.run(&["export"]).exits(0);
+    book.run(&["verify"]).exits(1).says("damaged");
+    // Pages with nothing in them make the engine panic.
+    let end = bytes.len();
+    bytes[journal + 4_096..end].fill(0);
+    std::fs::write(&path, &bytes).unwrap();
+    let told = book.run(&["tenants", "list"]);
+    assert!(told.exit != 0 && !told.err.contains("panicked"), "{}", told.err);
 }
 
 #[test]

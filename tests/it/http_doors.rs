@@ -111,6 +111,9 @@ async fn every_route_of_the_table_is_served_and_asks_for_its_grant() {
             said.text
         );
     }
+    let upcoming = ROUTES.iter().find(|route| route.path == "/v1/upcoming").unwrap();
+    let may = world.token("may", &[upcoming.grant], None).await;
+    assert_eq!(world.call(Who::Token(&may), "GET", upcoming.path, &[], "").await.status, 200, "{}", upcoming.grant);
     for route in PUBLIC {
         let path = filled(route, &request);
         let said = world.call(Who::Nobody, route.method, &path, &[], body(route)).await;
@@ -321,9 +324,12 @@ async fn the_library_the_clock_and_the_health_are_told() {
     assert_eq!(ready.json()["checks"]["library"]["status"], "broken_keeping_previous");
     assert_eq!(world.call(Who::Nobody, "GET", "/livez", &[], "").await.status, 200);
     let metrics = world.call(Who::Nobody, "GET", "/metrics", &[], "").await.text;
-    for line in
-        ["bursar_runs_total{outcome=\"completed\"} 1", "bursar_occurrences_total{state=\"ran\"} 1", "bursar_build_info"]
-    {
+    for line in [
+        "bursar_runs_total{outcome=\"completed\"} 1",
+        "bursar_occurrences_total{state=\"ran\"} 1",
+        "bursar_build_info",
+        "\nbursar_store_oldest_snapshot_age_seconds ",
+    ] {
         assert!(metrics.contains(line), "{line} in {metrics}");
     }
 }

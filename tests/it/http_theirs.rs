@@ -155,6 +155,20 @@ async fn a_body_that_was_read_before_a_change_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_field_that_is_there_twice_in_different_case_is_there_twice() {
+    let world = World::new().await;
+    for body in [
+        r#"{"friendlyName":"a","FriendlyName":"b"}"#,
+        r#"{"friendlyName":"a","scheduledNextTermInstructions":{"product":{"productId":"a","ProductID":"b"}}}"#,
+    ] {
+        world.call(Who::User("anna"), "PATCH", &below(1), &[], body.to_owned()).await.is(400, "duplicate_key"); // J2
+    }
+    let cart = format!("/v1/customers/{TENANT}/carts");
+    let body = r#"{"lineItems":[{"id":0,"Quantity":1,"quantity":9}]}"#.to_owned();
+    world.call(Who::User("anna"), "POST", &cart, &[], body).await.is(400, "duplicate_key");
+}
+
+#[tokio::test]
 async fn what_an_order_buys_more_has_to_be_there_to_be_bought() {
     let world = World::new().await;
     let path = format!("/v1/customers/{TENANT}/orders/nothing");

@@ -34,6 +34,7 @@ mod http_requests;
 mod http_theirs;
 mod http_walk;
 mod http_world;
+mod imports;
 mod invoices;
 mod keys;
 mod life;

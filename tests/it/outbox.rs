@@ -151,6 +151,24 @@ async fn a_message_nobody_takes_is_dead_after_its_attempts_and_can_be_sent_again
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_waits_for_its_next_attempt_is_sent_again_at_once_when_asked() {
+    let (url, calls) = endpoint(&[503, 200]).await;
+    let sender = Sender::new(&url);
+    let id = sender.send("report.ready").await;
+    let waits = sender.attempts(id, 1).await;
+    assert_eq!(waits.addressees[0].state, DeliveryState::Pending);
+    let again = || async {
+        let cause = sender.app.next_cause("test");
+        sender.app.act(Rights::system(), cause, move |work| ops::messages::resend(work, id)).await
+    };
+    assert!(again().await.unwrap().addressees[0].next_attempt_at < waits.addressees[0].next_attempt_at);
+    again().await.unwrap();
+    assert_eq!(sender.attempts(id, 2).await.addressees[0].state, DeliveryState::Sent);
+    assert_eq!(calls.lock().unwrap().len(), 2);
+    assert!(again().await.is_err_and(|error| error.to_string().contains("nobody left")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_that_does_not_answer_holds_up_nobody_else() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (url, calls) = endpoint(&[200]).await;

@@ -156,6 +156,15 @@ async fn users_are_made_and_changed_and_their_tokens_tell_who_they_are() {
     assert_eq!((who["principal"].as_str(), who["roles"].clone()), (Some("user:anna"), json!(["sales_agent"])));
     let acts: Vec<&str> = who["may"].as_array().unwrap().iter().map(|row| row["act"].as_str().unwrap()).collect();
     assert!(acts.contains(&"subscriptions.fewer_seats") && !acts.contains(&"software.cancel"), "{acts:?}");
+    let narrow = json!({ "user": "anna", "grants": ["subscriptions.read"] }).to_string();
+    let (_, narrow) = as_operator(&router, "operator", "POST", "/v1/tokens", narrow).await;
+    let (_, less) = ask(&router, narrow["secret"].as_str().unwrap(), "GET", "/v1/whoami", String::new()).await;
+    let may = less["may"].as_array().unwrap();
+    assert!(!may.is_empty() && may.len() < acts.len(), "{less}");
+    assert!(
+        may.iter().all(|row| row["grants"] == json!(["subscriptions.read"])),
+        "only what it is narrowed to: {less}"
+    );
     let (_, matrix) = ask(&router, secret, "GET", "/v1/roles", String::new()).await;
     let row = matrix["items"].as_array().unwrap().iter().find(|row| row["act"] == "software.cancel").unwrap();
     assert_eq!(

@@ -121,7 +121,7 @@ pub(in crate::http) async fn convert(
     body: Bytes,
 ) -> Result<Reply, Problem> {
     let (tenant, id): (TenantId, SubscriptionId) = (tenant.parse()?, id.parse()?);
-    let asked = crate::json::parse(&body)?;
+    let asked = super::super::body::parse_any_case(&body)?;
     call.act(&doors, &body, move |work| {
         let before = own(work, tenant, id)?;
         let offer = &before.profile.offer_id;
@@ -142,7 +142,7 @@ pub(in crate::http) async fn transition(
     body: Bytes,
 ) -> Result<Reply, Problem> {
     let (tenant, id): (TenantId, SubscriptionId) = (tenant.parse()?, id.parse()?);
-    let asked = crate::json::parse(&body)?;
+    let asked = super::super::body::parse_any_case(&body)?;
     call.act(&doors, &body, move |work| {
         let before = own(work, tenant, id)?;
         let named = || Refusal::new("schema", "the body names the offer in toCatalogItemId");

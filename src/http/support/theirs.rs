@@ -3,6 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 
+use super::super::body::parse_any_case as parse;
 use super::super::collections::{self, Asked};
 use super::super::customers::{below, exists, reply};
 use super::super::lists::Pairs;
@@ -14,7 +15,6 @@ use crate::domain::ids::Noun;
 use crate::domain::selection::SUPPORT;
 use crate::domain::support::SupportRequest;
 use crate::domain::{Grant, TenantId};
-use crate::json::parse;
 use crate::ops::{self, Work, support};
 use crate::partner_center::service_requests::{self, service_request};
 

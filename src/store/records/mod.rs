@@ -23,6 +23,7 @@ pub mod timers;
 pub mod tokens;
 pub mod triggers;
 pub mod users;
+pub mod whereabouts;
 
 use super::{Error, Result, Row, Table, Tx};
 use serde::Serialize;

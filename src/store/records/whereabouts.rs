@@ -1,0 +1,123 @@
+//! Whose an order is, and which subscriptions wait to be told theirs: what lets documents be imported in any order.
+//!
+//! An order is kept under its customer, so its id alone does not find it; and a subscription that came before its order
+//! may name nothing but that id. Neither is a record of its own: they are notes beside the records, made by imports only.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Result, Tx, keys};
+use crate::domain::{OrderId, SubscriptionId, TenantId};
+use crate::store::tables::META;
+
+/// Customers noted for the id of an order, at most. More than one is already one too many to tell whose it is.
+const CUSTOMERS_MAX: usize = 3;
+/// Subscriptions that wait for one order and are found by it, at most: several times what an order has lines.
+const WAITING_MAX: usize = 1_000;
+
+/// Where an order is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Under whom; nobody's where no document named the customer.
+    pub tenant: TenantId,
+    /// Its id.
+    pub order: OrderId,
+}
+
+fn order_key(order: &OrderId) -> Vec<u8> {
+    keys::text(&["order_tenants", &order.0.to_lowercase()], &[])
+}
+
+fn line_key(subscription: SubscriptionId) -> Vec<u8> {
+    keys::text(&["order_line"], &subscription.bytes())
+}
+
+fn waiting_prefix(order: &OrderId) -> Vec<u8> {
+    keys::text(&["waits_for_order", &order.0.to_lowercase()], &[])
+}
+
+/// Notes under whom an order is kept.
+///
+/// # Errors
+/// What the store answers; a corrupt row by name.
+pub fn tell_order(tx: &mut Tx, tenant: TenantId, order: &OrderId) -> Result<()> {
+    let key = order_key(order);
+    let known = super::fetch::<Vec<TenantId>>(tx, &META, &key)?;
+    let mut tenants = known.map(|stored| stored.value).unwrap_or_default();
+    if tenants.contains(&tenant) || tenants.len() >= CUSTOMERS_MAX {
+        return Ok(());
+    }
+    tenants.push(tenant);
+    super::save(tx, &META, &key, &tenants)
+}
+
+/// Under whom the order of this id is kept: the one customer who has it, else nobody's where no document named one; none
+/// where there is no such order, or two customers have one.
+///
+/// # Errors
+/// What the store answers; a corrupt row by name.
+pub fn order(tx: &mut Tx, order: &OrderId) -> Result<Option<Place>> {
+    let known = super::fetch::<Vec<TenantId>>(tx, &META, &order_key(order))?;
+    let tenants = known.map(|stored| stored.value).unwrap_or_default();
+    let named: Vec<TenantId> = tenants.iter().copied().filter(|tenant| *tenant != TenantId::default()).collect();
+    let tenant = match named.as_slice() {
+        [] => tenants.first().copied(),
+        [one] => Some(*one),
+        _ => None,
+    };
+    Ok(tenant.map(|tenant| Place { tenant, order: order.clone() }))
+}
+
+/// Notes that an order names a subscription that is not known yet. An order with a customer is not replaced by one without.
+///
+/// # Errors
+/// What the store answers; a corrupt row by name.
+pub fn tell_line(tx: &mut Tx, subscription: SubscriptionId, place: &Place) -> Result<()> {
+    let known = line(tx, subscription)?;
+    let stays = known.is_some_and(|known| known == *place || place.tenant == TenantId::default());
+    if stays { Ok(()) } else { super::save(tx, &META, &line_key(subscription), place) }
+}
+
+fn line(tx: &mut Tx, subscription: SubscriptionId) -> Result<Option<Place>> {
+    Ok(super::fetch(tx, &META, &line_key(subscription))?.map(|stored| stored.value))
+}
+
+/// Takes the order that named a subscription before it was known.
+///
+/// # Errors
+/// What the store answers; a corrupt row by name.
+pub fn take_line(tx: &mut Tx, subscription: SubscriptionId) -> Result<Option<Place>> {
+    let known = line(tx, subscription)?;
+    if known.is_some() {
+        tx.delete(&META, &line_key(subscription))?;
+    }
+    Ok(known)
+}
+
+/// Notes that a subscription nobody named a customer for waits for an order.
+///
+/// # Errors
+/// What the store answers.
+pub fn wait(tx: &mut Tx, subscription: SubscriptionId, order: &OrderId) -> Result<()> {
+    let mut key = waiting_prefix(order);
+    key.extend(subscription.bytes());
+    if tx.get(&META, &key)?.is_some() {
+        return Ok(());
+    }
+    super::save(tx, &META, &key, &true)
+}
+
+/// Takes the subscriptions that wait for an order.
+///
+/// # Errors
+/// What the store answers.
+pub fn take_waiting(tx: &mut Tx, order: &OrderId) -> Result<Vec<SubscriptionId>> {
+    let prefix = waiting_prefix(order);
+    let rows = tx.scan(&META, keys::prefix_range(&prefix, None), WAITING_MAX, false)?;
+    let mut found = Vec::with_capacity(rows.len());
+    for (key, _) in rows {
+        let id = key.get(prefix.len()..).and_then(|tail| tail.try_into().ok());
+        found.extend(id.map(SubscriptionId::from_bytes));
+        tx.delete(&META, &key)?;
+    }
+    Ok(found)
+}

@@ -1,0 +1,85 @@
+//! Imports: what they come to does not hang on the order in which documents come.
+
+use bursar::ops::Rights;
+use bursar::ops::imports::Options;
+use bursar::triggers;
+use serde_json::{Value, json};
+
+use crate::world::{TENANT, World, at, customer, monthly, order, sub_id};
+
+/// A subscription as a customer's list tells it: without the customer, with the id of its order.
+fn unaddressed() -> Value {
+    let mut row = monthly(1, "2027-01-31T00:00:00Z", "2027-02-27T23:59:59Z");
+    row["links"] = json!({ "self": { "uri": format!("/subscriptions?key={}", sub_id(1)), "method": "GET" } });
+    row
+}
+
+/// The order without what its lines became.
+fn unlinked() -> Value {
+    let mut row = order(1, "10.00");
+    row["lineItems"][0].as_object_mut().unwrap().remove("subscriptionId");
+    row
+}
+
+/// What each row of a document is told with beside its outcome.
+async fn notes(world: &World, rows: Value) -> Vec<String> {
+    let report = world.app.import(Rights::system(), "list".into(), rows.to_string(), Options::default()).await.unwrap();
+    assert_eq!(report.refused, 0, "{report:#?}");
+    report.rows.into_iter().flat_map(|row| row.notes).collect()
+}
+
+#[tokio::test]
+async fn a_subscription_that_names_only_its_order_comes_to_the_same_before_it_and_after_it() {
+    for documents in [
+        vec![json!([customer()]), json!([unaddressed()]), json!([order(1, "10.00")])],
+        vec![json!([customer()]), json!([order(1, "10.00")]), json!([unaddressed()])],
+        vec![json!([unaddressed(), order(1, "10.00"), customer()])],
+        vec![json!([order(1, "10.00")]), json!([unaddressed()]), json!([customer()])],
+        vec![json!([unaddressed()]), json!([unaddressed()]), json!([order(1, "10.00")]), json!([order(1, "10.00")])],
+    ] {
+        let world = World::new("2027-01-31T12:00:00Z", &[]);
+        for rows in &documents {
+            world.import(rows.clone()).await;
+        }
+        let known = world.sub(sub_id(1));
+        assert_eq!(known.tenant.to_string(), TENANT, "{documents:#?}");
+        assert_eq!(known.profile.unit_price.unwrap().to_string(), "10.00 EUR", "{documents:#?}");
+        triggers::advance(&world.app, at("2027-03-05T00:00:00Z")).await.unwrap();
+        let charged: Vec<String> = world.lines().iter().map(|line| line.amount.to_string()).collect();
+        assert_eq!(charged, ["100.00"], "{documents:#?}");
+    }
+}
+
+#[tokio::test]
+async fn an_order_whose_lines_name_no_subscription_tells_the_customer_of_one_that_names_it() {
+    for documents in [[unaddressed(), unlinked()], [unlinked(), unaddressed()]] {
+        let world = World::new("2027-01-31T12:00:00Z", &[]);
+        for row in &documents {
+            world.import(json!([row])).await;
+        }
+        assert_eq!(world.sub(sub_id(1)).tenant.to_string(), TENANT, "{documents:#?}");
+    }
+}
+
+#[tokio::test]
+async fn an_order_id_that_two_customers_have_tells_nobody_s_customer() {
+    let world = World::new("2027-01-31T12:00:00Z", &[]);
+    let mut other = unlinked();
+    other["referenceCustomerId"] = json!("33333333-3333-3333-3333-333333333333");
+    world.import(json!([unlinked(), other])).await;
+    assert_eq!(notes(&world, json!([unaddressed()])).await.len(), 1);
+    assert!(world.sub(sub_id(1)).tenant.to_string().starts_with("00000000-"));
+}
+
+#[tokio::test]
+async fn the_report_says_where_nobody_names_the_customer() {
+    let world = World::new("2027-01-31T12:00:00Z", &[]);
+    let told = notes(&world, json!([unaddressed()])).await;
+    assert!(told.len() == 1 && told[0].starts_with("nobody names its customer yet"), "{told:?}");
+    let mut nameless = order(1, "10.00");
+    nameless.as_object_mut().unwrap().remove("referenceCustomerId");
+    assert_eq!(notes(&world, json!([nameless, unaddressed()])).await.len(), 2, "neither the order nor the list");
+    assert_eq!(notes(&world, json!([order(1, "10.00")])).await, Vec::<String>::new());
+    assert_eq!(world.sub(sub_id(1)).tenant.to_string(), TENANT);
+    assert_eq!(notes(&world, json!([unaddressed()])).await, Vec::<String>::new(), "known by now");
+}
