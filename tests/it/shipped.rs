@@ -9,8 +9,9 @@ use std::path::Path;
 use bursar::app::{App, Options};
 use bursar::config::Config;
 use bursar::domain::change::{Amendments, Reason};
+use bursar::domain::roles::{Held, Leave, Place, Subject};
 use bursar::domain::subscription::Status;
-use bursar::domain::{Change, Id, Kind, Subscription, SubscriptionId, calendar};
+use bursar::domain::{Change, Grant, Id, Kind, Role, Subscription, SubscriptionId, calendar};
 use bursar::engine::api;
 use bursar::engine::api::events::Event;
 use bursar::engine::library::{Library, Settings};
@@ -77,6 +78,31 @@ fn every_kind_with_a_shipped_policy_has_tests_beside_it() {
         for decider in deciders {
             let test = decider.replace(".rhai", "_test.rhai");
             assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(&test).exists(), "{test}");
+        }
+    }
+}
+
+/// Roles of a kind, by the matrix of who answers what.
+fn deciding(kind: Kind) -> Vec<&'static str> {
+    let may = |role: &Role| {
+        let (user, roles) = (String::new(), vec![*role]);
+        let held = Held { user, roles, assigned: Vec::new(), only: Vec::new() };
+        held.leave(&Grant::Decide(Some(kind)), Subject::Kind(kind), Place::Everywhere) == Leave::Act
+    };
+    Role::ALL.into_iter().filter(may).map(Role::as_str).collect()
+}
+
+#[test]
+fn the_roles_that_shipped_policies_ask_may_answer() {
+    let library = Library::from_texts(shipped(), &Settings::default(), &api::kit()).unwrap();
+    // What the publisher has activated is approved unasked.
+    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Activation) {
+        let may = deciding(kind);
+        for file in library.deciders(kind) {
+            let words = file.source.split('"').skip(1).step_by(2);
+            for role in words.filter(|word| word.parse::<Role>().is_ok()) {
+                assert!(may.contains(&role), "{} asks {role} about a {kind}; {may:?} may answer", file.path);
+            }
         }
     }
 }

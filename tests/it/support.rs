@@ -435,3 +435,29 @@ async fn our_own_json_is_read_strictly_and_a_narrowed_token_sees_its_own() {
         .await
         .is(422, "unknown_value");
 }
+
+#[test]
+fn a_script_sees_whose_a_support_request_is_and_what_it_is_about() {
+    let text = r#"
+fn test_whose() {
+    let sub = given(#{ order_id: "A1", friendly_name: "Front desk" });
+    let form = #{ impact: "paid twice", title: "Twice", refund_reason: "bought twice", amount: "1.00 EUR",
+        contact: #{ name: "Anna Berg", email: "anna@partner.example", phone: "+31 20 555 0100" } };
+    let about = sub.request_support(form);
+    assert_eq(about.tenant_id, sub.tenant_id);
+    assert_eq(about.subscription.friendly_name, "Front desk");
+    assert(absent(about.order_id), "no order was named");
+    let of_order = sub.tenant.request_support(form + #{ order_id: "A1" });
+    let found = support_request(of_order.id);
+    assert_eq([found.tenant_id, found.order_id], [sub.tenant_id, "A1"]);
+    assert(absent(found.subscription), "no subscription was named");
+}
+"#;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("scripts")).unwrap();
+    std::fs::write(folder.path().join("scripts/a_test.rhai"), text).unwrap();
+    let config = bursar::config::Config { library: folder.path().to_owned(), ..Default::default() };
+    let mut reports = Vec::new();
+    let summary = bursar::testing::run(&config, None, &mut |report| reports.push(report.to_string()));
+    assert_eq!(summary.unwrap().passed, 1, "{}", reports.join("\n"));
+}

@@ -13,7 +13,7 @@ use crate::engine::failure::{Api, raise, raise_refusal};
 use crate::engine::reference::{Function, Part, Property};
 use crate::engine::script_thread::with;
 use crate::engine::values::type_word;
-use crate::ops::support;
+use crate::ops::{subscriptions, support};
 use crate::suggest;
 
 /// A support request as a script sees it: a value as read.
@@ -67,7 +67,7 @@ pub(super) const PART: Part = Part {
             gives: "rows of SupportRequest",
             grant: "support.read",
             doc: "The support requests a selection holds, newest first.",
-            example: r#"for found in support_requests(#{ status: ["open", "attention_needed"] }) { print(found.title); }"#,
+            example: r#"for found in support_requests(#{ status: ["open", "attention_needed"] }) { print(`${found.tenant_id ?? "our own"}, order ${found.order_id ?? "unknown"}: ${found.title}`); }"#,
         },
         Function {
             name: "support_request",
@@ -75,7 +75,7 @@ pub(super) const PART: Part = Part {
             gives: "SupportRequest",
             grant: "support.read",
             doc: "One support request by its id.",
-            example: r#"for found in support_requests(#{ status: "open" }) { print(support_request(found.id).problem); }"#,
+            example: r#"for found in support_requests(#{ status: "open" }) { let whole = support_request(found.id); print(if present(whole.subscription) { whole.subscription.id } else { whole.problem }); }"#,
         },
         Function {
             name: "note",
@@ -96,6 +96,9 @@ pub(super) const PART: Part = Part {
     ],
     properties: &[
         property("id", "string", "`sup_...`"),
+        property("tenant_id", "string?", "Whose; nothing when it is the partner's own"),
+        property("order_id", "string?", "The order it is about, where one was named"),
+        property("subscription", "Subscription?", "The subscription it is about, read when asked for"),
         property("status", "string", "open, attention_needed or closed"),
         property("severity", "string", "unknown, critical, moderate or minimal"),
         property("problem", "string", "The type of problem"),
@@ -115,6 +118,14 @@ pub(super) const PART: Part = Part {
 pub(super) fn register(engine: &mut Engine) {
     engine.register_type_with_name::<SupportValue>("SupportRequest");
     engine.register_get("id", |found: &mut SupportValue| found.0.id.to_string());
+    engine.register_get("tenant_id", |found: &mut SupportValue| or_nothing(found.0.tenant.map(|id| id.to_string())));
+    engine.register_get("order_id", |found: &mut SupportValue| {
+        or_nothing(found.0.form.order_id.as_ref().map(|id| id.to_string()))
+    });
+    engine.register_get("subscription", |found: &mut SupportValue| -> Api<Dynamic> {
+        let Some(id) = found.0.form.subscription else { return Ok(Dynamic::UNIT) };
+        Ok(Dynamic::from(Sub(with(|work| subscriptions::get(work, id))?.value)))
+    });
     engine.register_get("status", |found: &mut SupportValue| found.0.status.as_str());
     engine.register_get("severity", |found: &mut SupportValue| found.0.form.severity.as_str());
     engine.register_get("problem", |found: &mut SupportValue| found.0.form.problem.clone());
