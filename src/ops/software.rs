@@ -12,7 +12,7 @@ use crate::domain::{Grant, Refusal, Subscription, SubscriptionId, TenantId};
 use crate::store::records::{Page, Stored, catalog, software as rows, subscriptions as subscription_rows};
 
 use super::work::Work;
-use super::{Result, keys, not_found, offers};
+use super::{Result, keys, not_found, offers, tenants};
 
 /// Rows looked at in one go.
 const PAGE_ROWS: usize = 500;
@@ -68,12 +68,12 @@ pub fn get(work: &mut Work, customer: TenantId, id: SubscriptionId) -> Result<So
 }
 
 /// Whoever reads software, or the customer's own Global admin for its own (K-cust).
-fn may_look(work: &Work, customer: TenantId) -> Result<()> {
+fn may_look(work: &mut Work, customer: TenantId) -> Result<()> {
     if keys::is_own(work, customer) {
         return Ok(());
     }
     work.require(&Grant::Read("software"))?;
-    if work.reaches(customer) { Ok(()) } else { Err(not_found("customer", &customer)) }
+    tenants::exists(work, customer)
 }
 
 /// A holding of software of a customer, for what has checked its own right.
