@@ -236,6 +236,8 @@ async fn a_kms_key_is_refused_with_the_reason_to_read_and_to_record() {
 async fn a_product_without_keys_says_so_and_links_to_its_instructions_where_it_has_some() {
     let world = world("2022-08-01T00:00:00Z", Some(&ring(1))).await;
     let url = "https://learn.example/esu";
+    let nonsense = json!({ "product": "DG7GMGF00001", "comesWith": "nonsense" });
+    world.post("anna", "/v1/software", nonsense).await.is(400, "bad_product");
     let sheet = json!({ "product": "DG7GMGF00001", "comesWith": "extended_security_updates", "installationInstructionsUrl": url });
     good(&world.post("anna", "/v1/software", sheet).await);
     good(
