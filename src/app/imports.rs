@@ -1,5 +1,7 @@
 //! Importing documents: one row one transaction, all of them durable before the report.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::App;
@@ -116,16 +118,38 @@ impl App {
             }
         }
         facts.sort_by_key(|(_, fact, _)| rank(fact));
-        let mut last = 0;
+        let (mut last, mut described) = (0, BTreeSet::new());
         for (place, fact, mut notes) in facts {
             let cause = self.next_cause("import");
             let done = self.transact(self.now(), rights, &cause, |work| imports::record(work, &fact, options))?;
             last = last.max(done.seq);
             let Imported { noun, id, outcome, changed, conflicts, notes: beside } = done.value;
             notes.extend(beside.into_iter().map(str::to_owned));
+            if matches!(fact, Fact::Offer(_)) && matches!(outcome, Outcome::Taken | Outcome::Changed) {
+                described.insert(id.to_lowercase());
+            }
             report.add(RowReport { place, noun, id, outcome, changed, conflicts, refusal: None, notes });
         }
+        last = last.max(self.hold_what_waited(rights, &described, options)?);
         self.inner.store.wait_durable(last)?;
         Ok(report)
+    }
+
+    /// Looks again at the orders that came before the products which tell what they bought: once a document, and only
+    /// where it described something. Answers the last sequence that was written.
+    fn hold_what_waited(&self, rights: &Rights, described: &BTreeSet<String>, options: Options) -> ops::Result<u64> {
+        let (mut last, mut cursor) = (0, None::<Vec<u8>>);
+        while !described.is_empty() {
+            let cause = self.next_cause("import");
+            let done = self.transact(self.now(), rights, &cause, |work| {
+                imports::hold_of_orders(work, described, cursor.as_deref(), options)
+            })?;
+            last = last.max(done.seq);
+            cursor = done.value;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        Ok(last)
     }
 }

@@ -43,7 +43,7 @@ impl LibraryState {
             Err(findings) if tolerate => {
                 Current { library: Arc::new(Library::empty(kit)), terms: Arc::new(terms), findings }
             }
-            Err(findings) => return Err(Error::Terms(told(&findings))),
+            Err(findings) => return Err(Error::Library(told(&findings))),
         };
         Ok(Self { current: ArcSwap::from_pointee(current), kit: kit.clone() })
     }

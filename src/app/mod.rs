@@ -41,9 +41,12 @@ pub enum Error {
         #[source]
         source: store::Error,
     },
-    /// The terms that ship or the library's own rows.
+    /// The terms that ship.
     #[error("the commerce terms do not read: {0}")]
     Terms(String),
+    /// The library's policies, scripts or own rows of the terms.
+    #[error("the library does not read: {0}")]
+    Library(String),
     /// The script engine's features are not the ones this program was written for.
     #[error("the script engine of this build reads 1.5 as no decimal: another crate changed rhai's features")]
     Features,

@@ -11,6 +11,15 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("test", &["bursar test", "bursar test --only renewal"]),
     ("backup", &["bursar backup /backups/monday.bursar"]),
     ("verify", &["bursar verify", "bursar verify /backups/monday.bursar --checkpoint 4711:HASH"]),
+    (
+        "carts create",
+        &[
+            "bursar carts create -C anker.example --line CFQ7TTC0LH18:0001:CFQ7TTC0K971,quantity=10,term=P1Y,billing=monthly --line DG7GMGF0DVT9:0002:DG7GMGF0SERV,currency=EUR",
+            "bursar carts create -C anker.example --line 195416c1-3447-423a-b37b-ee59a99a19c4,quantity=5,attestation-accepted",
+        ],
+    ),
+    ("carts add", &["bursar carts add CART --line 'CFQ7TTC0TELE:0001:CFQ7TTC0TEL1,quantity=2,add-on,name=Front desk'"]),
+    ("carts remove", &["bursar carts remove CART --line 2"]),
     ("carts review", &["bursar carts review CART"]),
     ("carts checkout", &["bursar carts checkout CART"]),
     ("orders cancel", &["bursar orders cancel ORDER --line 0 --reason customer_request"]),
@@ -19,6 +28,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         &[
             "bursar buy --customer ID --product CFQ7TTC0LH18:0001:CFQ7TTC0K971 --quantity 10 --term P1Y --billing monthly",
             "bursar buy --customer ID --product 2828BE95-46BA-4F91-B2FD-0BEF192ECF60 --quantity 5 --base SUBSCRIPTION",
+            "bursar buy --customer ID --product 195416c1-3447-423a-b37b-ee59a99a19c4 --currency EUR --attestation-accepted",
         ],
     ),
     ("subscriptions cancel", &["bursar subscriptions cancel ID --reason customer_request --why 'they moved away'"]),

@@ -255,7 +255,9 @@ impl From<app::Error> for Failure {
         let told = chain(&error);
         match &error {
             app::Error::Store { source, .. } => store_failure(source, told),
-            app::Error::Terms(_) => Failure::new(Exit::Check, told).mend("`bursar check` shows every finding"),
+            app::Error::Terms(_) | app::Error::Library(_) => {
+                Failure::new(Exit::Check, told).mend("`bursar check` shows every finding")
+            }
             app::Error::Operation(bursar::ops::Error::Refused(refusal)) => {
                 Failure::new(exit_of(422, &refusal.code), told)
             }

@@ -8,6 +8,7 @@ mod activity;
 mod amounts;
 mod approvals;
 mod cancel;
+mod carts;
 mod check;
 mod clock;
 mod complete;
@@ -119,7 +120,7 @@ enum Verb {
     Offers(shop::OfferVerb),
     /// Carts, and checking them out
     #[command(subcommand)]
-    Carts(shop::CartVerb),
+    Carts(carts::Verb),
     /// Orders, and cancelling their software
     #[command(subcommand)]
     Orders(shop::OrderVerb),

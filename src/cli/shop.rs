@@ -1,4 +1,4 @@
-//! `bursar offers`, `carts`, `orders` and `buy`: what a customer can be sold, and selling it.
+//! `bursar offers`, `orders` and `buy`: what a customer can be sold, and selling it.
 
 use axum::http::Method;
 use clap::{Args, Subcommand};
@@ -130,43 +130,6 @@ impl Listed {
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum CartVerb {
-    #[command(flatten)]
-    Read(Reading),
-    /// Plans, prices, tax and windows of every line, before checking out
-    Review {
-        /// The cart
-        id: String,
-    },
-    /// Make orders of it
-    Checkout {
-        /// The cart
-        id: String,
-    },
-}
-
-impl CartVerb {
-    pub(crate) async fn run(self, context: &Context) -> Outcome {
-        let path = |cart: &Value, id: &str, rest: &str| {
-            format!("/v1/customers/{}/carts/{}/{rest}", encoded(&cell(cart, "tenant")), encoded(id))
-        };
-        match self {
-            CartVerb::Read(reading) => reading.run(context, nouns::CARTS).await,
-            CartVerb::Review { id } => {
-                let cart = nouns::find(context, nouns::CARTS, &id).await?;
-                context.out.record(&context.look(&path(&cart, &id, "review")).await?)?;
-                Ok(Exit::Done)
-            }
-            CartVerb::Checkout { id } => {
-                let cart = nouns::find(context, nouns::CARTS, &id).await?;
-                let done = context.change(&path(&cart, &id, "checkout"), &json!({})).await?;
-                bought(context, &done)
-            }
-        }
-    }
-}
-
-#[derive(Debug, Subcommand)]
 pub(crate) enum OrderVerb {
     #[command(flatten)]
     Read(Reading),
@@ -226,6 +189,12 @@ pub(crate) struct Buy {
     /// The base of an add-on
     #[arg(long, value_name = "SUBSCRIPTION")]
     base: Option<String>,
+    /// The currency of its price, where there are several
+    #[arg(long, value_name = "CODE")]
+    currency: Option<String>,
+    /// You attest what the item asks for: that the customer may have it
+    #[arg(long)]
+    attestation_accepted: bool,
     /// Your name for it
     #[arg(long)]
     name: Option<String>,
@@ -239,12 +208,16 @@ impl Buy {
             ("billingCycle", self.billing),
             ("customTermEndDate", self.coterm),
             ("parentSubscriptionId", self.base),
+            ("currencyCode", self.currency),
             ("friendlyName", self.name),
         ];
         for (name, value) in given {
             if let Some(value) = value {
                 line[name] = value.into();
             }
+        }
+        if self.attestation_accepted {
+            line["attestationAccepted"] = true.into();
         }
         let path = format!("/v1/customers/{}/orders", resolve(context, &self.customer).await?);
         let done = context.change(&path, &json!({ "lineItems": [line] })).await?;
@@ -253,7 +226,7 @@ impl Buy {
 }
 
 /// What buying came to: an order, or the whole answer of a checkout. Waiting is an exit code of its own.
-fn bought(context: &Context, done: &Value) -> Outcome {
+pub(super) fn bought(context: &Context, done: &Value) -> Outcome {
     let alone = [done.clone()];
     let orders = done.get("orders").and_then(Value::as_array).map_or(&alone[..], Vec::as_slice);
     if context.out.format == Format::Table {

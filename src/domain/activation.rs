@@ -4,9 +4,11 @@
 //! A device that a KMS host activated stays so for some 180 days before it tries to renew. Whoever installs the MAK in
 //! that time has no downtime; after it the device may be limited or blocked until it is activated again.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Instant, Principal, Refusal, Span, SubscriptionId, TenantId};
+use super::{Instant, Principal, Refusal, Span, Subscription, SubscriptionId, TenantId};
 
 /// How long a KMS activation lasts when nothing else is told (K-180).
 pub const LASTS: Span = Span::days(180);
@@ -63,6 +65,19 @@ impl MoveState {
 }
 
 impl Activation {
+    /// Whether a purchase is of this product: the one that was told, else by its name, where every word of the shorter
+    /// name is in the longer one.
+    pub fn is_of(&self, bought: &Subscription) -> bool {
+        if let Some(id) = self.subscription {
+            return id == bought.id;
+        }
+        let profile = &bought.profile;
+        let name = if profile.offer_name.is_empty() { &profile.friendly_name } else { &profile.offer_name };
+        let (own, theirs) = (words(&self.product), words(name));
+        let is_alike = !own.is_empty() && !theirs.is_empty() && (own.is_subset(&theirs) || theirs.is_subset(&own));
+        is_alike || self.product.eq_ignore_ascii_case(&profile.offer_id)
+    }
+
     /// The first instant at which the KMS activation no longer holds: before it the MAK has to be in use. The farthest
     /// instant there is when that lies beyond the calendar.
     pub fn deadline(&self) -> Instant {
@@ -145,10 +160,17 @@ pub struct Step {
     pub done: Option<bool>,
 }
 
+/// The words of a product's name; the year of its version is none, because the version is chosen with the key.
+fn words(name: &str) -> BTreeSet<String> {
+    let parts = name.split(|letter: char| !letter.is_alphanumeric()).filter(|part| !part.is_empty());
+    let is_year = |part: &str| part.len() == 4 && (part.starts_with("19") || part.starts_with("20"));
+    parts.filter(|part| !is_year(part)).map(str::to_lowercase).collect()
+}
+
 /// What the records say of a customer's move, for [`steps`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
-    /// Purchases that stand and have keys.
+    /// Purchases that stand and have keys: of the products that are recorded, or any while none is.
     pub purchases: usize,
     /// Of them, those whose key is recorded.
     pub with_key: usize,
@@ -156,6 +178,10 @@ pub struct Progress {
     pub devices: usize,
     /// Of them, those that have been moved.
     pub moved: usize,
+    /// Of those that have not, whose product was not bought.
+    pub unbought: usize,
+    /// Of those that have not, whose product has no key yet.
+    pub keyless: usize,
 }
 
 /// The order of steps that avoids downtime (K-180): buy, know the deadlines, get the MAK, install it device by device
@@ -169,7 +195,7 @@ pub fn steps(progress: &Progress) -> Vec<Step> {
             "buy",
             "Buy the product for the customer in CSP, and leave the volume licences and the KMS host as they are.",
             "Devices go on running on the activation they have; nothing about the purchase touches them.",
-            Some(progress.purchases > 0),
+            Some(progress.purchases > 0 && progress.unbought == 0),
         ),
         step(
             2,
@@ -183,7 +209,7 @@ pub fn steps(progress: &Progress) -> Vec<Step> {
             "get_key",
             "Get the MAK of the purchase (bursar keys get). KMS keys are not given, on request either.",
             "A device can only be moved with the key in hand.",
-            Some(progress.with_key > 0),
+            Some(progress.with_key > 0 && progress.keyless == 0),
         ),
         step(
             4,

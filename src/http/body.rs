@@ -49,10 +49,6 @@ impl Object {
         integer(value, name).map(Some)
     }
 
-    pub(super) fn needed_integer(&self, name: &str) -> Result<i64, Problem> {
-        self.integer(name)?.ok_or_else(|| missing(name))
-    }
-
     pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, Problem> {
         let flag = |value: &'_ Value| value.as_bool().is_some();
         self.typed(name, "true or false", flag).map(|value| value.and_then(Value::as_bool))

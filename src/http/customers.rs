@@ -17,7 +17,7 @@ use crate::domain::terms::listed;
 use crate::domain::{Change, Refusal, Subscription, SubscriptionId, Tenant, TenantId};
 use crate::json::Value;
 use crate::ops::{self, Work, requests, subscriptions, tenants};
-use crate::partner_center::field::same;
+use crate::partner_center::field::{same, snake};
 use crate::partner_center::{customers, instructions, subscriptions_write};
 
 pub(super) mod below;
@@ -118,7 +118,6 @@ pub(super) async fn list_subscriptions(
     let tenant: TenantId = text.parse()?;
     let asked = below(&doors, &SUBSCRIPTIONS, tenant, pairs, &call)?;
     let found = doors.app.look(call.rights, move |work| {
-        exists(work, tenant)?;
         // VIS-*: what was bought as an order alone is among the orders, not here.
         let terms = std::sync::Arc::clone(&work.terms);
         let read = |work: &mut Work, after: Option<&[u8]>, limit| {
@@ -126,14 +125,11 @@ pub(super) async fn list_subscriptions(
             page.items.retain(|stored| listed(&terms, &stored.value));
             Ok(page)
         };
-        asked.page(work, read, |work, stored| in_their_json(work, &stored.value))
+        let page = asked.page(work, read, |work, stored| in_their_json(work, &stored.value))?;
+        tenants::exists(work, tenant)?;
+        Ok(page)
     });
     Ok(found.await?)
-}
-
-/// A customer out of reach has no list either.
-pub(super) fn exists(work: &Work, tenant: TenantId) -> ops::Result<()> {
-    if work.reaches(tenant) { Ok(()) } else { Err(ops::not_found("tenant", &tenant)) }
 }
 
 pub(super) fn in_their_json(work: &mut Work, subscription: &Subscription) -> ops::Result<Value> {
@@ -168,6 +164,8 @@ const STALE_ETAG: u32 = 2055;
 struct Patch {
     changes: Vec<Wish>,
     friendly_name: Option<String>,
+    /// Why a status is to become another, where that is said.
+    reasons: Option<Vec<Value>>,
     /// The generation of `attributes.etag`: a body that was read, changed and sent back tells what was seen.
     seen: Option<u64>,
     others: Vec<(String, Value)>,
@@ -204,6 +202,10 @@ fn read_patch(body: &Bytes) -> Result<Patch, Problem> {
             "friendlyname" => {
                 patch.friendly_name = Some(value.as_str().ok_or_else(|| expected("a text"))?.to_owned());
             }
+            "suspensionreasons" => {
+                patch.reasons = value.as_array().map(<[Value]>::to_vec);
+                patch.others.push((name, value));
+            }
             "attributes" => patch.seen = value.get_any_case("etag").and_then(Value::as_str).and_then(generation_of),
             _ => patch.others.push((name, value)),
         }
@@ -234,11 +236,21 @@ pub(super) async fn patch(
 
 fn apply(work: &mut Work, before: &Subscription, patch: &Patch) -> ops::Result<Reply> {
     let shown = in_their_json(work, before)?;
-    unchanged(&shown, &patch.others)?;
     let mut wished = Vec::new();
     for wish in &patch.changes {
         wished.extend(wish.change(before, &shown)?);
     }
+    let reason = match wished.as_mut_slice() {
+        [Change::Suspension { reason }] => patch.reasons.as_deref().map(|told| (reason, told)),
+        _ => None,
+    };
+    let is_reason = |name: &str| name.eq_ignore_ascii_case("suspensionReasons");
+    let gives_reason = reason.is_some();
+    if let Some((reason, told)) = reason {
+        *reason = reason_of(told)?;
+    }
+    let others: Vec<_> = patch.others.iter().filter(|(name, _)| !(gives_reason && is_reason(name))).cloned().collect();
+    unchanged(&shown, &others)?;
     if wished.len() > 1 {
         let message =
             "status, autoRenewEnabled, quantity and instructions are changed one at a time: each is decided by itself";
@@ -262,6 +274,15 @@ fn apply(work: &mut Work, before: &Subscription, patch: &Patch) -> ops::Result<R
             .generation(request.generation),
         (request, outcome) => Reply::problem(&said_no(request.as_ref(), outcome)),
     })
+}
+
+/// The one reason a suspension is asked for (S-who); an empty list says nothing, and means the customer's wish.
+fn reason_of(told: &[Value]) -> ops::Result<Reason> {
+    match told {
+        [] => Ok(Reason::CustomerRequest),
+        [one] => Ok(snake(one.as_str().unwrap_or_default()).parse()?),
+        _ => Err(Refusal::new("invalid_patch", "a suspension has one reason").into()),
+    }
 }
 
 impl Wish {

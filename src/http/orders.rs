@@ -47,7 +47,9 @@ pub(super) async fn list(
             part(work, &asked.listing.selection, after, limit, own, orders::key_of)
         };
         let country = market(work, tenant);
-        asked.page(work, own, |_, order| Ok(orders_write::order(&order, &country)))
+        let page = asked.page(work, own, |_, order| Ok(orders_write::order(&order, &country)))?;
+        tenants::exists(work, tenant)?;
+        Ok(page)
     });
     Ok(found.await?)
 }

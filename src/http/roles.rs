@@ -8,7 +8,7 @@ use super::reply::{Call, Reply};
 use super::{Doors, json, users as shown_users};
 use crate::domain::roles::{MATRIX, Row};
 use crate::domain::{Grant, Role};
-use crate::ops::{Work, users};
+use crate::ops::{Work, tenants, users};
 
 /// `GET /v1/roles`: a row an act, with a cell for every role.
 pub(super) async fn matrix(State(doors): State<Doors>, call: Call) -> Result<Reply, Problem> {
@@ -26,6 +26,14 @@ pub(super) async fn whoami(State(doors): State<Doors>, call: Call) -> Result<Rep
 }
 
 fn told(work: &mut Work) -> crate::ops::Result<Value> {
+    let mut out = principal(work)?;
+    if let Some(own) = tenants::own(work)? {
+        out["customer"] = json!({ "id": own.id, "companyName": own.company_name, "domain": own.domain });
+    }
+    Ok(out)
+}
+
+fn principal(work: &mut Work) -> crate::ops::Result<Value> {
     let user = users::own(work)?;
     let rights = &work.rights;
     let Some(held) = rights.grants.held() else {

@@ -13,6 +13,7 @@ use super::reply::{Call, Reply, fresh};
 use super::requests::{Asked, CHANGE_FIELDS};
 use super::{Doors, json};
 use crate::domain::selection::SUBSCRIPTIONS;
+use crate::domain::subscription::Status;
 use crate::domain::{Subscription, SubscriptionId};
 use crate::json::{Number, Value};
 use crate::ops::{ledger, subscriptions, tenants};
@@ -44,16 +45,20 @@ fn named(subscription: &Subscription, name: Option<&String>) -> serde_json::Valu
     out
 }
 
-/// `GET /v1/subscriptions/{id}`
+/// `GET /v1/subscriptions/{id}`: what waits for its publisher tells where it is activated.
 pub(super) async fn show(State(doors): State<Doors>, Path(text): Path<String>, call: Call) -> Result<Reply, Problem> {
     let id: SubscriptionId = text.parse()?;
     let found = doors.app.look(call.rights, move |work| {
         let found = subscriptions::get(work, id)?.value;
-        let name = tenants::name(work, found.tenant)?;
-        Ok((found, name))
+        let mut out = named(&found, Some(&tenants::name(work, found.tenant)?));
+        if found.standing.status == Status::Pending
+            && let Some(link) = subscriptions::activation_link(work, &found)
+        {
+            out["activationLink"] = link.into();
+        }
+        Ok(Reply::ok(out).generation(found.standing.generation))
     });
-    let (found, name) = found.await?;
-    Ok(Reply::ok(named(&found, Some(&name))).generation(found.standing.generation))
+    Ok(found.await?)
 }
 
 /// `GET /v1/subscriptions/{id}/story`

@@ -29,7 +29,7 @@ pub(super) async fn quote(State(doors): State<Doors>, call: Call, body: Bytes) -
         purchased,
         asked.instant("asked")?.ok_or_else(|| missing("asked"))?,
         asked.money("price")?.ok_or_else(|| missing("price"))?,
-        asked.needed_integer("quantity")?,
+        asked.integer("quantity")?.unwrap_or(1),
         asked.span("term")?.unwrap_or_default(),
         asked.text("billing")?.unwrap_or("none"),
     );

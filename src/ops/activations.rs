@@ -4,7 +4,7 @@ use crate::domain::activation::{Activation, LASTS, MoveState, Progress, Step, ch
 use crate::domain::software::KeyState;
 use crate::domain::support::{Contact, DEPLOYMENT, Form, Severity, SupportRequest};
 use crate::domain::terms::is_software;
-use crate::domain::{Grant, Instant, Refusal, Span, SubscriptionId, TenantId, calendar};
+use crate::domain::{Grant, Instant, Refusal, Span, Subscription, SubscriptionId, TenantId, calendar};
 use crate::store::records::{Page, activations as rows, subscriptions as subscription_rows, tenants};
 
 use super::work::Work;
@@ -170,19 +170,18 @@ pub struct Plan {
 pub fn plan(work: &mut Work, customer: TenantId) -> Result<Plan> {
     work.require(&Grant::Read("activations"))?;
     in_reach(work, customer)?;
-    let mut progress = purchases(work, customer)?;
-    let mut left = Vec::new();
+    let mut recorded = Vec::new();
     let mut cursor: Option<Vec<u8>> = None;
     loop {
         let page = rows::page(&mut work.tx, Some(customer), cursor.as_deref(), PAGE_ROWS)?;
-        progress.devices += page.items.len();
-        left.extend(page.items.into_iter().filter(|activation| activation.moved_at.is_none()));
+        recorded.extend(page.items);
         cursor = page.next;
         if cursor.is_none() {
             break;
         }
     }
-    progress.moved = progress.devices - left.len();
+    let progress = progress(work, customer, &recorded)?;
+    let mut left: Vec<Activation> = recorded.into_iter().filter(|one| one.moved_at.is_none()).collect();
     left.sort_by_key(|activation| (activation.deadline(), activation.device.clone()));
     let now = work.now;
     let lapsed = left.iter().filter(|activation| activation.state(now) == MoveState::Lapsed).count();
@@ -228,28 +227,53 @@ pub fn ask_for_help(work: &mut Work, customer: TenantId, contact: Contact, note:
     support::open(work, Some(customer), form, None)
 }
 
-/// Purchases of software that stand, and how many of them have a key here.
-fn purchases(work: &mut Work, customer: TenantId) -> Result<Progress> {
-    let mut progress = Progress::default();
+/// How far the move of what is recorded is: which of it was bought, and which of that has a key here.
+fn progress(work: &mut Work, customer: TenantId, recorded: &[Activation]) -> Result<Progress> {
+    let purchases = purchases(work, customer)?;
+    let is_any = |purchase: &Purchase| recorded.is_empty() || recorded.iter().any(|one| one.is_of(&purchase.bought));
+    let of_these: Vec<&Purchase> = purchases.iter().filter(|purchase| is_any(purchase)).collect();
+    let left: Vec<&Activation> = recorded.iter().filter(|one| one.moved_at.is_none()).collect();
+    let lacking = |has: fn(&Purchase) -> bool| {
+        let is_met = |one: &Activation| of_these.iter().any(|purchase| has(purchase) && one.is_of(&purchase.bought));
+        left.iter().filter(|one| !is_met(one)).count()
+    };
+    Ok(Progress {
+        purchases: of_these.len(),
+        with_key: of_these.iter().filter(|purchase| purchase.has_key).count(),
+        devices: recorded.len(),
+        moved: recorded.len() - left.len(),
+        unbought: lacking(|_| true),
+        keyless: lacking(|purchase| purchase.has_key),
+    })
+}
+
+/// A purchase of software that stands and comes with keys.
+struct Purchase {
+    bought: Subscription,
+    has_key: bool,
+}
+
+fn purchases(work: &mut Work, customer: TenantId) -> Result<Vec<Purchase>> {
+    let mut found = Vec::new();
     let mut cursor: Option<Vec<u8>> = None;
     loop {
         let page = subscription_rows::page(&mut work.tx, Some(customer), cursor.as_deref(), PAGE_ROWS)?;
         let terms = std::sync::Arc::clone(&work.terms);
-        for stored in page.items.iter().filter(|stored| is_software(&terms, &stored.value)) {
-            let entitlement = software::entitlement(work, stored.value.id)?;
-            match KeyState::of(true, entitlement.as_ref(), stored.value.standing.status) {
+        for stored in page.items.into_iter().filter(|stored| is_software(&terms, &stored.value)) {
+            let bought = stored.value;
+            let entitlement = software::entitlement(work, bought.id)?;
+            match KeyState::of(true, entitlement.as_ref(), bought.standing.status) {
                 KeyState::Available => {
-                    progress.purchases += 1;
                     let delivered = entitlement.map(|entitlement| entitlement.delivered).unwrap_or_default();
-                    progress.with_key += usize::from(delivered.iter().any(|known| known.key));
+                    found.push(Purchase { bought, has_key: delivered.iter().any(|known| known.key) });
                 }
-                KeyState::Awaited => progress.purchases += 1,
+                KeyState::Awaited => found.push(Purchase { bought, has_key: false }),
                 KeyState::Revoked | KeyState::NotApplicable => {}
             }
         }
         cursor = page.next;
         if cursor.is_none() {
-            return Ok(progress);
+            return Ok(found);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Holdings of imported orders: software that Get Subscriptions never shows (VIS-pre, VIS-ord) is known from its order
 //! alone. It gets a record of its own, so that it has keys and can be cancelled like everything bought.
+//! It is made when the order is imported, or when the product that tells what the order bought is, whichever comes last.
 
 use crate::domain::SubscriptionId;
 use crate::domain::ids::Guid;

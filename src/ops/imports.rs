@@ -1,9 +1,12 @@
 //! Imports record facts: nothing is asked, charged or reopened. Fields present replace ours, absent ones stay; what
 //! changed here since the last import is a conflict unless the document shall win.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::domain::order::Order;
+use crate::domain::product::Product;
 use crate::domain::request::{State, Upstream};
 use crate::domain::{Grant, Money, Subscription, Tenant, TenantId};
 use crate::partner_center::customers::{self, CustomerFact};
@@ -63,6 +66,9 @@ pub struct Options {
     /// The tenant of rows that name none.
     pub tenant: Option<TenantId>,
 }
+
+/// Orders looked at in one transaction when products arrive after them.
+const ORDERS_AT_ONCE: usize = 200;
 
 /// The name of the tenant that stands for customers nobody named.
 pub const UNKNOWN_CUSTOMER: &str = "(unknown customer)";
@@ -346,4 +352,29 @@ fn offer(work: &mut Work, fact: &OfferFact, options: Options) -> Result<Imported
         catalog::save_product(&mut work.tx, &merged.record)?;
     }
     Ok(report)
+}
+
+/// Makes the holdings of a page of orders whose lines had none because their products were not described yet; `described`
+/// are those that now are, in lower case. Answers where the page ended, where there are more.
+///
+/// # Errors
+/// `forbidden`; the store's failure.
+pub fn hold_of_orders(
+    work: &mut Work,
+    described: &BTreeSet<String>,
+    after: Option<&[u8]>,
+    options: Options,
+) -> Result<Option<Vec<u8>>> {
+    work.require(&Grant::StoreAdmin)?;
+    let page = catalog::orders(&mut work.tx, None, after, ORDERS_AT_ONCE)?;
+    for order in &page.items {
+        let is_of = |offer: &str| {
+            let offer = offer.to_lowercase();
+            described.contains(&offer) || Product::ids_above(&offer).any(|above| described.contains(above))
+        };
+        if order.line_items.iter().any(|line| line.subscription_id.is_none() && is_of(&line.offer_id)) {
+            holdings::of_order(work, order, options)?;
+        }
+    }
+    Ok(page.next)
 }

@@ -90,7 +90,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub fn not_found(what: &str, id: &dyn std::fmt::Display) -> Error {
     let refusal = Refusal::new("not_found", format!("there is no {what} {id}"));
     Error::Refused(match what {
-        "tenant" => refusal.partner_center(20002),
+        "tenant" | "customer" => refusal.partner_center(20002),
         "subscription" => refusal.partner_center(20003),
         _ => refusal,
     })

@@ -11,6 +11,7 @@ use crate::domain::{Currency, Grant, Money, Span, Subscription, SubscriptionId, 
 use crate::partner_center::offers::resolved;
 use crate::store::records::{Page, catalog as rows, subscriptions as subscription_rows};
 
+use super::price_list::Sought;
 use super::work::Work;
 use super::{Result, not_found, price_list, prices, subscriptions, tenants};
 
@@ -25,9 +26,21 @@ pub struct Priced {
     pub offered: Offered,
     /// What the partner pays for a seat and cycle; none when the price list does not say.
     pub unit_price: Option<Money>,
+    /// What it pays in each currency, where the buyer has to name one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unit_prices: Vec<Money>,
     /// What the customer is asked for instead, where the partner set it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customer_price: Option<Money>,
+}
+
+impl Priced {
+    /// A plan with what the list says of it: nothing, one price, or several to choose from.
+    pub(super) fn of(offered: Offered, costs: Vec<Money>, customer_price: Option<Money>) -> Self {
+        let unit_price = price_list::only(&costs);
+        let unit_prices = if unit_price.is_some() { Vec::new() } else { costs };
+        Self { offered, unit_price, unit_prices, customer_price }
+    }
 }
 
 /// An offer as one customer sees it.
@@ -49,22 +62,25 @@ pub(super) struct Context {
     pub(super) tenant: Tenant,
     /// What it has and had.
     pub(super) owned: Vec<Owned>,
+    /// The currencies it pays in.
+    pub(super) currencies: Vec<Currency>,
 }
 
 /// The customer and everything it ever bought. What was ordered and came to nothing was never owned.
 pub(super) fn context(work: &mut Work, tenant: TenantId) -> Result<Context> {
     let tenant = tenants::reached(work, tenant)?;
-    let mut owned = Vec::new();
+    let (mut owned, mut currencies) = (Vec::new(), Vec::new());
     let mut cursor: Option<Vec<u8>> = None;
     loop {
         let page = subscription_rows::page(&mut work.tx, Some(tenant.id), cursor.as_deref(), PAGE_ROWS)?;
         for stored in &page.items {
             if !came_to_nothing(work, &stored.value)? {
                 owned.push(Owned::from(&stored.value));
+                currencies.extend(stored.value.profile.unit_price.map(|price| price.currency));
             }
         }
         match page.next {
-            None => return Ok(Context { tenant, owned }),
+            None => return Ok(Context { tenant, owned, currencies }),
             next => cursor = next,
         }
     }
@@ -120,7 +136,7 @@ pub fn offer(work: &mut Work, tenant: TenantId, id: &str, ask: &Ask) -> Result<O
         ..Wanted::listed(&found)
     };
     let reasons = judged(work, &context, wanted);
-    shown(work, &context.tenant, found, reasons, None)
+    shown(work, &context, found, reasons)
 }
 
 /// The base an add-on is asked for, of this customer.
@@ -136,19 +152,15 @@ pub(super) fn judged(work: &Work, context: &Context, wanted: Wanted<'_>) -> Vec<
     eligibility::hindrances(work.terms.selling(), buyer, wanted, work.now)
 }
 
-fn shown(
-    work: &mut Work,
-    tenant: &Tenant,
-    item: Product,
-    reasons: Vec<Hindrance>,
-    currency: Option<Currency>,
-) -> Result<Offer> {
+fn shown(work: &mut Work, context: &Context, item: Product, reasons: Vec<Hindrance>) -> Result<Offer> {
+    let tenant = &context.tenant;
     let mut plans = Vec::new();
     for offered in plans::offered(work.terms.selling(), &item) {
         let (term, cycle) = (offered.plan.term_duration, offered.plan.billing_cycle.clone());
-        let unit_price = price_list::cost(work, tenant, &item.id, term, &cycle, currency)?;
+        let sought = Sought { product: &item.id, term, cycle: &cycle, asked: None, known: &context.currencies };
+        let costs = price_list::costs(work, tenant, &sought)?;
         let customer_price = prices::asked(work, tenant.id, &item.id, term, &cycle)?;
-        plans.push(Priced { offered, unit_price, customer_price });
+        plans.push(Priced::of(offered, costs, customer_price));
     }
     let tax_included = work.terms.tax().is_included(&tenant.country);
     Ok(Offer { item, plans, tax_included, reasons })
@@ -201,7 +213,7 @@ pub fn offers(
             if is_hidden && !listed.why {
                 continue;
             }
-            items.push(shown(work, &context.tenant, found, reasons, None)?);
+            items.push(shown(work, &context, found, reasons)?);
             if items.len() == limit {
                 return Ok(Page { items, next: Some(key) });
             }

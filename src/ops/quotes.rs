@@ -2,7 +2,7 @@
 
 use crate::domain::change::Amendments;
 use crate::domain::lifecycle::{self, Applied, Around};
-use crate::domain::{Change, Instant, Kind, Money, Quote, Refusal, Subscription, SubscriptionId};
+use crate::domain::{Change, Currency, Instant, Kind, Money, Quote, Refusal, Subscription, SubscriptionId};
 use crate::store::records::{catalog, subscriptions as rows, tenants};
 
 use super::work::Work;
@@ -99,8 +99,12 @@ fn extended_price(work: &mut Work, subscription: &Subscription) -> Result<Option
     let terms = super::tenants::terms_for(work, subscription.tenant)?;
     let Some(plan) = lifecycle::extended_plan(&terms, subscription) else { return Ok(None) };
     let profile = &subscription.profile;
-    let currency = profile.unit_price.map(|price| price.currency);
-    price_list::own_plan(work, subscription.tenant, &profile.offer_id, plan, currency)
+    price_list::own_plan(work, subscription.tenant, &profile.offer_id, plan, paid_in(subscription))
+}
+
+/// The currency a subscription is paid in, where that is known.
+fn paid_in(subscription: &Subscription) -> Option<Currency> {
+    subscription.profile.unit_price.map(|price| price.currency)
 }
 
 /// The price of a seat: from the order line, else from the price list, else none.
@@ -112,8 +116,8 @@ pub fn price_of(work: &mut Work, subscription: &Subscription) -> Result<Option<M
     if profile.unit_price.is_some() {
         return Ok(profile.unit_price);
     }
-    let (tenant, term) = (subscription.tenant, profile.term_duration);
-    price_list::cost_for(work, tenant, &profile.offer_id, term, &profile.billing_cycle)
+    let plan = (profile.term_duration, profile.billing_cycle.as_str());
+    price_list::cost_for(work, subscription.tenant, &profile.offer_id, plan, None)
 }
 
 /// The price of a seat for what the change makes of it: the plan it has, or the one that follows.
@@ -133,7 +137,8 @@ fn price_for(
         Change::BillingPlan { billing_cycle } => price_of_cycle(work, subscription, billing_cycle),
         Change::Upgrade { offer_id, .. } => {
             let profile = &subscription.profile;
-            price_list::cost_for(work, subscription.tenant, offer_id, profile.term_duration, &profile.billing_cycle)
+            let plan = (profile.term_duration, profile.billing_cycle.as_str());
+            price_list::cost_for(work, subscription.tenant, offer_id, plan, paid_in(subscription))
         }
         _ => price_of(work, subscription),
     }
@@ -152,8 +157,9 @@ pub fn price_after(work: &mut Work, subscription: &Subscription, next: &Amendmen
     if !profile.is_trial && plan.is_present(profile) {
         return price_of(work, subscription);
     }
-    let tenant = subscription.tenant;
-    let listed = price_list::cost_for(work, tenant, &plan.offer_id, plan.term_duration, &plan.billing_cycle)?;
+    let (tenant, paid) = (subscription.tenant, paid_in(subscription));
+    let in_list = (plan.term_duration, plan.billing_cycle.as_str());
+    let listed = price_list::cost_for(work, tenant, &plan.offer_id, in_list, paid)?;
     if listed.is_some() {
         return Ok(listed);
     }
@@ -181,7 +187,8 @@ fn price_of_cycle(work: &mut Work, subscription: &Subscription, cycle: &str) -> 
     if cycle == profile.billing_cycle {
         return price_of(work, subscription);
     }
-    let listed = price_list::cost_for(work, subscription.tenant, &profile.offer_id, profile.term_duration, cycle)?;
+    let plan = (profile.term_duration, cycle);
+    let listed = price_list::cost_for(work, subscription.tenant, &profile.offer_id, plan, paid_in(subscription))?;
     if listed.is_some() {
         return Ok(listed);
     }

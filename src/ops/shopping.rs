@@ -1,6 +1,7 @@
 //! The lines of a cart, each looked at with those before it: the item, the plan, the price, the subscription it would
 //! become and everything that keeps it from being bought. Reads only.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::Datelike;
@@ -12,10 +13,12 @@ use crate::domain::change::Amendments;
 use crate::domain::order::LineError;
 use crate::domain::product::Product;
 use crate::domain::subscription::{Profile, Status};
-use crate::domain::{Change, Kind, Money, Quote, Refusal, Subscription, SubscriptionId, TenantId, lifecycle};
+use crate::domain::{Change, Currency, Kind, Money, Quote, Refusal, Subscription, SubscriptionId, TenantId, lifecycle};
+use crate::partner_center::offers::ACTIVATION_LINK;
 
 use super::carts::Reviewed;
 use super::offers::{self, Context, Priced};
+use super::price_list::Sought;
 use super::work::Work;
 use super::{Result, price_list, prices, quotes, rights};
 
@@ -70,6 +73,7 @@ pub(super) fn judge(work: &mut Work, cart: &Cart) -> Result<Vec<Judged>> {
         };
         // Later lines count what earlier ones buy: a limit holds for the cart as well.
         context.owned.extend(one.draft.as_ref().filter(|_| one.error.is_none()).map(in_cart));
+        context.currencies.extend(one.unit_price.map(|price| price.currency));
         judged.push(one);
     }
     Ok(judged)
@@ -207,11 +211,15 @@ fn participants(work: &Work, line: &CartLine) -> Option<LineError> {
 fn price(work: &mut Work, context: &Context, item: &Product, plan: &Offered, one: &mut Judged) -> Result<()> {
     let (term, cycle) = (plan.plan.term_duration, plan.plan.billing_cycle.as_str());
     let asked = one.line.currency_code;
-    one.unit_price = price_list::cost(work, &context.tenant, &item.id, term, cycle, asked)?;
+    let sought = Sought { product: &item.id, term, cycle, asked, known: &context.currencies };
+    let costs = price_list::costs(work, &context.tenant, &sought)?;
+    one.unit_price = price_list::only(&costs);
     one.customer_price = prices::asked(work, context.tenant.id, &item.id, term, cycle)?;
-    if one.unit_price.is_none()
-        && let Some(currency) = asked
-        && price_list::cost(work, &context.tenant, &item.id, term, cycle, None)?.is_some()
+    if costs.len() > 1 {
+        one.reasons.push(told(&price_list::ambiguous(&costs), CURRENCY));
+    }
+    if let (Some(currency), []) = (asked, costs.as_slice())
+        && !price_list::costs(work, &context.tenant, &Sought { asked: None, ..sought })?.is_empty()
     {
         let message = format!("it has no price in {currency} for this customer: leave the currency out");
         one.reasons.push(told(&Refusal::new("currency_not_supported", message), CURRENCY));
@@ -246,16 +254,19 @@ fn draft(work: &Work, context: &Context, item: &Product, plan: &Offered, one: &J
         partner_id: line.reseller().unwrap_or_default().to_owned(),
         next_term: Amendments { term_duration: renews_to, ..Amendments::default() },
         custom_term_end_date: line.custom_term_end_date.map(|at| at.date_naive()),
-        extra: item
-            .is_microsoft_product
-            .map(|own| ("isMicrosoftProduct".to_owned(), own.to_string()))
-            .into_iter()
-            .collect(),
+        extra: told_beside(item),
         ..Profile::default()
     };
     let standing = lifecycle::pending(&work.terms, &profile, line.quantity, work.now);
     let (id, tenant) = (SubscriptionId::default(), context.tenant.id);
     Subscription { id, tenant, standing, profile: Arc::new(profile) }
+}
+
+/// What a subscription keeps of its item beside what it is sold by: whose it is, and where it is activated (I-link).
+fn told_beside(item: &Product) -> BTreeMap<String, String> {
+    let own = item.is_microsoft_product.map(|own| ("isMicrosoftProduct".to_owned(), own.to_string()));
+    let page = item.attributes.get(ACTIVATION_LINK).map(|page| (ACTIVATION_LINK.to_owned(), page.clone()));
+    own.into_iter().chain(page).collect()
 }
 
 /// What the terms say about buying it. An add-on of a line of the same cart is quoted when its base is there.
@@ -274,11 +285,14 @@ pub(super) fn reviewed(work: &mut Work, tenant: TenantId, one: &Judged) -> Resul
     let mut plans = Vec::new();
     if let Some(item) = &one.item {
         let owner = super::tenants::reached(work, tenant)?;
+        let known: Vec<Currency> = one.unit_price.iter().map(|price| price.currency).collect();
         for offered in plans::offered(work.terms.selling(), item) {
             let (term, cycle) = (offered.plan.term_duration, offered.plan.billing_cycle.clone());
-            let unit_price = price_list::cost(work, &owner, &item.id, term, &cycle, one.line.currency_code)?;
+            let asked = one.line.currency_code;
+            let sought = Sought { product: &item.id, term, cycle: &cycle, asked, known: &known };
+            let costs = price_list::costs(work, &owner, &sought)?;
             let customer_price = prices::asked(work, tenant, &item.id, term, &cycle)?;
-            plans.push(Priced { offered, unit_price, customer_price });
+            plans.push(Priced::of(offered, costs, customer_price));
         }
     }
     let charges = one.plan.as_ref().and_then(Offered::cycles).unwrap_or(1);

@@ -1,18 +1,18 @@
 //! Software of a customer (SW-list): everything that was bought, cancelled too, with its orders and the state of its keys;
 //! and what products come with. Never a key or a link: those are read in [`super::keys`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::order::{Order, OrderLine};
 use crate::domain::product::Product;
 use crate::domain::software::{Benefit, Entitlement, KeyState, OrderedAs, Sheet, Software};
 use crate::domain::subscription::Status;
-use crate::domain::terms::{Delivery, List, is_software};
+use crate::domain::terms::{Delivery, Family, List, is_software};
 use crate::domain::{Grant, Refusal, Subscription, SubscriptionId, TenantId};
 use crate::store::records::{Page, Stored, catalog, software as rows, subscriptions as subscription_rows};
 
 use super::work::Work;
-use super::{Result, keys, not_found, offers};
+use super::{Result, keys, not_found, offers, tenants};
 
 /// Rows looked at in one go.
 const PAGE_ROWS: usize = 500;
@@ -68,12 +68,12 @@ pub fn get(work: &mut Work, customer: TenantId, id: SubscriptionId) -> Result<So
 }
 
 /// Whoever reads software, or the customer's own Global admin for its own (K-cust).
-fn may_look(work: &Work, customer: TenantId) -> Result<()> {
+fn may_look(work: &mut Work, customer: TenantId) -> Result<()> {
     if keys::is_own(work, customer) {
         return Ok(());
     }
     work.require(&Grant::Read("software"))?;
-    if work.reaches(customer) { Ok(()) } else { Err(not_found("customer", &customer)) }
+    tenants::exists(work, customer)
 }
 
 /// A holding of software of a customer, for what has checked its own right.
@@ -211,10 +211,15 @@ pub(super) fn product_of(work: &mut Work, offer: &str) -> Result<Option<Product>
 pub fn describe(work: &mut Work, sheet: Sheet) -> Result<Sheet> {
     work.rights.require_for_all(&Grant::KeysManage)?;
     let plain = |text: &str| !text.is_empty() && text.len() <= 255 && !text.chars().any(char::is_control);
-    if !plain(&sheet.product) || !(sheet.comes_with.is_empty() || plain(&sheet.comes_with)) {
-        return Err(
-            Refusal::new("bad_product", "a product is named by its id, and what it comes with by a word").into()
-        );
+    if !plain(&sheet.product) {
+        return Err(Refusal::new("bad_product", "a product is named by its id").into());
+    }
+    let known: BTreeSet<&str> = work.terms.families().flat_map(Family::delivery_words).collect();
+    if !sheet.comes_with.is_empty() && !known.iter().any(|word| word.eq_ignore_ascii_case(&sheet.comes_with)) {
+        let shown: String = sheet.comes_with.chars().take(64).collect();
+        let known = known.into_iter().collect::<Vec<_>>().join(", ");
+        let message = format!("the terms have no word {shown:?} for what a product comes with; there are {known}");
+        return Err(Refusal::new("bad_product", message).by_rule("K-none").into());
     }
     sheet.options.check()?;
     if let Some(url) = &sheet.installation_instructions_url {

@@ -11,7 +11,7 @@ use crate::partner_center::merge::Import;
 use crate::store::records::{Page, Stored, tenants as rows};
 
 use super::work::Work;
-use super::{Result, not_found, subscriptions};
+use super::{Result, keys, not_found, subscriptions};
 
 const PAGE_ROWS: usize = 500;
 
@@ -48,6 +48,24 @@ pub fn terms_for(work: &mut Work, id: TenantId) -> Result<Arc<Terms>> {
 /// What the store answers.
 pub fn country(work: &mut Work, id: TenantId) -> Result<String> {
     Ok(rows::get(&mut work.tx, id)?.map(|stored| stored.value.country).unwrap_or_default())
+}
+
+/// A customer that is not there, or out of reach, has nothing below it either.
+///
+/// # Errors
+/// `not_found` (20002).
+pub fn exists(work: &mut Work, id: TenantId) -> Result<()> {
+    load(work, id).map(drop)
+}
+
+/// The customer whose own Global admin asks, so that it can be named by more than its id (K-cust).
+///
+/// # Errors
+/// What the store answers.
+pub fn own(work: &mut Work) -> Result<Option<Tenant>> {
+    let Some(&[id]) = work.rights.grants.tenants.as_deref() else { return Ok(None) };
+    let is_own = keys::is_own(work, id);
+    Ok(rows::get(&mut work.tx, id)?.map(|stored| stored.value).filter(|_| is_own))
 }
 
 /// One tenant within reach.

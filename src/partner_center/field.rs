@@ -240,7 +240,7 @@ fn word(value: &Value, by_number: &[&str]) -> Option<String> {
 }
 
 /// `OneTime`, `one_time`, `ONE_TIME` and `One time` are `one_time`.
-pub(super) fn snake(text: &str) -> String {
+pub fn snake(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 4);
     let mut small_before = false;
     for letter in text.trim().chars() {

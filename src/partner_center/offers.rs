@@ -11,6 +11,13 @@ use crate::domain::product::{Limit, LimitUnit, Plan, Product, Segment};
 use crate::domain::{Instant, Refusal, Span};
 use crate::json::Value;
 
+/// The attribute that holds the publisher's landing page, where what is bought is activated (I-link).
+pub const ACTIVATION_LINK: &str = "activationLink";
+
+/// What that page is called in documents, the best known first.
+const LANDING_PAGES: [&str; 6] =
+    [ACTIVATION_LINK, "activationUrl", "landingPageUrl", "landingPageUri", "landingPageLink", "landingPage"];
+
 /// What a document states about something that can be bought; what it does not state is none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OfferFact {
@@ -174,6 +181,11 @@ fn peeked(row: &Value, fact: &mut OfferFact) {
             fact.attributes.insert(name.to_owned(), value.to_string());
         }
     }
+    // A page to look at is a web page: nothing else is taken for one.
+    let is_page = |text: &&str| text.starts_with("https://") || text.starts_with("http://");
+    if let Some(page) = LANDING_PAGES.iter().filter_map(|name| text(name)).find(is_page) {
+        fact.attributes.insert(ACTIVATION_LINK.to_owned(), Value::String(page.to_owned()).to_string());
+    }
 }
 
 /// `P1Y`, or Partner Center's `term: 1, termUnitOfMeasure: "Year"`; 9999 months are no term.
@@ -256,25 +268,29 @@ fn told_family(fact: &OfferFact) -> Option<&'static str> {
     })
 }
 
+/// The family that what is known of an item tells.
+fn of_item(item: &Product) -> Option<&'static str> {
+    let of_plans = item.plans.iter().find_map(|plan| plan.term_duration);
+    family::family(&Clues {
+        product_type: &item.product_type,
+        offer_id: &item.id,
+        billing_type: &item.billing,
+        publisher: &item.publisher_name,
+        is_microsoft: item.is_microsoft_product,
+        term_duration: item.term_duration.or(of_plans),
+    })
+}
+
 /// An item with everything the levels above it say, and the family that all of it tells: software is a subscription by
-/// the terms of its availability, which the product does not know.
+/// the terms of its availability, which the product does not know; that it is paid by use the product tells alone. What
+/// the item's own row only let guess gives way.
 #[must_use]
 pub fn resolved(item: Product, above: &[Product]) -> Product {
-    let own = item.family.clone();
+    let is_guess =
+        matches!(item.family.as_str(), "" | family::UNKNOWN) || of_item(&item).is_some_and(|told| told == item.family);
     let mut whole = above.iter().fold(item, Product::under);
-    if own == family::UNKNOWN || own.is_empty() {
-        let of_plans = whole.plans.iter().find_map(|plan| plan.term_duration);
-        let clues = Clues {
-            product_type: &whole.product_type,
-            offer_id: &whole.id,
-            billing_type: &whole.billing,
-            publisher: &whole.publisher_name,
-            is_microsoft: whole.is_microsoft_product,
-            term_duration: whole.term_duration.or(of_plans),
-        };
-        if let Some(told) = family::family(&clues) {
-            told.clone_into(&mut whole.family);
-        }
+    if is_guess && let Some(told) = of_item(&whole) {
+        told.clone_into(&mut whole.family);
     }
     whole
 }

@@ -81,6 +81,9 @@ fn order_line(line: &OrderLine, order: &Order, country: &str) -> Value {
         context.extras(&line.provisioning_context, &[]);
         out.value("provisioningContext", context.finish());
     }
+    if line.attestation_accepted {
+        out.flag("attestationAccepted", true);
+    }
     if let Some(error) = &line.error {
         out.value("error", line_error(error));
     }

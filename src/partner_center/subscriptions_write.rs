@@ -81,7 +81,8 @@ pub fn subscription(subscription: &Subscription, shown: &Shown) -> Value {
     let actions = shown.actions.iter().map(|action| Value::String((*action).to_owned()));
     out.value("actions", Value::Array(actions.collect()));
     if let Some(attention) = standing.attention {
-        out.text("attentionNeeded", attention.as_str());
+        out.flag("attentionNeeded", true);
+        out.text("attentionReason", attention.as_str());
     }
     out.labels(&profile.labels);
     let never = ["id", "status", "productType", "scheduledNextTermInstructions", "commitmentEndDate"];

@@ -69,6 +69,7 @@ async fn what_cannot_be_is_refused() {
     let late = json!({ "device": "SRV-01", "product": PRODUCT, "at": "2027-01-10T12:00:01Z" });
     moved(late).await.is(422, "in_the_future");
     let unknown = "/v1/customers/88888888-8888-8888-8888-888888888888/activations";
+    assert_eq!(world.get(unknown).await.is(404, "not_found").json()["partnerCenterCode"], 20_002);
     let body = json!({ "device": "d", "product": "p", "activatedAt": "2027-01-01" });
     world.post("anna", unknown, body).await.is(404, "not_found");
     world.get("/v1/activations?within=soon").await.is(400, "bad_duration");

@@ -176,7 +176,18 @@ fn keys_and_devices_come_from_csv_files() {
         .exits(0);
     let plan = book.run(&["activations", "plan", "-C", "anker.example"]).exits(0).out;
     assert!(plan.contains("1. [done] Buy") && plan.contains("3 recorded, 2 not moved yet, 0 of them lapsed"), "{plan}");
+    let record = ["activations", "record", "-C", TENANT, "--device", "SRV-04", "--product", "Visio"];
+    book.run(&[&record[..], &["--at", "2026-03-02T00:00:00Z"]].concat()).exits(0);
+    let plan = book.run(&["activations", "plan", "-C", "anker.example"]).exits(0).out;
+    assert!(!plan.contains("1. [done]") && !plan.contains("3. [done]"), "nobody bought Visio: {plan}");
     let list = book.run(&["software", "list", "-C", "anker.example"]).exits(0).out;
+    // The customer's own Global admin names it as everybody does, and nobody else's.
+    let invited = ["users", "create", "ivo", "--email", "ivo@anker.example", "--role", "customer_global_admin"];
+    book.run(&[&invited[..], &["--customer", TENANT]].concat()).exits(0);
+    for told in ["anker.example", "Anker BV", TENANT] {
+        assert_eq!(book.run(&["--as", "ivo", "software", "list", "-C", told]).exits(0).out, list, "{told}");
+    }
+    book.run(&["--as", "ivo", "software", "list", "-C", "nobody.example"]).exits(4).says("no customer nobody.example");
     assert!(list.contains("SQL Server") && list.contains("Order01") && list.contains("available"), "{list}");
     book.run(&["software", "list", "-C", "nobody.example"]).exits(4);
 }

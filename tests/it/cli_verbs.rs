@@ -4,6 +4,8 @@
 use serde_json::json;
 
 use super::cli_run::{Book, SUBSCRIPTION};
+use super::shop_world;
+use super::world::TENANT;
 
 #[test]
 fn init_asks_nothing_and_overwrites_nothing() {
@@ -421,8 +423,13 @@ fn a_sheet_of_all_subscriptions_tells_whose_each_is_and_holds_software_known_fro
               "pricing": { "price": 90 } } ],
           "attributes": { "objectType": "Order" } }
     ]);
-    book.write("more.json", &more.to_string());
-    book.run(&["import", "partner-center", "more.json"]).exits(0);
+    // In whatever order the documents come: the order first, and what it bought is told afterwards.
+    let rows = more.as_array().unwrap();
+    book.write("order.json", &json!([rows[4]]).to_string());
+    book.write("products.json", &json!(rows[..4]).to_string());
+    book.run(&["import", "partner-center", "order.json"]).exits(0);
+    assert_eq!(book.json(&["subscriptions", "list", "--all"]).as_array().unwrap().len(), 1);
+    book.run(&["import", "partner-center", "products.json"]).exits(0);
     let sheet =
         |wheres: &[&str]| book.run(&[&["-o", "csv", "subscriptions", "list", "--all"], wheres].concat()).exits(0).out;
     let all = sheet(&[]);
@@ -463,4 +470,58 @@ fn what_customers_owe_is_told_by_hand_and_by_a_file() {
     assert_eq!(book.json(&["tenants", "list", "--where", "label.segment=school"]).as_array().map(Vec::len), Some(1));
     book.run(&["tenants", "label", "=Brauhaus", "segment="]).exits(0);
     assert_eq!(book.json(&["tenants", "list", "--where", "label.segment=school"]), json!([]));
+}
+
+/// A customer who has agreed, the catalogue, and a policy that lets small purchases pass.
+fn shop() -> Book {
+    let book = Book::new();
+    let mut rows = vec![shop_world::customer(TENANT, "NL", "", true)];
+    rows.extend(shop_world::catalogue().as_array().unwrap().clone());
+    let attested = json!({ "attestationProperties": { "enforceAttestation": true, "attestationType": "Children" } });
+    let once = json!([{ "billingCycle": "one_time" }]);
+    rows.extend(shop_world::modern(ATTESTED, "For schools", "Software", once, attested));
+    for (currency, amount) in [("EUR", "10.00"), ("USD", "11.00")] {
+        rows.push(json!({ "product": ATTESTED, "billingCycle": "one_time", "currency": currency, "unitPrice": amount,
+            "attributes": { "objectType": "Price" } }));
+    }
+    book.write("shop.json", &serde_json::Value::Array(rows).to_string());
+    book.write(shop_world::POLICY.0, shop_world::POLICY.1);
+    book.run(&["import", "partner-center", "shop.json"]).exits(0);
+    book
+}
+
+const ATTESTED: &str = "DG7GMGF0ATTE:0001:DG7GMGF0ATT1";
+
+#[test]
+fn a_cart_is_made_of_several_lines_changed_and_checked_out_and_a_line_attests_and_names_its_currency() {
+    let book = shop();
+    let (suite, telephony, attested) = (shop_world::SUITE, shop_world::TELEPHONY, ATTESTED);
+    let first = format!("{suite},quantity=10,term=P1Y,billing=monthly,name=Front desk, ground floor");
+    let add_on = format!("{telephony},quantity=2,term=P1Y,add-on");
+    let create = ["carts", "create", "-C", "anker.example", "--line", &first, "--line", &add_on, "--line", attested];
+    let cart = book.json(&create);
+    assert_eq!(cart["lineItems"][0]["friendlyName"], "Front desk, ground floor");
+    assert_eq!(cart["lineItems"][0]["addonItems"][0]["quantity"], 2);
+    assert_eq!(cart["lineItems"][1]["error"]["errorCode"], 10012, "{cart}");
+    let id = cart["id"].as_str().unwrap();
+    let shown = book.run(&["carts", "remove", id, "--line", "2"]).exits(0);
+    assert!(shown.out.contains(suite) && !shown.out.contains(attested), "{}", shown.out);
+    book.run(&["carts", "remove", id, "--line", "9"]).exits(4);
+    let line = format!("{attested},quantity=3,currency=USD,attestation-accepted");
+    let more = book.json(&["carts", "add", id, "--line", &line]);
+    assert_eq!(more["lineItems"][1]["currencyCode"], "USD");
+    assert!(more["lineItems"][1]["error"].is_null(), "{more}");
+    let done = book.json(&["carts", "checkout", id]);
+    assert_eq!(done["orders"].as_array().unwrap().len(), 2);
+    assert_eq!(done["orders"][1]["lineItems"][0]["attestationAccepted"], true, "{done}");
+
+    let buy = ["buy", "--customer", "anker.example", "--product", attested];
+    book.run(&buy).exits(8).says("--attestation-accepted");
+    let bought = book.json(&[&buy[..], &["--attestation-accepted", "--currency", "eur"]].concat());
+    assert_eq!(bought["currencyCode"], "EUR");
+    let bad = |line: &str| book.run(&["carts", "create", "-C", "anker.example", "--line", line]).exits(2).err;
+    assert!(bad(&format!("{suite},quantiti=3")).contains("did you mean quantity"));
+    assert!(bad("quantity=3").contains("begins with the item"));
+    assert!(bad(&format!("{suite},quantity=many")).contains("no number"));
+    bad(&add_on);
 }

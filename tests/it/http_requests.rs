@@ -217,10 +217,13 @@ async fn partner_centers_patch_proposes() {
     let waits = patch(2, &[], json!({ "status": "deleted" })).await;
     assert_eq!((waits.status.as_u16(), waits.json()["state"].as_str()), (202, Some("waiting")), "{}", waits.text);
     assert!(waits.header("location").unwrap().starts_with("/v1/requests/req_"));
-    let suspended = patch(3, &[], json!({ "Status": "Suspended" })).await.json();
+    patch(3, &[], json!({ "status": "suspended", "suspensionReasons": ["boredom"] })).await;
+    assert_eq!(world.get(&theirs(3)).await.json()["status"], "active", "boredom is no reason");
+    let told = json!({ "Status": "Suspended", "SuspensionReasons": ["NonPayment"] });
+    let suspended = patch(3, &[], told).await.json();
     assert_eq!(
         (suspended["status"].as_str(), suspended["suspensionReasons"][0].as_str()),
-        (Some("suspended"), Some("customer_request"))
+        (Some("suspended"), Some("non_payment"))
     );
     patch(3, &[], json!({ "quantity": 20 })).await.is(409, "illegal_transition");
     patch(4, &[], json!({ "billingCycle": "monthly" })).await.is(422, "immutable_field");

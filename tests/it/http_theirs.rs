@@ -184,3 +184,13 @@ async fn what_an_order_buys_more_has_to_be_there_to_be_bought() {
     let known = json!({ "lineItems": [{ "offerId": "x:1:y", "quantity": 1, "subscriptionId": sub_id(1) }] });
     patch(known).await.is(422, "invalid_patch");
 }
+
+#[tokio::test]
+async fn a_customer_that_is_not_there_has_nothing_below_it() {
+    let world = World::new().await;
+    let nobody = "88888888-8888-8888-8888-888888888888";
+    for below in ["subscriptions", "orders", "software", "servicerequests", "agreements", "offers", "activations"] {
+        let said = world.get(&format!("/v1/customers/{nobody}/{below}")).await.is(404, "not_found");
+        assert_eq!(said.json()["partnerCenterCode"], 20_002, "{below}");
+    }
+}

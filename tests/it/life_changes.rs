@@ -213,7 +213,7 @@ async fn what_stays_owed_is_what_the_planned_cycles_are_charged() {
         let suspension = Change::Suspension { reason: Reason::NonPayment };
         let told = world.propose("anna", sub_id(1), suspension).await.request.unwrap().quote.outstanding.unwrap();
         until(&world, "2027-03-01T00:00:00Z").await;
-        let charged: rust_decimal::Decimal = world.lines().iter().map(|line| line.amount).sum();
+        let charged: Decimal = world.lines().iter().map(|line| line.amount).sum();
         assert_eq!((told.amount.to_string(), charged.to_string()), (owed.to_owned(), owed.to_owned()), "{cycle}");
     }
 }

@@ -344,3 +344,88 @@ async fn a_price_of_the_customers_market_and_its_own_price_stand_before_those_fo
     assert_eq!(placed["lineItems"][0]["customerPrice"]["amount"].as_f64(), Some(130.0));
     assert_eq!(placed["lineItems"][0]["pricing"]["price"].as_f64(), Some(110.0));
 }
+
+#[tokio::test]
+async fn the_publishers_page_is_told_by_the_catalogue_and_listed_for_what_is_bought_of_it() {
+    let shop = Shop::new().await;
+    for (spelling, page) in [
+        ("landingPageUrl", "https://fabrikam.example/landing"),
+        ("activationLink", "https://fabrikam.example/activate?of={subscription}"),
+    ] {
+        let told = json!([{ "id": "DZH318Z0SAAS", "title": "Invoices", "productType": { "id": "SaaS" }, spelling: page,
+            "attributes": { "objectType": "Product" } }]);
+        shop.world.import(told).await;
+        let placed = shop.post(&below("orders"), json!({ "lineItems": [{ "offerId": SAAS, "quantity": 1 }] })).await;
+        assert_eq!(placed.status, 201, "{}", placed.body);
+        let id = placed.body["lineItems"][0]["subscriptionId"].as_str().unwrap();
+        let want = page.replace("{subscription}", id);
+        let links = shop.get(&below(&format!("subscriptions/{id}/activationlinks"))).await;
+        assert_eq!((links["totalCount"].as_i64(), links["items"][0]["link"]["uri"].as_str()), (Some(1), Some(&*want)));
+        let order = placed.body["id"].as_str().unwrap();
+        let of_line = shop.get(&below(&format!("orders/{order}/lineitems/0/activationlinks"))).await;
+        assert_eq!(of_line["items"][0]["link"]["uri"], want);
+        let shown = shop.get(&format!("/v1/subscriptions/{id}")).await;
+        assert_eq!(shown["activationLink"], want, "where it waits, it says where it is activated");
+    }
+}
+
+#[tokio::test]
+async fn what_the_product_says_is_paid_by_use_is_metered_whatever_its_availability_lets_guess() {
+    let shop = Shop::new().await;
+    let month = json!([{ "duration": "P1M", "billingCycle": "monthly" }]);
+    let metered = "DZH318Z0USED:0001:DZH318Z0USE1";
+    let more = json!({ "publisherName": "Fabrikam" });
+    let mut rows = crate::shop_world::modern(metered, "Metered", "SaaS", month, more);
+    rows[0]["billing"] = "usage".into();
+    shop.world.import(Value::Array(rows)).await;
+    let found = shop.get(&format!("/v1/tenants/{TENANT}/offers?billing=usage")).await;
+    assert_eq!(ids(&found), [metered]);
+    assert_eq!(found["items"][0]["family"], "saas_metered");
+    let placed = shop.post(&below("orders"), json!({ "lineItems": [{ "offerId": metered, "quantity": 1 }] })).await;
+    let id = placed.body["lineItems"][0]["subscriptionId"].as_str().unwrap();
+    let bought = shop.get(&format!("/v1/subscriptions/{id}")).await;
+    assert_eq!((&bought["family"], &bought["billingType"]), (&json!("saas_metered"), &json!("usage")));
+}
+
+#[tokio::test]
+async fn the_currency_is_the_one_asked_for_of_the_market_or_paid_already_and_none_is_guessed() {
+    let shop = Shop::new().await;
+    let row = |currency: &str, amount: &str, more: Value| {
+        let mut row = json!({ "product": SERVER, "termDuration": "P3Y", "billingCycle": "one_time", "currency": currency,
+            "unitPrice": amount, "attributes": { "objectType": "Price" } });
+        row.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        row
+    };
+    // The catalogue has it for EUR 900 already; each currency is kept beside the others.
+    shop.world.import(json!([row("AUD", "1500.00", json!({})), row("USD", "1000.00", json!({}))])).await;
+    let line = json!({ "offerId": SERVER, "quantity": 1, "billingCycle": "one_time" });
+    let placed = shop.post(&below("orders"), json!({ "lineItems": [line.clone()] })).await;
+    assert_eq!((placed.status, placed.body["code"].as_str()), (409, Some("currency_ambiguous")), "{}", placed.body);
+    let offer = shop.get(&format!("/v1/tenants/{TENANT}/offers/{SERVER}")).await;
+    let plan = offer["plans"].as_array().unwrap().iter().find(|plan| plan["billingCycle"] == "one_time").unwrap();
+    assert_eq!((plan["unitPrice"].is_null(), plan["unitPrices"].as_array().unwrap().len()), (true, 3));
+    let asked = json!({ "currencyCode": "USD", "lineItems": [line.clone()] });
+    let placed = shop.post(&below("orders"), asked).await.body;
+    assert_eq!(placed["lineItems"][0]["pricing"]["price"].as_f64(), Some(1000.0), "{placed}");
+    let again = shop.post(&below("orders"), json!({ "lineItems": [line.clone()] })).await.body;
+    assert_eq!(again["currencyCode"], "USD", "what the customer has is paid in it");
+    let market = json!({ "market": "NL", "segment": "Commercial" });
+    shop.world.import(json!([row("EUR", "910.00", market)])).await;
+    let of_market = shop.post(&below("orders"), json!({ "lineItems": [line] })).await.body;
+    assert_eq!(of_market["lineItems"][0]["pricing"]["price"].as_f64(), Some(910.0), "{of_market}");
+}
+
+#[tokio::test]
+async fn a_line_without_a_currency_is_in_that_of_the_lines_before_it() {
+    let shop = Shop::new().await;
+    let price = json!({ "product": FOREVER, "billingCycle": "one_time", "currency": "AUD", "unitPrice": "400.00",
+        "segment": "Commercial", "attributes": { "objectType": "Price" } });
+    let other = json!({ "product": FOREVER, "billingCycle": "one_time", "currency": "EUR", "unitPrice": "260.00",
+        "segment": "Commercial", "attributes": { "objectType": "Price" } });
+    shop.world.import(json!([price, other])).await;
+    let lines = json!({ "lineItems": [{ "catalogItemId": FOREVER, "quantity": 1 },
+        { "catalogItemId": SUITE, "quantity": 1, "billingCycle": "annual" }, { "catalogItemId": FOREVER, "quantity": 1 }] });
+    let cart = shop.post(&below("carts"), lines).await.body;
+    assert_eq!(cart["lineItems"][0]["error"]["errorCode"], 10000, "{cart}");
+    assert_eq!(cart["lineItems"][2]["currencyCode"], "EUR");
+}

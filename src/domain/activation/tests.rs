@@ -66,9 +66,10 @@ fn the_old_channel_is_switched_off_last() {
     let done = |progress| steps(&progress).into_iter().map(|step| step.done).collect::<Vec<_>>();
     let nothing = [Some(false), Some(false), Some(false), Some(false), None, None];
     assert_eq!(done(Progress::default()), nothing);
-    let half = Progress { purchases: 1, with_key: 1, devices: 2, moved: 1 };
+    let half = Progress { purchases: 1, with_key: 1, devices: 2, moved: 1, ..Progress::default() };
     assert_eq!(done(half), [Some(true), Some(true), Some(true), Some(false), None, None]);
     assert_eq!(done(Progress { moved: 2, ..half })[3], Some(true));
+    assert_eq!(done(Progress { unbought: 1, keyless: 1, ..half })[..3], [Some(false), Some(true), Some(false)]);
 }
 
 #[test]

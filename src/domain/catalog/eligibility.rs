@@ -426,7 +426,7 @@ impl Question<'_> {
 
     fn attestation(&self) -> Reason {
         let message = "the buyer has to attest that the customer may have it".to_owned();
-        let mend = "set attestationAccepted on its line".to_owned();
+        let mend = "set attestationAccepted on its line (--attestation-accepted)".to_owned();
         let found = Hindrance::new("attestation_missing", "ATT", message, mend).codes(None, 10012);
         (self.wanted.item.needs_attestation && !self.wanted.attested).then_some(found)
     }

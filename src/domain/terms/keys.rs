@@ -142,6 +142,11 @@ impl Family {
         self.keys.iter().find(|row| dated(row.from, row.until, at) && says(row))
     }
 
+    /// The words for what a product comes with instead of keys, at any time.
+    pub fn delivery_words(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().flat_map(|row| row.license_only.iter().chain(&row.instructions)).map(String::as_str)
+    }
+
     /// Whether the family's products have keys at all.
     pub fn has_keys(&self) -> bool {
         self.keys.iter().any(KeyRule::says_who)

@@ -52,7 +52,7 @@ pub(super) const PART: Part = Part {
             ["tenant: Tenant", "line: map"],
             "Purchase",
             "propose.purchase",
-            "Buys one thing: `product`, `quantity`, and where it leaves a choice `term_duration`, `billing_cycle`; `base` for an add-on, `custom_term_end_date`, `friendly_name`. Never throws for business reasons: they are in `errors`.",
+            "Buys one thing: `product`, `quantity`, and where it leaves a choice `term_duration`, `billing_cycle`; `currency_code`; `base` for an add-on, `custom_term_end_date`, `friendly_name`, and `attestation_accepted: true` where the item asks for it. Never throws for business reasons: they are in `errors`.",
             r#"for owner in tenants(#{ country: "NL" }) { for one in products(#{ is_item: true }) { let came = owner.buy(#{ product: one.id, quantity: 1 }); for error in came.errors { print(error.description); } } }"#
         ),
         function!(
@@ -218,8 +218,17 @@ fn outcome(bought: &checkout::Bought) -> Dynamic {
     Dynamic::from_map(map)
 }
 
-const FIELDS: [&str; 7] =
-    ["product", "quantity", "term_duration", "billing_cycle", "base", "custom_term_end_date", "friendly_name"];
+const FIELDS: [&str; 9] = [
+    "product",
+    "quantity",
+    "term_duration",
+    "billing_cycle",
+    "base",
+    "custom_term_end_date",
+    "friendly_name",
+    "currency_code",
+    "attestation_accepted",
+];
 
 /// A line as a script writes it.
 fn line(map: &Map) -> Api<CartLine> {
@@ -235,7 +244,11 @@ fn line(map: &Map) -> Api<CartLine> {
     let refused = |refusal: crate::domain::Refusal| raise_refusal(&refusal);
     let quantity = map.get("quantity").map_or(Ok(1), Dynamic::as_int);
     let last_day = text("custom_term_end_date")?.map(|text| super::testing::day_or_instant(&text)).transpose();
+    let attested = map.get("attestation_accepted").map_or(Ok(false), Dynamic::as_bool);
+    let currency = text("currency_code")?.map(|code| code.to_ascii_uppercase().parse()).transpose();
     Ok(CartLine {
+        currency_code: currency.map_err(refused)?,
+        attestation_accepted: attested.map_err(|_| raise("type_error", "attestation_accepted is true or false"))?,
         catalog_item_id: text("product")?.ok_or_else(|| raise("missing_field", "a line to buy names its product"))?,
         quantity: quantity.map_err(|_| raise("type_error", "quantity is a whole number"))?,
         term_duration: text("term_duration")?.map(|text| text.parse()).transpose().map_err(refused)?,

@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 
 use super::super::body::parse_any_case as parse;
 use super::super::collections::{self, Asked};
-use super::super::customers::{below, exists, reply};
+use super::super::customers::{below, reply};
 use super::super::lists::Pairs;
 use super::super::problem::Problem;
 use super::super::reply::{Call, Reply};
@@ -15,7 +15,7 @@ use crate::domain::ids::Noun;
 use crate::domain::selection::SUPPORT;
 use crate::domain::support::SupportRequest;
 use crate::domain::{Grant, TenantId};
-use crate::ops::{self, Work, support};
+use crate::ops::{self, Work, support, tenants};
 use crate::partner_center::service_requests::{self, service_request};
 
 fn shown(found: &SupportRequest) -> Reply {
@@ -45,8 +45,9 @@ pub(in crate::http) async fn of_customer(
     let tenant: TenantId = text.parse()?;
     let asked = below(&doors, &SUPPORT, tenant, pairs, &call)?;
     let found = doors.app.look(call.rights, move |work| {
-        exists(work, tenant)?;
-        page(work, &asked)
+        let page = page(work, &asked)?;
+        tenants::exists(work, tenant)?;
+        Ok(page)
     });
     Ok(found.await?)
 }
