@@ -172,7 +172,7 @@ fn amount(cents: u64) -> String {
 }
 
 /// The catalogue with its prices: products, SKUs and availabilities, legacy offers, and a price for every plan in every
-/// currency.
+/// market.
 pub(crate) fn catalogue() -> Vec<Value> {
     let mut rows = Vec::new();
     for item in &ITEMS {
@@ -181,8 +181,8 @@ pub(crate) fn catalogue() -> Vec<Value> {
             None => rows.push(legacy(item)),
         }
         for (term, cycle) in item.plans.iter().filter(|_| item.sort != Sort::Trial) {
-            for (_, currency) in &MARKETS[1..] {
-                let mut row = json!({ "product": item.offer, "billingCycle": cycle, "currency": currency,
+            for (market, currency) in &MARKETS {
+                let mut row = json!({ "product": item.offer, "billingCycle": cycle, "market": market, "currency": currency,
                     "unitPrice": amount(cents(item, cycle)), "attributes": { "objectType": "Price" } });
                 if !term.is_empty() {
                     row["termDuration"] = json!(term);

@@ -126,7 +126,8 @@ pub(super) fn known(price: Option<Money>) -> Result<Money, Refusal> {
     let price = price.ok_or_else(|| {
         Refusal::new(
             "price_unknown",
-            "no price is known for it: neither its order line nor the price list has one; set a price and ask again",
+            "no price is known for it: neither its order line nor the price list has one, or the list has it in several \
+             currencies and nothing tells which is paid; set a price and ask again",
         )
     })?;
     if price.amount.is_sign_negative() && !price.is_zero() {
