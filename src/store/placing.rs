@@ -18,12 +18,12 @@ use std::time::{Duration, Instant};
 const QUIET: Duration = Duration::from_millis(50);
 /// What is durable waits no longer than this, however steadily more comes.
 const COMPANY_AWAITED: Duration = Duration::from_secs(1);
-/// Placing begins at the latest when this part of the journal waits: as much as a half holds, less one commit of the tables,
-/// so that a half is free before it is needed again.
-const WAITING_SHARES: usize = 3;
+/// Placing begins at the latest when so many parts of the journal wait: half of what a half holds, so that it is free long
+/// before it is needed again, and what waits in memory is little.
+const WAITING_SHARES: usize = 4;
 /// A commit of the tables takes at most one of so many parts of the journal: the more at once, the fewer pages are written
-/// twice.
-const SHARES: usize = 8;
+/// twice; the fewer, the less memory they take.
+const SHARES: usize = 16;
 
 /// A request to forget history.
 pub(super) struct PruneJob {
