@@ -19,6 +19,7 @@ const OFFERS: &[Column] = &[
     Column("FAMILY", "family"),
     Column("BUYABLE", "purchasable"),
     Column("WHY NOT", "reasons.0.message"),
+    Column("INSTEAD", "reasons.0.mend"),
 ];
 
 #[derive(Debug, Subcommand)]
