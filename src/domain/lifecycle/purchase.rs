@@ -54,8 +54,8 @@ pub fn lapse(sub: &Subscription, now: Instant) -> Option<Subscription> {
     Some(next)
 }
 
-/// The publisher's page where what was bought is activated: the one its order or the
-/// catalogue told, else the terms' (I-link).
+/// The publisher's page where what was bought is activated: the one its order or the catalogue told, else the terms'
+/// (I-link).
 pub fn activation_link(terms: &Terms, sub: &Subscription) -> Option<String> {
     let rule = terms.family(&sub.profile.family).activation.as_ref()?;
     let told = sub.profile.extra.get("activationLink").map(|text| text.trim_matches('"').to_owned());
