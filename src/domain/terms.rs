@@ -137,6 +137,11 @@ impl Family {
         named.or_else(|| holding.find(|window| window.names.is_empty()))
     }
 
+    /// Whether what it sells is paid by use: it is de-provisioned and not cancelled, and charged no billing cycle (ISVu).
+    pub fn is_paid_by_use(&self) -> bool {
+        self.deprovision.is_some()
+    }
+
     /// The renewal rule for a purchase of then.
     pub fn renewal(&self, purchased: Instant) -> Option<&RenewalRule> {
         self.renewals.iter().find(|rule| dated(rule.from, rule.until, purchased))

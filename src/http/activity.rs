@@ -10,10 +10,11 @@ use super::reply::{Call, Reply};
 use super::{Doors, json as shown_as};
 use crate::domain::ids::Guid;
 use crate::domain::selection::ACTIVITY;
-use crate::domain::{Grant, Principal, Span, calendar};
-use crate::ops::Work;
+use crate::domain::{Grant, Principal, Span, calendar, lifecycle};
 use crate::ops::activity::{self, Entry, Query};
+use crate::ops::{self, Work, tenants};
 use crate::partner_center::audit_records::{self, AuditRecord, Filter, SIZE_MAX};
+use crate::partner_center::subscriptions_write::Ends;
 
 /// `GET /v1/activity`: newest first; `last=P1M` is from so long ago on.
 pub(super) async fn list(State(doors): State<Doors>, call: Call, mut pairs: Pairs) -> Result<Reply, Problem> {
@@ -35,7 +36,7 @@ fn shown(entry: &Entry) -> Value {
     let mut out = shown_as::shown(&entry.activity);
     out["id"] = entry.id().into();
     out["companyName"] = entry.company_name.as_str().into();
-    out["userPrincipalName"] = entry.user().into();
+    out["userPrincipalName"] = entry.user_principal_name.as_str().into();
     out["action"] = entry.action().into();
     out["operationType"] = entry.meaning.operation.as_str().into();
     out["operationStatus"] = entry.meaning.status.as_str().into();
@@ -86,7 +87,7 @@ pub(super) async fn audit_records(State(doors): State<Doors>, call: Call, mut pa
     let found = doors.app.look(call.rights, move |work| {
         let query = Query { selection: asked.listing.selection.clone(), from: Some(from), to: Some(to), company };
         let read = |work: &mut Work, before: Option<&[u8]>, limit| activity::select(work, &query, before, limit);
-        asked.page(work, read, |_, entry| Ok(theirs(&entry, partner)))
+        asked.page(work, read, |work, entry| Ok(theirs(&entry, partner, ends_of(work, &entry)?)))
     });
     Ok(found.await?)
 }
@@ -98,14 +99,25 @@ fn known(pairs: &Pairs) -> Result<(), Problem> {
     Pairs(rest).end(&["startDate", "endDate", "filter", "size", "offset", "continuationToken", "seekOperation"])
 }
 
-fn theirs(entry: &Entry, partner: Guid) -> crate::json::Value {
+/// How the subscription of a record tells its ends now.
+fn ends_of(work: &mut Work, entry: &Entry) -> ops::Result<Option<Ends>> {
+    if entry.activity.changed.is_empty() {
+        return Ok(None);
+    }
+    let Some(subscription) = activity::subscription_of(work, entry)? else { return Ok(None) };
+    let terms = tenants::terms_for(work, subscription.tenant)?;
+    let with_day = lifecycle::window_ends_with_day(&terms, &subscription);
+    Ok(Some(Ends::of(&subscription.profile.family, with_day)))
+}
+
+fn theirs(entry: &Entry, partner: Guid, ends: Option<Ends>) -> crate::json::Value {
     let activity = &entry.activity;
     audit_records::audit_record(&AuditRecord {
         id: entry.id(),
         partner,
         tenant: activity.tenant,
         company_name: &entry.company_name,
-        user: entry.user(),
+        user: &entry.user_principal_name,
         application: match &activity.by {
             Principal::User(_) => None,
             other => Some(other.to_string()),
@@ -118,6 +130,7 @@ fn theirs(entry: &Entry, partner: Guid) -> crate::json::Value {
         request: activity.request,
         note: &activity.note,
         changed: &activity.changed,
+        ends,
         made: &activity.made,
     })
 }

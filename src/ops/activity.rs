@@ -5,9 +5,9 @@ use std::collections::HashMap;
 
 use crate::domain::audit::{self, Meaning};
 use crate::domain::selection::{Field, Fields, Scalar, Selection};
-use crate::domain::{Grant, Instant, Principal, Span, TenantId};
+use crate::domain::{Grant, Instant, Principal, Span, Subscription, TenantId};
 use crate::store::records::log::{self, Activity};
-use crate::store::records::{Page, tenants as tenant_rows};
+use crate::store::records::{Page, subscriptions as subscription_rows, tenants as tenant_rows, users as user_rows};
 
 use super::work::Work;
 use super::{Result, rights};
@@ -30,6 +30,8 @@ pub struct Entry {
     pub meaning: Meaning,
     /// The customer's name, as it is now.
     pub company_name: String,
+    /// The address of the user that did it, as it is now; what a program is called.
+    pub user_principal_name: String,
 }
 
 impl Entry {
@@ -59,7 +61,11 @@ impl Fields for Entry {
         Some(match name {
             "id" => text(self.id()),
             "at" => Field::Instant(activity.at),
-            "by" => Field::Texts(vec![Cow::Owned(activity.by.to_string()), Cow::Owned(self.user())]),
+            "by" => Field::Texts(vec![
+                Cow::Owned(activity.by.to_string()),
+                Cow::Owned(self.user()),
+                Cow::Borrowed(self.user_principal_name.as_str()),
+            ]),
             "operation" => Field::Texts(vec![
                 Cow::Borrowed(activity.operation.as_str()),
                 Cow::Borrowed(self.meaning.operation.as_str()),
@@ -138,7 +144,7 @@ pub fn select(work: &mut Work, query: &Query, before: Option<&[u8]>, limit: usiz
         (None, None) => None,
     };
     let before = before.and_then(read_key);
-    let mut names: HashMap<TenantId, String> = HashMap::new();
+    let mut names = Names::default();
     let (mut items, mut seen) = (Vec::new(), 0);
     loop {
         let records = log::page(&mut work.tx, cursor, true, PAGE_ROWS)?;
@@ -152,9 +158,10 @@ pub fn select(work: &mut Work, query: &Query, before: Option<&[u8]>, limit: usiz
                 if !is_before || !rights::sees_activity(work, &activity) {
                     continue;
                 }
-                let company_name = name_of(work, &mut names, activity.tenant)?;
+                let company_name = names.company(work, activity.tenant)?;
+                let user_principal_name = names.user(work, &activity.by)?;
                 let meaning = audit::meaning(&activity.operation);
-                let entry = Entry { seq, ordinal, activity, meaning, company_name };
+                let entry = Entry { seq, ordinal, activity, meaning, company_name, user_principal_name };
                 if query.holds(&entry, work.now) {
                     let place = key_of(&entry);
                     items.push(entry);
@@ -177,12 +184,42 @@ pub fn select(work: &mut Work, query: &Query, before: Option<&[u8]>, limit: usiz
     }
 }
 
-fn name_of(work: &mut Work, names: &mut HashMap<TenantId, String>, tenant: Option<TenantId>) -> Result<String> {
-    let Some(tenant) = tenant else { return Ok(String::new()) };
-    if let Some(known) = names.get(&tenant) {
-        return Ok(known.clone());
+/// The subscription that an entry is of, as it is now; none where it is of none, or that is gone.
+///
+/// # Errors
+/// What the store answers.
+pub fn subscription_of(work: &mut Work, entry: &Entry) -> Result<Option<Subscription>> {
+    let (Some(tenant), Some(id)) = (entry.activity.tenant, entry.activity.subscription) else { return Ok(None) };
+    Ok(subscription_rows::get(&mut work.tx, tenant, id)?.map(|stored| stored.value))
+}
+
+/// Names that were looked up already: most of a page is of few customers and by few people.
+#[derive(Default)]
+struct Names {
+    companies: HashMap<TenantId, String>,
+    users: HashMap<String, String>,
+}
+
+impl Names {
+    fn company(&mut self, work: &mut Work, tenant: Option<TenantId>) -> Result<String> {
+        let Some(tenant) = tenant else { return Ok(String::new()) };
+        if let Some(known) = self.companies.get(&tenant) {
+            return Ok(known.clone());
+        }
+        let found = tenant_rows::get(&mut work.tx, tenant)?.map(|stored| stored.value.company_name).unwrap_or_default();
+        self.companies.insert(tenant, found.clone());
+        Ok(found)
     }
-    let found = tenant_rows::get(&mut work.tx, tenant)?.map(|stored| stored.value.company_name).unwrap_or_default();
-    names.insert(tenant, found.clone());
-    Ok(found)
+
+    /// A user's address; of whoever is no user (any more), what they are called.
+    fn user(&mut self, work: &mut Work, by: &Principal) -> Result<String> {
+        let Principal::User(name) = by else { return Ok(by.to_string()) };
+        if let Some(known) = self.users.get(name) {
+            return Ok(known.clone());
+        }
+        let found = user_rows::named(&mut work.tx, name)?.filter(|user| user.name == *name);
+        let address = found.map_or_else(|| name.clone(), |user| user.email);
+        self.users.insert(name.clone(), address.clone());
+        Ok(address)
+    }
 }

@@ -1,8 +1,11 @@
 //! The catalogue: reading.
 
+use std::collections::BTreeSet;
+
 use crate::domain::product::Product;
 use crate::domain::selection::Selection;
 use crate::domain::{Grant, Subscription};
+use crate::partner_center::family::UNKNOWN;
 use crate::store::records::{Page, catalog as rows};
 
 use super::work::Work;
@@ -16,8 +19,39 @@ const PAGE_ROWS: usize = 500;
 /// `forbidden`, `not_found`.
 pub fn product(work: &mut Work, id: &str) -> Result<Product> {
     work.require(&Grant::Read("products"))?;
-    let found = offers::item(work, id)?;
+    let found = whole(work, id)?;
     found.ok_or_else(|| not_found("product", &id.chars().take(128).collect::<String>()))
+}
+
+/// A row of the catalogue with what the levels above it say, and the family that the items below it tell.
+fn whole(work: &mut Work, id: &str) -> Result<Option<Product>> {
+    let Some(found) = offers::item(work, id)? else { return Ok(None) };
+    with_the_family_of_its_items(work, found).map(Some)
+}
+
+/// A level that is not bought itself is of the family that everything below it is sold as: whether software has a term,
+/// its availabilities alone tell (FAM).
+fn with_the_family_of_its_items(work: &mut Work, mut product: Product) -> Result<Product> {
+    if product.is_item() {
+        return Ok(product);
+    }
+    let mut families = BTreeSet::new();
+    let mut cursor: Option<Vec<u8>> = None;
+    loop {
+        let page = rows::products_below(&mut work.tx, &product.id, cursor.as_deref(), PAGE_ROWS)?;
+        for item in page.items.into_iter().filter(Product::is_item) {
+            let item = offers::item(work, &item.id)?.unwrap_or(item);
+            families.extend(Some(item.family).filter(|family| !family.is_empty() && family != UNKNOWN));
+        }
+        match page.next {
+            Some(next) if families.len() < 2 => cursor = Some(next),
+            _ => break,
+        }
+    }
+    if families.len() < 2 {
+        product.family = families.pop_first().unwrap_or(product.family);
+    }
+    Ok(product)
 }
 
 /// A page of what a selection holds, in id order.
@@ -44,8 +78,9 @@ pub fn products_where(
     let mut cursor = after.map(<[u8]>::to_vec);
     loop {
         let page = rows::products(&mut work.tx, cursor.as_deref(), PAGE_ROWS)?;
-        for product in page.items {
-            if keep(&product) && selection.matches(&product, work.now) {
+        for product in page.items.into_iter().filter(|product| keep(product)) {
+            let product = whole(work, &product.id)?.unwrap_or(product);
+            if selection.matches(&product, work.now) {
                 let key = product.id.to_lowercase().into_bytes();
                 items.push(product);
                 if items.len() == limit {
@@ -73,8 +108,7 @@ pub fn below(work: &mut Work, above: &str) -> Result<Vec<Product>> {
     loop {
         let page = rows::products_below(&mut work.tx, above, cursor.as_deref(), PAGE_ROWS)?;
         for product in page.items.into_iter().filter(|product| product.id.matches(':').count() == depth) {
-            let whole = offers::item(work, &product.id)?;
-            found.push(whole.unwrap_or(product));
+            found.push(whole(work, &product.id)?.unwrap_or(product));
         }
         match page.next {
             Some(next) if found.len() < work.settings.rows => cursor = Some(next),

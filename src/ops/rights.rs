@@ -14,8 +14,9 @@ use super::work::Work;
 use super::{Result, users};
 
 /// Operations that charge or credit, in the activity log.
-const MONEY_OPERATIONS: [&str; 14] = [
+const MONEY_OPERATIONS: [&str; 16] = [
     "subscription.purchased",
+    "order.purchased",
     "subscription.activated",
     "subscription.converted",
     "subscription.upgraded",
@@ -25,6 +26,7 @@ const MONEY_OPERATIONS: [&str; 14] = [
     "subscription.cycle_charged",
     "subscription.quantity_changed",
     "subscription.cancelled",
+    "order.cancelled",
     "subscription.deprovisioned",
     "tenant.account",
     "invoice.ready",

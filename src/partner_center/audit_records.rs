@@ -3,6 +3,7 @@
 use serde_json::Map;
 
 use super::field::{self, Date};
+use super::subscriptions_write::Ends;
 use super::write::{self, Out};
 use crate::domain::audit::changes::FieldChange;
 use crate::domain::audit::{Meaning, ResourceType};
@@ -101,8 +102,8 @@ pub struct AuditRecord<'a> {
     pub tenant: Option<TenantId>,
     /// The customer's name.
     pub company_name: &'a str,
-    /// Who did it, where a person did.
-    pub user: String,
+    /// Who did it: a user's address, or what a program is called.
+    pub user: &'a str,
     /// What did it, where a program did.
     pub application: Option<String>,
     /// Our word for what was done.
@@ -121,6 +122,8 @@ pub struct AuditRecord<'a> {
     pub note: &'a str,
     /// What it made of the subscription's fields.
     pub changed: &'a [FieldChange],
+    /// How that subscription tells its ends; none: of none that is known.
+    pub ends: Option<Ends>,
     /// The order that came of it, as JSON text; empty: none.
     pub made: &'a str,
 }
@@ -134,14 +137,14 @@ pub fn audit_record(record: &AuditRecord<'_>) -> Value {
         out.text("customerId", &tenant.to_string());
         out.filled("customerName", record.company_name);
     }
-    out.text("userPrincipalName", &record.user);
+    out.text("userPrincipalName", record.user);
     out.filled("applicationId", record.application.as_deref().unwrap_or_default());
     out.text("resourceType", record.meaning.resource.as_str());
-    if let Some(old) = resource(record, FieldChange::old) {
+    if let Some(old) = resource(record, |change, date| change.old(date)) {
         out.text("resourceOldValue", &old);
     }
     let made = Some(record.made.to_owned()).filter(|made| !made.is_empty());
-    if let Some(new) = made.or_else(|| resource(record, FieldChange::new_value)) {
+    if let Some(new) = made.or_else(|| resource(record, |change, date| change.new_value(date))) {
         out.text("resourceNewValue", &new);
     }
     out.text("operationType", record.meaning.operation.as_str());
@@ -159,10 +162,13 @@ fn correlation(cause: &str) -> String {
 }
 
 /// The changed fields of the subscription as JSON text; none where nothing changed, or all of it is new.
-fn resource(record: &AuditRecord<'_>, read: impl Fn(&FieldChange) -> serde_json::Value) -> Option<String> {
+fn resource(
+    record: &AuditRecord<'_>,
+    read: impl Fn(&FieldChange, &dyn Fn(Instant) -> Instant) -> serde_json::Value,
+) -> Option<String> {
     let mut members = Map::new();
     for change in record.changed {
-        let value = read(change);
+        let value = read(change, &|at| record.ends.map_or(at, |ends| ends.told(change.name(), at)));
         if !value.is_null() {
             members.insert(change.name().to_owned(), value);
         }

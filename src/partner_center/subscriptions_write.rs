@@ -26,6 +26,42 @@ pub struct Shown {
     pub window_ends_with_day: bool,
 }
 
+/// How the ends of a subscription are told: as the last day or second of something, where we keep the first instant after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ends {
+    /// Whether a term's end is its last day, and not the first instant after it (legacy).
+    inclusive: bool,
+    /// Whether the window closes with a day.
+    window_ends_with_day: bool,
+}
+
+impl Ends {
+    /// Those of a family and of a window that closes with a day, or after hours.
+    pub fn of(family: &str, window_ends_with_day: bool) -> Self {
+        Self { inclusive: family::end_is_inclusive(family), window_ends_with_day }
+    }
+
+    /// `commitmentEndDate` and `billingCycleEndDate`.
+    fn day(self, end: Instant) -> Option<Instant> {
+        if self.inclusive { last_second(end).and_then(field::midnight) } else { Some(end) }
+    }
+
+    /// `cancellationAllowedUntilDate`: the last minute of a day, or the last second.
+    fn window(self, end: Instant) -> Option<Instant> {
+        let is_day = self.window_ends_with_day && field::midnight(end) == Some(end);
+        if is_day { end.checked_sub_signed(TimeDelta::minutes(1)) } else { last_second(end) }
+    }
+
+    /// A field of the subscription that holds this instant of ours, as it is told.
+    pub fn told(self, field: &str, at: Instant) -> Instant {
+        match field {
+            "commitmentEndDate" | "billingCycleEndDate" => self.day(at).unwrap_or(at),
+            "cancellationAllowedUntilDate" => self.window(at).unwrap_or(at),
+            _ => at,
+        }
+    }
+}
+
 /// A refund that can still be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RefundOption {
@@ -133,17 +169,15 @@ pub(super) fn links_of(
 }
 
 fn write_ends(out: &mut Out, subscription: &Subscription) {
-    let family = &subscription.profile.family;
+    let shown = Ends::of(&subscription.profile.family, false);
     let ends = [
         ("commitmentEndDate", "commitmentEndDateTime", subscription.standing.term_end),
         ("billingCycleEndDate", "billingCycleEndDateTime", subscription.standing.cycle_end),
     ];
     for (day, exact, end) in ends {
         let Some(end) = end else { continue };
-        let last = last_second(end);
-        let shown = if family::end_is_inclusive(family) { last.and_then(field::midnight) } else { Some(end) };
-        out.value(day, as_told(&subscription.profile, day, shown));
-        out.instant(exact, last);
+        out.value(day, as_told(&subscription.profile, day, shown.day(end)));
+        out.instant(exact, last_second(end));
     }
     if subscription.standing.term_end.is_none() && subscription.standing.status != Status::Pending {
         out.value("commitmentEndDate", as_told(&subscription.profile, "commitmentEndDate", None));
@@ -173,11 +207,8 @@ pub(super) fn last_second(end: Instant) -> Option<Instant> {
 }
 
 fn write_window(out: &mut Out, subscription: &Subscription, shown: &Shown) {
-    let last = subscription.standing.window_end.and_then(|end| {
-        let is_day = shown.window_ends_with_day && field::midnight(end) == Some(end);
-        if is_day { end.checked_sub_signed(TimeDelta::minutes(1)) } else { last_second(end) }
-    });
-    out.instant("cancellationAllowedUntilDate", last);
+    let ends = Ends::of(&subscription.profile.family, shown.window_ends_with_day);
+    out.instant("cancellationAllowedUntilDate", subscription.standing.window_end.and_then(|end| ends.window(end)));
     let options = shown.refund_options.iter().map(|option| {
         let mut one = Out::new();
         one.text("type", if option.is_full { "Full" } else { "Partial" });

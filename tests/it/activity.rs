@@ -66,6 +66,38 @@ async fn a_record_has_partner_centers_fields() {
 }
 
 #[tokio::test]
+async fn a_user_is_told_by_the_address_and_found_by_it_and_by_the_name() {
+    let world = busy(0).await;
+    let anna = json!({ "name": "anna", "email": "anna@partner.example", "roles": ["global_admin", "admin_agent"] });
+    world.post("root", "/v1/users", anna).await.is(201, "");
+    let off = json!({ "kind": "auto_renew", "enabled": false });
+    assert_eq!(world.propose("anna", 1, off).await.status, 200);
+    let of_one = |said: Said| {
+        let mut all = items(&said);
+        all.retain(|one| one["resourceType"] == "subscription" && one["operationDate"] != "2027-01-01T00:00:00Z");
+        all.into_iter().find(|one| one["userPrincipalName"] == "anna@partner.example").map(|one| one["id"].clone())
+    };
+    let record = of_one(records(&world, "").await);
+    assert!(record.is_some(), "{}", records(&world, "").await.text);
+    for by in ["anna", "anna@partner.example", "user:anna"] {
+        let found = items(&world.get(&format!("/v1/activity?by={by}&operation=update_subscription")).await);
+        assert_eq!((found.len(), Some(&found[0]["id"])), (1, record.as_ref()), "{by}");
+        assert_eq!(found[0]["userPrincipalName"], "anna@partner.example");
+        assert_eq!(found[0]["by"], "user:anna");
+    }
+    // The address is the one of now, as a customer's name is.
+    let patch = json!({ "email": "anna.berg@partner.example" });
+    world.call(Who::User("root"), "PATCH", "/v1/users/anna", &[], patch.to_string()).await.is(200, "");
+    assert_eq!(
+        items(&world.get("/v1/activity?by=anna.berg@partner.example&operation=update_subscription").await).len(),
+        1
+    );
+    // A program is told as what it is.
+    let all = items(&records(&world, "?startDate=2026-12-01").await);
+    assert!(all.iter().any(|one| one["userPrincipalName"] == one["applicationId"]), "{all:#?}");
+}
+
+#[tokio::test]
 async fn dates_bound_the_records_and_ninety_days_back_is_the_limit() {
     let world = busy(3).await;
     // It is 2027-01-13, noon.

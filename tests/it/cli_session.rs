@@ -227,7 +227,7 @@ fn software_is_cancelled_by_an_admin_agent_its_key_goes_and_each_role_sees_its_p
     for name in ["sam", "hugo"] {
         assert_eq!(operations(&seen(name)), ["get_software_key.refused"], "what they tried is all they have done");
     }
-    assert!(operations(&seen("bea")).contains(&"subscription.cancelled".to_owned()), "what was credited");
+    assert!(operations(&seen("bea")).contains(&"order.cancelled".to_owned()), "what was credited");
     by(&book, "uma", "activity list").exits(8).says("forbidden");
     let csv = by(&book, "greta", "activity csv --from 2026-04-01 --to 2026-05-01").exits(0).out;
     assert!(csv.contains("get_software_key"), "{csv}");

@@ -237,6 +237,33 @@ async fn what_is_paid_by_use_is_deprovisioned_and_never_refunded() {
     assert_eq!(no.refusal.unwrap().code, "deprovision_not_possible");
 }
 
+#[tokio::test]
+async fn what_is_paid_by_use_renews_month_after_month_without_a_price_and_is_charged_no_cycle() {
+    let world = world("2023-01-05T09:00:00Z");
+    let metered = |price: Option<&str>| {
+        let mut row = json!({ "family": "saas_metered", "billingType": "usage", "termDuration": "P1M",
+            "billingCycle": "monthly", "creationDate": "2023-01-05T08:00:00Z", "autoRenewEnabled": true,
+            "billingCycleEndDate": "2023-02-04" });
+        if let Some(price) = price {
+            row["unitPrice"] = json!(price);
+        }
+        row
+    };
+    world.import(json!([customer(), row(1, metered(None)), row(2, metered(Some("3.00 EUR")))])).await;
+    applied(&world, 2, Change::Suspension { reason: Reason::NonPayment }).await;
+    until(&world, "2023-03-20T00:00:00Z").await;
+    applied(&world, 2, Change::Reactivation {}).await;
+    until(&world, "2023-04-10T00:00:00Z").await;
+    // Its suspension switched auto-renew off: what returned runs out with the term that held on the day of its return.
+    let runs = [(1, Status::Active, "2023-05-05T00:00:00Z"), (2, Status::Expired, "2023-04-05T00:00:00Z")];
+    for (number, status, end) in runs {
+        let standing = world.sub(sub_id(number)).standing;
+        assert_eq!((standing.status, standing.attention), (status, None), "{number}");
+        assert_eq!(standing.term_end.map(bursar::domain::calendar::show).as_deref(), Some(end), "{number}");
+    }
+    assert_eq!(world.lines().len(), 0, "{:?}", world.lines());
+}
+
 /// A year of ten licences whose last day is 4 May 2026.
 fn until_may_2026(number: u8) -> Value {
     row(

@@ -388,6 +388,85 @@ async fn what_the_product_says_is_paid_by_use_is_metered_whatever_its_availabili
 }
 
 #[tokio::test]
+async fn a_purchase_is_one_created_order_in_the_audit_records_and_their_dates_are_those_of_the_resource() {
+    let shop = Shop::new().await;
+    let lines = json!([{ "offerId": SUITE, "quantity": 2, "termDuration": "P1Y", "billingCycle": "annual" },
+        { "offerId": SERVER, "quantity": 1, "termDuration": "P3Y", "billingCycle": "triennial" },
+        { "offerId": FOREVER, "quantity": 1, "billingCycle": "one_time" }]);
+    for line in lines.as_array().unwrap() {
+        let mut order = line.clone();
+        order["lineItemNumber"] = 0.into();
+        let body = json!({ "billingCycle": line["billingCycle"], "lineItems": [order] });
+        let placed = shop.post(&below("orders"), body).await;
+        assert_eq!(placed.status, 201, "{}", placed.body);
+        let order = placed.body["id"].as_str().unwrap().to_owned();
+        let id = placed.body["lineItems"][0]["subscriptionId"].as_str().unwrap().to_owned();
+        let perpetual = line["offerId"] == FOREVER;
+        let mut records = shop.get("/v1/auditrecords?startDate=2027-01-01").await["items"].as_array().unwrap().clone();
+        let pair = |one: &Value, key: &str, value: &str| {
+            one["customizedData"].as_array().unwrap().iter().any(|pair| pair["key"] == key && pair["value"] == value)
+        };
+        let created = |one: &&Value| one["operationType"] == "create_order" && one["resourceType"] == "order";
+        let theirs: Vec<&Value> = records.iter().filter(created).filter(|one| pair(one, "OrderId", &order)).collect();
+        assert_eq!(theirs.len(), 1, "one row an order");
+        assert!(pair(theirs[0], "SubscriptionId-0", &id));
+        records.retain(|one| pair(one, "SubscriptionId", &id));
+        let rows: Vec<(&str, &str)> = records
+            .iter()
+            .map(|one| (one["operationType"].as_str().unwrap(), one["resourceType"].as_str().unwrap()))
+            .collect();
+        let own = if perpetual { ("update_order", "order") } else { ("update_subscription", "subscription") };
+        assert_eq!(rows, [own], "what came of it");
+        let told: Value = serde_json::from_str(records[0]["resourceNewValue"].as_str().unwrap()).unwrap();
+        let shown = shop.get(&below(&format!("subscriptions/{id}"))).await;
+        for name in ["commitmentEndDate", "billingCycleEndDate", "cancellationAllowedUntilDate"] {
+            assert_eq!(told.get(name), shown.get(name).filter(|end| **end != "9999-12-31T00:00:00Z"), "{name}: {told}");
+        }
+        assert!(told["cancellationAllowedUntilDate"].is_string(), "{told}");
+        if perpetual {
+            assert_eq!(told["cancellationAllowedUntilDate"], "2027-02-09T23:59:00Z", "W30p");
+            let cancelled = json!({ "id": order, "status": "cancelled" });
+            assert_eq!(shop.call("PATCH", &below(&format!("orders/{order}")), &[], cancelled).await.status, 200);
+            let records = shop.get("/v1/auditrecords?startDate=2027-01-01").await;
+            let newest = records["items"].as_array().unwrap().iter().find(|one| pair(one, "SubscriptionId", &id));
+            let newest = newest.unwrap();
+            assert_eq!((&newest["operationType"], &newest["resourceType"]), (&json!("update_order"), &json!("order")));
+            assert!(pair(newest, "Operation", "order.cancelled"), "{newest:#}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_product_is_of_the_family_that_it_is_sold_as() {
+    let shop = Shop::new().await;
+    let family = |list: &Value, id: &str| {
+        let all = list["items"].as_array().unwrap();
+        all.iter().find(|one| one["id"] == id).unwrap_or_else(|| panic!("{id}: {list:#}"))["family"].clone()
+    };
+    let all = shop.get("/v1/products?limit=100").await;
+    for (item, expected) in [(SERVER, "software_subscription"), (FOREVER, "software_perpetual")] {
+        let offers = shop.get(&format!("/v1/tenants/{TENANT}/offers?limit=100")).await;
+        assert_eq!(family(&offers, item), expected);
+        for level in [item, item.rsplit_once(':').unwrap().0, item.split_once(':').unwrap().0] {
+            assert_eq!(family(&all, level), expected, "{level}");
+            assert_eq!(shop.get(&format!("/v1/products/{level}")).await["family"], expected, "{level}");
+        }
+        let kept = shop.get(&format!("/v1/products?family={expected}&limit=100")).await;
+        assert_eq!(family(&kept, item.split_once(':').unwrap().0), expected);
+    }
+    // Sold in both ways, it is told as the product itself is: its items say which is which.
+    let both = json!([{ "id": "EVR2", "productId": "DG7GMGF0DVT9", "skuId": "0002", "catalogItemId": "DG7GMGF0DVT9:0002:EVR2",
+        "isPurchasable": true, "terms": [{ "billingCycle": "one_time" }], "attributes": { "objectType": "Availability" } }]);
+    shop.world.import(both).await;
+    let all = shop.get("/v1/products?limit=100").await;
+    assert_eq!(family(&all, "DG7GMGF0DVT9"), "software_perpetual");
+    assert_eq!(
+        (family(&all, "DG7GMGF0DVT9:0002:EVR2"), family(&all, SERVER)),
+        (json!("software_perpetual"), json!("software_subscription"))
+    );
+}
+
+#[tokio::test]
 async fn the_currency_is_the_one_asked_for_of_the_market_or_paid_already_and_none_is_guessed() {
     let shop = Shop::new().await;
     let row = |currency: &str, amount: &str, more: Value| {

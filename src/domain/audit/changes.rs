@@ -55,25 +55,27 @@ impl FieldChange {
         FIELDS.get(usize::from(self.field)).map_or("unknown", |(name, _)| name)
     }
 
-    /// What it was, as JSON.
-    pub fn old(&self) -> serde_json::Value {
-        self.shown(&self.old)
+    /// What it was, as JSON; an instant as `date` tells it.
+    pub fn old(&self, date: impl Fn(Instant) -> Instant) -> serde_json::Value {
+        self.shown(&self.old, date)
     }
 
-    /// What it is, as JSON.
-    pub fn new_value(&self) -> serde_json::Value {
-        self.shown(&self.new)
+    /// What it is, as JSON; an instant as `date` tells it.
+    pub fn new_value(&self, date: impl Fn(Instant) -> Instant) -> serde_json::Value {
+        self.shown(&self.new, date)
     }
 
-    fn shown(&self, value: &Value) -> serde_json::Value {
+    fn shown(&self, value: &Value, date: impl Fn(Instant) -> Instant) -> serde_json::Value {
         let kind = FIELDS.get(usize::from(self.field)).map(|(_, kind)| *kind);
+        let told = |at: Instant| serde_json::Value::from(calendar::show(date(at)));
         match (value, kind) {
+            (Value::Text(text), Some(Kind::Date)) => {
+                calendar::instant(text).map_or_else(|_| text.as_str().into(), told)
+            }
             (Value::Nothing, _) => serde_json::Value::Null,
             (Value::Text(text), _) => text.as_str().into(),
             (Value::Number(number), Some(Kind::YesNo)) => (*number != 0).into(),
-            (Value::Number(number), Some(Kind::Date)) => {
-                calendar::show(calendar::from_micros(number.saturating_mul(1_000_000))).into()
-            }
+            (Value::Number(number), Some(Kind::Date)) => told(calendar::from_micros(number.saturating_mul(1_000_000))),
             (Value::Number(number), _) => (*number).into(),
         }
     }
@@ -84,7 +86,8 @@ impl Serialize for FieldChange {
         if !serializer.is_human_readable() {
             return (self.field, &self.old, &self.new).serialize(serializer);
         }
-        serde_json::json!({ "field": self.name(), "old": self.old(), "new": self.new_value() }).serialize(serializer)
+        serde_json::json!({ "field": self.name(), "old": self.old(|at| at), "new": self.new_value(|at| at) })
+            .serialize(serializer)
     }
 }
 

@@ -5,7 +5,7 @@
 use rust_decimal::Decimal;
 
 use super::Asked;
-use super::period::{Period, cycle_end, cycle_months, days, window_opened};
+use super::period::{Period, by_use, cycle_end, cycle_months, days, window_opened};
 use crate::domain::ledger::{ChargeType, Draft};
 use crate::domain::money::Rounding;
 use crate::domain::subscription::{Profile, Status};
@@ -190,7 +190,7 @@ impl Asked<'_> {
     pub(super) fn charges(&self) -> bool {
         let (standing, profile) = (&self.sub.standing, &self.sub.profile);
         let billed = standing.cycle_start.is_some() || standing.term_end.is_none();
-        billed && standing.status != Status::Pending && !profile.is_trial && profile.billing_type != "usage"
+        billed && standing.status != Status::Pending && !profile.is_trial && !by_use(self.family, profile)
     }
 
     /// What a cancellation inside the window gives back; none where nothing does.

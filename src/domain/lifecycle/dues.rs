@@ -1,5 +1,6 @@
 //! The instants a subscription waits for: timers and index entries.
 
+use super::period::by_use;
 use super::term_end::{deletion_at, next_step};
 use crate::domain::Instant;
 use crate::domain::subscription::{Attention, Standing, Status, Subscription};
@@ -60,8 +61,8 @@ pub fn dues(terms: &Terms, sub: &Subscription) -> Vec<(Due, Instant)> {
                 found.push((Due::TrialEnd, end));
             }
         }
-        let billed = standing.status == Status::Active
-            || family.suspension.as_ref().is_some_and(|suspension| suspension.billing_continues);
+        let goes_on = family.suspension.as_ref().is_some_and(|suspension| suspension.billing_continues);
+        let billed = (standing.status == Status::Active || goes_on) && !by_use(family, &sub.profile);
         let inside = |end: &Instant| standing.term_end.is_some_and(|last| *end < last);
         let unpriced = standing.attention == Some(Attention::PriceUnknown);
         found.extend(standing.cycle_end.filter(inside).filter(|_| billed && !unpriced).map(|end| (Due::CycleEnd, end)));

@@ -48,9 +48,15 @@ pub(super) fn starts(family: &Family, at: Instant) -> Instant {
     }
 }
 
-/// The first billing cycle of a term: none for a trial or where nothing is billed.
+/// Whether its use is billed, and no cycle of it (ISVu).
+pub(super) fn by_use(family: &Family, profile: &Profile) -> bool {
+    family.is_paid_by_use() || profile.billing_type == "usage"
+}
+
+/// The first billing cycle of a term: none for a trial or where nothing is billed but its use.
 pub(super) fn first_cycle(family: &Family, profile: &Profile, term: Period) -> Option<Period> {
-    if profile.is_trial || matches!(profile.billing_cycle.as_str(), "none" | "unknown" | "") {
+    if profile.is_trial || by_use(family, profile) || matches!(profile.billing_cycle.as_str(), "none" | "unknown" | "")
+    {
         return None;
     }
     Some((term.0, cycle_end(family, profile, term.0, term.1)))

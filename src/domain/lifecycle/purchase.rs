@@ -4,7 +4,7 @@
 use chrono::Datelike;
 
 use super::charges::{Days, amount, days_of, known};
-use super::period::{Period, days, end_of, first_cycle, full_cycle_end, standing, starts};
+use super::period::{Period, by_use, days, end_of, first_cycle, full_cycle_end, standing, starts};
 use super::quote::{Asked, coded, yes};
 use super::term_end::beyond;
 use super::{Applied, edit};
@@ -174,10 +174,10 @@ impl Asked<'_> {
     /// The line of the first charge: of a trial it is nothing, by use there is none.
     fn first_line(&self, next: &Subscription, first: &First) -> Result<Option<Draft>, Refusal> {
         let profile = &next.profile;
-        let by_use =
-            profile.billing_type == "usage" || matches!(profile.billing_cycle.as_str(), "none" | "unknown" | "");
+        let unbilled =
+            by_use(self.family, profile) || matches!(profile.billing_cycle.as_str(), "none" | "unknown" | "");
         let is_trial = profile.is_trial;
-        if (by_use && !is_trial) || (is_trial && self.price.is_none()) {
+        if (unbilled && !is_trial) || (is_trial && self.price.is_none()) {
             return Ok(None);
         }
         let price = known(self.price)?;

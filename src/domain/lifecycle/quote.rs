@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::around::{ALONE, Around};
 use super::charges::{known, whole};
-use super::period::{anchor, begin, cycle_months, end_of, opened_for};
+use super::period::{anchor, begin, by_use, cycle_months, end_of, opened_for};
 use super::suspension::deleted_at;
 use super::term_end::{next_step, takes_changes};
 use super::{extension, processing};
@@ -218,11 +218,16 @@ impl Asked<'_> {
             let message = "it is to end with its term: switch auto-renew on to renew it";
             return Err(Refusal::new("ends_at_term_end", message).by_rule(&next.rule));
         }
-        let price = known(self.price).map_err(|refusal| refusal.by_rule(&next.rule))?;
-        let charge = whole(self.family, next.charge, price, next.quantity)?;
+        let charge = match by_use(self.family, &self.sub.profile) {
+            true => None,
+            false => {
+                let price = known(self.price).map_err(|refusal| refusal.by_rule(&next.rule))?;
+                Some(whole(self.family, next.charge, price, next.quantity)?)
+            }
+        };
         let reason = format!("renews at {} for {} ({} seats)", show(next.start), next.length, next.quantity);
         let answer = yes(&next.rule, reason);
-        Ok(Quote { charge: Some(charge), effect: Effect::Later, effective_at: Some(next.start), ..answer })
+        Ok(Quote { charge, effect: Effect::Later, effective_at: Some(next.start), ..answer })
     }
 
     /// The term that would follow, amended.

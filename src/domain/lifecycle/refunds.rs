@@ -2,7 +2,7 @@
 
 use super::period::{opened_for, window_opened};
 use crate::domain::subscription::Subscription;
-use crate::domain::terms::{Refund, Terms, Window};
+use crate::domain::terms::{End, Refund, Terms, Window};
 use crate::domain::{Instant, Kind};
 
 /// One refund that a cancellation gives until an instant.
@@ -16,12 +16,17 @@ pub struct RefundUntil {
 
 /// The window of the present term, as the terms have it for its purchase or renewal; an extended month has none, it is
 /// cancelled at any time.
-pub fn window_of<'a>(terms: &'a Terms, sub: &Subscription) -> Option<&'a Window> {
+fn window_of<'a>(terms: &'a Terms, sub: &Subscription) -> Option<&'a Window> {
     let profile = &sub.profile;
     if profile.extended.is_some() {
         return None;
     }
     terms.family(&profile.family).window(Kind::Cancellation, profile, opened_for(sub))
+}
+
+/// Whether the window of its present term closes with a day (UTC), and not after hours.
+pub fn window_ends_with_day(terms: &Terms, sub: &Subscription) -> bool {
+    window_of(terms, sub).is_some_and(|window| window.end == End::EndOfDayUtc)
 }
 
 /// Whether cancelling it gives back what the whole term was charged, and not the present cycle alone.

@@ -2,7 +2,7 @@
 //! go on. An add-on does not return before its base.
 
 use super::charges::{Days, amount, days_of, known};
-use super::period::{anchor, cycle_end, end_of, first_cycle};
+use super::period::{anchor, by_use, cycle_end, end_of, first_cycle};
 use super::quote::{Asked, coded};
 use crate::domain::ledger::{ChargeType, Draft};
 use crate::domain::subscription::{Standing, Status};
@@ -93,10 +93,14 @@ impl Asked<'_> {
         // What was not given back is paid for still.
         let kept = self.suspending().is_none_or(|rule| rule.refund.is_none());
         let paid = kept && standing.cycle_end.is_some_and(|end| self.now < end);
-        if !stopped || paid || standing.cycle_start.is_none() {
+        let by_use = by_use(self.family, &self.sub.profile);
+        if !stopped || paid || (standing.cycle_start.is_none() && !by_use) {
             return Ok((standing, None));
         }
         self.roll(&mut standing);
+        if by_use {
+            return Ok((standing, None));
+        }
         let price = known(self.price)?;
         let left = standing.cycle_start.zip(standing.cycle_end).map_or(Days::WHOLE, |cycle| days_of(self.now, cycle));
         let charge = amount(self.family, ChargeType::CycleCharge, price, standing.quantity, left)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::around::{ALONE, Around};
 use super::charges::{Days, amount, known, last_instalment, price_of_cycle, whole};
-use super::period::{anchor, cycle_end, days, end_of, first_cycle, full_cycle_end, opened_for};
+use super::period::{anchor, by_use, cycle_end, days, end_of, first_cycle, full_cycle_end, opened_for};
 use super::quote::{Asked, NextTerm};
 use super::{Applied, become_, extension, forget_next_term, switch_auto_renew};
 use crate::domain::change::Amendments;
@@ -44,7 +44,7 @@ pub fn renew_among(
     let asked = Asked { family, sub, price, around, now };
     let next_term = asked.next_term(&amendments.over(&sub.profile.next_term))?;
     due(Some(next_term.start), now)?;
-    let price = known(price)?;
+    let price = if by_use(family, &sub.profile) { price } else { Some(known(price)?) };
     let mut next = sub.clone();
     let anchor_day = anchor(next_term.start, sub.profile.anchor_day);
     let counted = end_of(family, next_term.start, anchor_day, next_term.length).ok_or_else(beyond)?;
@@ -64,15 +64,15 @@ pub fn renew_among(
     standing.renewal = Renewal::Open;
     standing.late_terms = if term_end <= now { standing.late_terms.saturating_add(1) } else { 0 };
     standing.attention = standing.attention.filter(|attention| *attention != Attention::PriceUnknown);
-    let lines = match cycle {
-        Some(_) => vec![cycle_line(&next, next_term.charge, price, family, &next_term.rule)?],
+    let lines = match cycle.and(price) {
+        Some(price) => vec![cycle_line(&next, next_term.charge, price, family, &next_term.rule)?],
         None => Vec::new(),
     };
     Ok(Applied { subscription: next, lines, topic: "subscription.renewed" })
 }
 
 /// Writes the new term into the describing part, which most renewals leave as it is: then it is not even copied.
-fn describe(profile: &mut Arc<Profile>, anchor_day: u32, next_term: &NextTerm, price: Money) {
+fn describe(profile: &mut Arc<Profile>, anchor_day: u32, next_term: &NextTerm, price: Option<Money>) {
     let same_plan = profile.term_duration == Some(next_term.length)
         && profile.billing_cycle == next_term.billing_cycle
         && next_term.offer_id.is_none();
@@ -103,7 +103,7 @@ fn describe(profile: &mut Arc<Profile>, anchor_day: u32, next_term: &NextTerm, p
     // months it is that of the whole term again.
     let extended = profile.extended.take();
     if (!same_plan || extended.is_some()) && profile.unit_price.is_some() {
-        profile.unit_price = Some(price);
+        profile.unit_price = price;
     }
 }
 
@@ -161,7 +161,8 @@ fn next_cycle(family: &Family, sub: &Subscription, price: Option<Money>, now: In
         let message = format!("a subscription that is {} is not billed", standing.status.as_str());
         return Err(Refusal::new("illegal_transition", message));
     }
-    let (Some(start), Some(term_end)) = (standing.cycle_end, standing.term_end) else {
+    let billed = standing.cycle_end.filter(|_| !by_use(family, &sub.profile));
+    let (Some(start), Some(term_end)) = (billed, standing.term_end) else {
         return Err(Refusal::new("not_due", "it has no further billing cycle"));
     };
     due(Some(start).filter(|start| *start < term_end), now)?;

@@ -31,6 +31,7 @@ pub(super) const PART: Part = Part {
         entry("id", "string", "Its place: commit and ordinal"),
         entry("at", "Instant", "When"),
         entry("user", "string", "By whom: a user's name, a token, a file or the system"),
+        entry("user_principal_name", "string", "By whom: a user's e-mail address, as it is now; else as `user`"),
         entry("action", "string", "What was done: Partner Center's word, or ours where it has none"),
         entry("resource_type", "string", "What it was done to, in Partner Center's word"),
         entry("tenant_id", "string?", "Whose"),
@@ -47,6 +48,7 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_get("id", |entry: &mut EntryValue| entry.0.id());
     engine.register_get("at", |entry: &mut EntryValue| entry.0.activity.at);
     engine.register_get("user", |entry: &mut EntryValue| entry.0.user());
+    engine.register_get("user_principal_name", |entry: &mut EntryValue| entry.0.user_principal_name.clone());
     engine.register_get("action", |entry: &mut EntryValue| entry.0.action().to_owned());
     engine.register_get("resource_type", |entry: &mut EntryValue| entry.0.meaning.resource.as_str());
     engine.register_get("tenant_id", |entry: &mut EntryValue| {

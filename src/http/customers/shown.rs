@@ -1,7 +1,6 @@
 //! What the terms add to a subscription that is shown: what may be done with it now, and the refund still to be had.
 
 use crate::domain::change::Reason;
-use crate::domain::terms::End;
 use crate::domain::{Change, Subscription, lifecycle};
 use crate::ops::{self, Work, quotes, tenants};
 use crate::partner_center::subscriptions_write::{RefundOption, Shown};
@@ -10,7 +9,6 @@ pub(super) fn shown(work: &mut Work, subscription: &Subscription) -> ops::Result
     let change = Change::Cancellation { reason: Reason::CustomerRequest };
     let terms = tenants::terms_for(work, subscription.tenant)?;
     let quote = quotes::quote(work, subscription, &change)?;
-    let window = lifecycle::window_of(&terms, subscription);
     let mut actions = Vec::new();
     if lifecycle::is_editable(&terms, subscription) {
         actions.push("edit");
@@ -28,6 +26,6 @@ pub(super) fn shown(work: &mut Work, subscription: &Subscription) -> ops::Result
         country: tenants::country(work, subscription.tenant)?,
         refund_options: options.into_iter().filter(|_| money).map(option).collect(),
         refundable: lifecycle::refundable_seats(&terms, subscription, work.now),
-        window_ends_with_day: window.is_some_and(|window| window.end == End::EndOfDayUtc),
+        window_ends_with_day: lifecycle::window_ends_with_day(&terms, subscription),
     })
 }

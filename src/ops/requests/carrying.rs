@@ -4,6 +4,7 @@ use super::keeping::{close, save};
 use crate::domain::quote::Effect;
 use crate::domain::request::State;
 use crate::domain::subscription::{Renewal, Status};
+use crate::domain::terms::listed;
 use crate::domain::{Change, Id, Kind, Request, Subscription, SubscriptionId};
 use crate::ops::{Result, Work, add_ons, cancellations, messages, orders, purchases, quotes};
 use crate::partner_center::upstream;
@@ -58,7 +59,8 @@ pub(in crate::ops) fn carry_out(
         _ => None,
     };
     let operation = if later { "request.scheduled" } else { applied.topic };
-    work.note(operation, Some(&applied.subscription), Some(request.id), &request.reasons.join("; "));
+    let noted = noted(work, operation, &applied.subscription);
+    work.note(noted, Some(&applied.subscription), Some(request.id), &request.reasons.join("; "));
     if later && request.scheduled_for.is_some_and(|at| at <= work.now) {
         // It happens now: what tells of that tells of this too.
         return Ok(());
@@ -73,6 +75,15 @@ pub(in crate::ops) fn carry_out(
         cancellations::tell(work, &applied.subscription, request)?;
     }
     Ok(())
+}
+
+/// What the activity log calls it: what orders alone tell of (VIS-ord) is bought and cancelled as an order.
+fn noted(work: &Work, operation: &'static str, subscription: &Subscription) -> &'static str {
+    match operation {
+        "subscription.purchased" if !listed(&work.terms, subscription) => "order.purchased",
+        "subscription.cancelled" if !listed(&work.terms, subscription) => "order.cancelled",
+        other => other,
+    }
 }
 
 /// The seats of a partial upgrade are a subscription of their own, in the same commit.
