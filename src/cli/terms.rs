@@ -153,10 +153,9 @@ impl Show {
         let at = self.at.as_deref().map(calendar::day_or_instant).transpose();
         let at = at.map_err(|refusal| Failure::usage(refusal.message))?;
         let there = terms.in_country(&self.country.as_deref().unwrap_or_default().to_ascii_uppercase());
-        let told = there.family(family).told();
-        let held: Vec<&Told> = told.iter().filter(|told| at.is_none_or(|at| told.holds(at))).collect();
+        let held = there.family(family).told_at(at);
         if context.out.format == Format::Table {
-            let line = |told: &&Told| {
+            let line = |told: &Told| {
                 let source = if told.source.is_empty() { "-" } else { told.source.as_str() };
                 let place = format!("{}:{}", told.place.file, told.place.line);
                 let by = if told.dated_by == DatedBy::Always { "" } else { told.dated_by.as_str() };

@@ -41,7 +41,8 @@ pub use quote::{quote, quote_amended, quote_among, refundable_quantity, terms_qu
 pub use refunds::{RefundUntil, gives_back_term, refunds_until, window_ends_with_day};
 pub use seat_windows::{SeatsUntil, refundable_seats};
 pub use term_end::{
-    charge_cycle, deletion_at, deny_renewal, end_term, is_editable, last_day_of_data, renew, renew_among, step,
+    charge_cycle, deletion_at, deny_renewal, end_term, end_term_among, is_editable, last_day_of_data, renew,
+    renew_among, step,
 };
 pub use upgrade::{Upgrading, upgraded_child};
 
@@ -195,6 +196,9 @@ impl Asked<'_> {
                 lines.extend(line);
                 next.standing = super::subscription::Standing { generation: next.standing.generation, ..standing };
                 become_(&mut next, Status::Active, self.now)?;
+                if standing.term_start != self.sub.standing.term_start {
+                    self.begin_as_new(&mut next);
+                }
                 next.standing.next_step_at = None;
                 edit(&mut next, |profile| profile.suspension_reason = None);
                 "subscription.reactivated"

@@ -174,6 +174,24 @@ impl Family {
         told
     }
 
+    /// The rows in force for what is bought or done then, every row without a date; a window that a country's law stands
+    /// over then is not among them.
+    pub fn told_at(&self, at: Option<Instant>) -> Vec<Told> {
+        let Some(at) = at else { return self.told() };
+        let of_law = |window: &&Window| self.laws.iter().any(|law| law.place == window.place);
+        let hidden = |told: &Told| {
+            let own = self.windows.iter().find(|window| window.place == told.place && !of_law(window));
+            own.is_some_and(|own| {
+                let same = |law: &Window| {
+                    (&law.covers, &law.billing, &law.names) == (&own.covers, &own.billing, &own.names)
+                        && dated(law.from, law.until, at)
+                };
+                self.windows.iter().filter(of_law).any(same)
+            })
+        };
+        self.told().into_iter().filter(|told| told.holds(at) && !hidden(told)).collect()
+    }
+
     /// The row of a rule for what was bought at an instant: the dated row, or the table whose rule it is.
     pub fn row_of(&self, rule: &str, purchased: Instant) -> Option<Told> {
         let named = |told: &Told| told.rule == rule && (told.holds(purchased) || told.dated_by != DatedBy::Purchase);

@@ -63,8 +63,7 @@ pub(super) async fn show(
     let Some(family) = terms.families().find(|family| family.name == name) else {
         return Err(ops::not_found("family", &name).into());
     };
-    let told = family.told();
-    let rows: Vec<Value> = told.iter().filter(|told| at.is_none_or(|at| told.holds(at))).map(row).collect();
+    let rows: Vec<Value> = family.told_at(at).iter().map(row).collect();
     Ok(Reply::ok(json!({ "family": family.name, "title": family.title, "at": at.map(calendar::show), "rows": rows })))
 }
 

@@ -163,7 +163,9 @@ pub(super) fn subscription(work: &mut Work, fact: &SubscriptionFact, options: Op
         other => other,
     };
     let mut fact = fact.clone();
-    fact.unit_price = unit_price;
+    // An order tells what was paid first: a price that is known already may be that of a later term.
+    let priced = known.as_ref().is_some_and(|stored| stored.value.profile.unit_price.is_some());
+    fact.unit_price = fact.unit_price.or(unit_price.filter(|_| !priced));
     // A record that is new here is of the family its product says, where the row itself does not say it finely enough.
     if known.is_none() && fact.family.is_none() {
         fact.family = family_of_product(work, &fact)?;

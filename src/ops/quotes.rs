@@ -67,10 +67,10 @@ pub(super) fn renew(
 ) -> Result<std::result::Result<Applied, Refusal>> {
     let over = amendments.over(&subscription.profile.next_term);
     let price = price_after(work, subscription, &over)?;
-    let around = match over.custom_term_end_date {
-        Some(_) => Around { others: others(work, subscription)?, ..Around::default() },
-        None => Around::default(),
-    };
+    let mut around = Around { offer_name: name_of(work, over.offer_id.as_ref())?, ..Around::default() };
+    if over.custom_term_end_date.is_some() {
+        around.others = others(work, subscription)?;
+    }
     let terms = super::tenants::terms_for(work, subscription.tenant)?;
     Ok(lifecycle::renew_among(&terms, subscription, amendments, price, &around, work.now))
 }
@@ -144,7 +144,8 @@ fn price_for(
     }
 }
 
-/// The price of a seat in the next term: the list's for another plan, else that of the present one.
+/// The price of a seat in the next term: what the list has for it now, whatever was paid until now; where the list has
+/// none, that of the present plan, or what follows from it.
 ///
 /// # Errors
 /// What the store answers.
@@ -153,15 +154,18 @@ pub fn price_after(work: &mut Work, subscription: &Subscription, next: &Amendmen
         return price_after(work, &lifecycle::before_extension(subscription), next);
     }
     let profile = &subscription.profile;
-    let plan = lifecycle::plan_after(&work.terms, subscription, next);
-    if !profile.is_trial && plan.is_present(profile) {
-        return price_of(work, subscription);
+    let mut plan = lifecycle::plan_after(&work.terms, subscription, next);
+    if next.offer_id.is_none() {
+        plan.offer_id = conversion_target(work, subscription)?.unwrap_or(plan.offer_id);
     }
     let (tenant, paid) = (subscription.tenant, paid_in(subscription));
     let in_list = (plan.term_duration, plan.billing_cycle.as_str());
     let listed = price_list::cost_for(work, tenant, &plan.offer_id, in_list, paid)?;
     if listed.is_some() {
         return Ok(listed);
+    }
+    if !profile.is_trial && plan.is_present(profile) {
+        return Ok(profile.unit_price);
     }
     if plan.offer_id != profile.offer_id {
         return Ok(None);
@@ -220,14 +224,11 @@ fn around(work: &mut Work, subscription: &Subscription, change: &Change, amendme
     }
     if let Change::Upgrade { offer_id, .. } = change {
         let targets = offers::item(work, &profile.offer_id)?.map(|item| item.upgrade_targets).unwrap_or_default();
-        let name = offers::item(work, offer_id)?.map(|item| item.name).filter(|name| !name.is_empty());
-        around.upgrading = lifecycle::Upgrading { targets, name, present: price_of(work, subscription)? };
+        around.offer_name = name_of(work, Some(offer_id))?;
+        around.upgrading = lifecycle::Upgrading { targets, present: price_of(work, subscription)? };
     }
-    if let Change::Conversion { to } = change
-        && let Some(offer_id) = &amendments.over(to).offer_id
-    {
-        let name = offers::item(work, offer_id)?.map(|item| item.name).filter(|name| !name.is_empty());
-        around.upgrading.name = name;
+    if let Change::Conversion { to } = change {
+        around.offer_name = name_of(work, amendments.over(to).offer_id.as_ref())?;
     }
     if change.kind() == Kind::AutoRenew {
         around.extended_price = extended_price(work, subscription)?;
@@ -235,12 +236,50 @@ fn around(work: &mut Work, subscription: &Subscription, change: &Change, amendme
     if matches!(change.kind(), Kind::Suspension | Kind::Cancellation) && profile.next_billing_cycle.is_some() {
         around.next_cycle_price = price_of_next_cycle(work, subscription)?;
     }
-    let keeps_data = work.terms.family(&profile.family).suspension.as_ref().and_then(|rule| rule.delete_after_max);
-    if change.kind() == Kind::Suspension && keeps_data.is_some() {
-        let tenant = tenants::get(&mut work.tx, subscription.tenant)?;
-        around.opening_days = tenant.map_or(0, |tenant| tenant.value.opening_days());
+    if change.kind() == Kind::Suspension {
+        around.opening_days = opening_days(work, subscription)?;
     }
     Ok(around)
+}
+
+/// What stands around a subscription whose term ends: what is suspended by it keeps its data as any other does.
+pub(super) fn around_the_end(work: &mut Work, subscription: &Subscription) -> Result<Around> {
+    Ok(Around { opening_days: opening_days(work, subscription)?, ..Around::default() })
+}
+
+/// Days from the opening of the account to its first billing period, where the terms keep data for them (S-ret).
+fn opening_days(work: &mut Work, subscription: &Subscription) -> Result<i64> {
+    let family = work.terms.family(&subscription.profile.family);
+    if family.suspension.as_ref().and_then(|rule| rule.delete_after_max).is_none() {
+        return Ok(0);
+    }
+    let tenant = tenants::get(&mut work.tx, subscription.tenant)?;
+    Ok(tenant.map_or(0, |tenant| tenant.value.opening_days()))
+}
+
+/// The offers that a trial may become, as the catalogue names them.
+pub(super) fn conversion_targets(work: &mut Work, subscription: &Subscription) -> Result<Vec<String>> {
+    let own = offers::item(work, &subscription.profile.offer_id)?;
+    Ok(own.map(|item| item.conversion_targets).unwrap_or_default())
+}
+
+/// What a trial becomes at its end where nobody says otherwise: the only offer there is for it. None for what is no
+/// trial, stays what it is, or could become several.
+pub(super) fn conversion_target(work: &mut Work, subscription: &Subscription) -> Result<Option<String>> {
+    let profile = &subscription.profile;
+    if !profile.is_trial || profile.next_term.offer_id.is_some() {
+        return Ok(None);
+    }
+    match <[String; 1]>::try_from(conversion_targets(work, subscription)?) {
+        Ok([only]) => Ok(Some(only)),
+        Err(_) => Ok(None),
+    }
+}
+
+/// The name that the catalogue has for an offer.
+fn name_of(work: &mut Work, offer: Option<&String>) -> Result<Option<String>> {
+    let Some(offer) = offer else { return Ok(None) };
+    Ok(offers::item(work, offer)?.map(|item| item.name).filter(|name| !name.is_empty()))
 }
 
 fn others(work: &mut Work, subscription: &Subscription) -> Result<Vec<Subscription>> {

@@ -105,10 +105,12 @@ fn propose_now(work: &mut Work, stored: &Stored<Subscription>, due: Instant) -> 
 }
 
 /// A renewal the terms refuse: without a price nothing is cut off and nothing is charged, a person looks; where the
-/// terms know no renewal, the term just ends.
+/// terms know no renewal, or auto-renew is off, the term just ends.
 fn refused(work: &mut Work, stored: &Stored<Subscription>, request: &Request) -> Result<()> {
     match request.refusal.as_ref().map(|refusal| refusal.code.as_str()) {
-        Some("price_unknown") => park(work, stored, Attention::PriceUnknown, Some(request.id)),
+        Some("price_unknown") if stored.value.standing.auto_renew_enabled => {
+            park(work, stored, Attention::PriceUnknown, Some(request.id))
+        }
         _ => end(work, stored, None),
     }
 }
@@ -126,7 +128,7 @@ fn begin(work: &mut Work, stored: &Stored<Subscription>, before: Option<&Request
             let unpriced = refusal.code == "price_unknown";
             after.refusal = Some(refusal);
             requests::close(work, before, &mut after, State::Refused)?;
-            return if unpriced {
+            return if unpriced && stored.value.standing.auto_renew_enabled {
                 park(work, stored, Attention::PriceUnknown, Some(after.id))
             } else {
                 end(work, stored, None)
@@ -155,7 +157,8 @@ fn end(work: &mut Work, stored: &Stored<Subscription>, denied: Option<Request>) 
     if lifecycle::goes_on(&work.terms, &subject) {
         return extend(work, stored);
     }
-    let ended = lifecycle::end_term(&work.terms, &subject, work.now);
+    let around = quotes::around_the_end(work, &subject)?;
+    let ended = lifecycle::end_term_among(&work.terms, &subject, &around, work.now);
     let Ok(Applied { subscription, lines, topic }) = ended else {
         return park(work, stored, Attention::TermEndPassed, None);
     };

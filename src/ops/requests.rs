@@ -13,7 +13,7 @@ use crate::partner_center::upstream;
 use crate::store::records::{Stored, requests as rows, subscriptions as subscription_rows};
 
 use super::work::{Judgement, Work};
-use super::{Result, judgements, messages, offers, purchases, quotes, rights, subscriptions, support, tenants};
+use super::{Result, judgements, messages, purchases, quotes, rights, subscriptions, support, tenants};
 
 mod answering;
 mod carrying;
@@ -108,13 +108,16 @@ fn propose_with(
     Ok(Proposed { outcome: outcome_of(request.state), request: Some(request), subscription })
 }
 
-/// A conversion that names no offer is one to the only offer there is for its trial (T-conv).
+/// A conversion that names no offer is one to the only offer there is for its trial (T-conv); so is the renewal of a
+/// trial that becomes paid by itself.
 fn with_target(work: &mut Work, subscription: &Subscription, change: Change) -> Result<Change> {
-    let profile = &subscription.profile;
     match change {
-        Change::Conversion { to } if to.offer_id.is_none() && profile.is_trial => {
-            let targets = offers::item(work, &profile.offer_id)?.map(|item| item.conversion_targets);
-            match targets.unwrap_or_default().as_slice() {
+        Change::Renewal { term_end, amendments } if amendments.offer_id.is_none() => {
+            let offer_id = quotes::conversion_target(work, subscription)?;
+            Ok(Change::Renewal { term_end, amendments: Amendments { offer_id, ..amendments } })
+        }
+        Change::Conversion { to } if to.offer_id.is_none() && subscription.profile.is_trial => {
+            match quotes::conversion_targets(work, subscription)?.as_slice() {
                 [] => Ok(Change::Conversion { to }),
                 [only] => Ok(Change::Conversion { to: Amendments { offer_id: Some(only.clone()), ..to } }),
                 several => {
@@ -168,6 +171,8 @@ pub(super) enum AtItsEnd {
 /// scheduled first for an instant that has come.
 pub(super) fn ask_at_its_end(work: &mut Work, stored: &Stored<Subscription>, due: Instant) -> Result<AtItsEnd> {
     let change = Change::Renewal { term_end: due, amendments: Default::default() };
+    let change = with_target(work, &stored.value, change)?;
+    let becomes_another = matches!(&change, Change::Renewal { amendments, .. } if !amendments.is_empty());
     let mut request = draft(work, &stored.value, change, "the term ends")?;
     if !request.quote.allowed && request.quote.effect != Effect::StopRenewal {
         refuse(work, &mut request, stored)?;
@@ -175,7 +180,8 @@ pub(super) fn ask_at_its_end(work: &mut Work, stored: &Stored<Subscription>, due
     }
     let judgement = judgements::judge(work, &mut request, stored)?;
     let Standing { auto_renew_enabled, attention, .. } = stored.value.standing;
-    let has_amendments = [&judgement.amendments, &stored.value.profile.next_term].into_iter().any(|it| !it.is_empty());
+    let has_amendments = becomes_another
+        || [&judgement.amendments, &stored.value.profile.next_term].into_iter().any(|it| !it.is_empty());
     if judgement.verdict == Verdict::Approve && auto_renew_enabled && attention.is_none() && !has_amendments {
         request.roles = judgement.roles;
         request.scheduled_for = Some(due);

@@ -295,8 +295,19 @@ length = "P45D"
     assert_eq!(done["request"]["quote"]["rule"], "XLAW-NL");
     assert_eq!(done["request"]["quote"]["allowedUntil"], "2027-01-25T00:00:00Z");
     let rows = world.get("/v1/terms/software_perpetual?at=2026-12-10&country=NL").await.json();
-    let rules: Vec<&str> = rows["rows"].as_array().unwrap().iter().map(|row| row["rule"].as_str().unwrap()).collect();
-    assert!(rules.contains(&"XLAW-NL") && rules.contains(&"W30p"), "{rules:?}");
+    let rules = |rows: Value| -> Vec<String> {
+        rows["rows"].as_array().unwrap().iter().map(|row| row["rule"].as_str().unwrap().to_owned()).collect()
+    };
+    let has = |rules: &[String], rule: &str| rules.iter().any(|known| known == rule);
+    let there = rules(rows);
+    assert!(has(&there, "XLAW-NL") && !has(&there, "W30p"), "it stands over the family's own: {there:?}");
+    // The day before it, and in another country, the family's own is what holds.
+    for (at, country) in [("2025-12-31", "NL"), ("2026-12-10", "DE")] {
+        let rows = world.get(&format!("/v1/terms/software_perpetual?at={at}&country={country}")).await.json();
+        let rules = rules(rows);
+        assert!(!has(&rules, "XLAW-NL") || country == "DE", "{rules:?}");
+        assert!(has(&rules, "W30p"), "{at} {country}: {rules:?}");
+    }
 }
 
 #[tokio::test]

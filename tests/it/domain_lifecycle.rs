@@ -608,6 +608,8 @@ fn a_plain_renewal_leaves_the_describing_part_alone() {
     let terms = Terms::builtin().unwrap();
     let sub = licence(&terms, "2023-01-31T09:00:00Z", Span::months(1), "monthly", 3);
     let now = at("2023-02-28T00:00:00Z");
-    let renewed = renew(&terms, &sub, &none(), Some(money("10 EUR")), now).unwrap().subscription;
-    assert!(std::sync::Arc::ptr_eq(&sub.profile, &renewed.profile));
+    let first = renew(&terms, &sub, &none(), Some(money("10 EUR")), now).unwrap().subscription;
+    assert_eq!(first.profile.unit_price, Some(money("10 EUR")), "what the term was begun at");
+    let again = renew(&terms, &first, &none(), Some(money("10 EUR")), at("2023-03-31T00:00:00Z")).unwrap();
+    assert!(std::sync::Arc::ptr_eq(&first.profile, &again.subscription.profile));
 }

@@ -251,7 +251,7 @@ fn circumstances(group: &Group, sub: &Subscription, asked: &Change) -> (Option<M
     let present = profile.unit_price.or(price);
     let Change::Upgrade { offer_id, .. } = asked else { return (present, Around::default()) };
     let targets = group.upgrades.keys().map(|offer| offer.to_lowercase()).collect();
-    let upgrading = Upgrading { targets, name: None, present };
+    let upgrading = Upgrading { targets, present };
     let price = group.upgrades.get(offer_id).map(|price| price.parse().unwrap());
     (price, Around { upgrading, ..Around::default() })
 }

@@ -20,6 +20,8 @@ pub struct Around {
     /// Price of a seat in the next billing cycle, where that is planned otherwise than the present one and a price is
     /// known for it (INS).
     pub next_cycle_price: Option<Money>,
+    /// The name of the offer that the change makes of it; none where it stays the same, or the catalogue has no name.
+    pub offer_name: Option<String>,
     /// What an upgrade looks at.
     pub upgrading: Upgrading,
 }
@@ -32,5 +34,6 @@ pub(super) static ALONE: Around = Around {
     opening_days: 0,
     extended_price: None,
     next_cycle_price: None,
-    upgrading: Upgrading { targets: Vec::new(), name: None, present: None },
+    offer_name: None,
+    upgrading: Upgrading { targets: Vec::new(), present: None },
 };

@@ -5,7 +5,7 @@
 use rust_decimal::Decimal;
 
 use super::Asked;
-use super::period::{Period, by_use, cycle_end, cycle_months, days, window_opened};
+use super::period::{Period, by_use, cycle_end, cycle_months, days, full_cycle_end, window_opened};
 use crate::domain::ledger::{ChargeType, Draft};
 use crate::domain::money::Rounding;
 use crate::domain::subscription::{Profile, Status};
@@ -21,20 +21,14 @@ pub(super) struct Days {
 
 impl Days {
     pub(super) const WHOLE: Days = Days { billed: 1, cycle: 1 };
-
-    /// From an event to the end of the subscription's cycle, both counted.
-    pub(super) fn left(sub: &Subscription, event: Instant) -> Days {
-        let (Some(start), Some(end)) = (sub.standing.cycle_start, sub.standing.cycle_end) else {
-            return Days::WHOLE;
-        };
-        days_of(event, (start, end))
-    }
 }
 
-/// From an event to the end of a cycle, both counted.
-pub(super) fn days_of(event: Instant, cycle: Period) -> Days {
-    let whole = days(cycle.0, cycle.1).max(1);
-    Days { billed: days(event, cycle.1).clamp(0, whole), cycle: whole }
+/// From an event to the end of a cycle, both counted, of the days that the cycle has, or would have if its term did not
+/// end first.
+pub(super) fn days_of(family: &Family, profile: &Profile, event: Instant, cycle: Period) -> Days {
+    let lasts = days(cycle.0, cycle.1).max(1);
+    let whole = days(cycle.0, full_cycle_end(family, profile, cycle)).max(lasts);
+    Days { billed: days(event, cycle.1).clamp(0, lasts), cycle: whole }
 }
 
 /// The price of so many seats for so many days, cut to the minor unit as the terms say for this charge type.
@@ -88,8 +82,8 @@ pub fn at_price(terms: &Terms, sub: &Subscription, draft: &Draft, price: Money) 
     let own = Money::new(draft.unit_price, draft.currency);
     let days = match (sub.standing.cycle_start, sub.standing.cycle_end) {
         (Some(start), Some(end)) => {
-            let cycle = days(start, end).max(1);
-            Days { billed: days(draft.period_start, draft.period_end).clamp(0, cycle), cycle }
+            let cycle = days_of(family, &sub.profile, start, (start, end));
+            Days { billed: days(draft.period_start, draft.period_end).clamp(0, cycle.billed), ..cycle }
         }
         _ => Days::WHOLE,
     };
@@ -137,6 +131,12 @@ pub(super) fn known(price: Option<Money>) -> Result<Money, Refusal> {
 }
 
 impl Asked<'_> {
+    /// From an event to the end of the present cycle, both counted; the whole where there is no cycle.
+    pub(super) fn days_left(&self, event: Instant) -> Days {
+        let cycle = self.sub.standing.cycle_start.zip(self.sub.standing.cycle_end);
+        cycle.map_or(Days::WHOLE, |cycle| days_of(self.family, &self.sub.profile, event, cycle))
+    }
+
     /// What the present cycle was charged: its seats at the start, and each batch from the day it was added.
     pub(super) fn cycle_cost(&self, price: Money) -> Result<Money, Refusal> {
         if self.charges_whole_cycles() {
@@ -163,9 +163,13 @@ impl Asked<'_> {
     fn cost_of(&self, cycle: Option<Period>, price: Money) -> Result<Money, Refusal> {
         let added = || self.added_since(cycle.map(|cycle| cycle.0));
         let mut seats = self.sub.standing.quantity.saturating_sub(added().map(|(quantity, _)| quantity).sum());
-        let mut cost = whole(self.family, ChargeType::CycleCharge, price, seats)?;
+        let days = |at: Option<Instant>| match cycle {
+            Some(cycle) => days_of(self.family, &self.sub.profile, at.unwrap_or(cycle.0), cycle),
+            None => Days::WHOLE,
+        };
+        let mut cost = amount(self.family, ChargeType::CycleCharge, price, seats, days(None))?;
         for (quantity, at) in added() {
-            let left = cycle.map_or(Days::WHOLE, |cycle| days_of(at, cycle));
+            let left = days(Some(at));
             let before = amount(self.family, ChargeType::AddQuantity, price, seats, left)?;
             seats = seats.saturating_add(quantity);
             let after = amount(self.family, ChargeType::AddQuantity, price, seats, left)?;
@@ -207,7 +211,7 @@ impl Asked<'_> {
         if window.is_some_and(|window| window.is_full(window_opened(self.sub, window), self.now)) {
             return Ok(Some(cost));
         }
-        let left = Days::left(self.sub, self.now);
+        let left = self.days_left(self.now);
         let part = amount(self.family, ChargeType::CancelImmediate, price, self.sub.standing.quantity, left)?;
         Ok(Some(if part.amount > cost.amount { cost } else { part }))
     }
@@ -232,12 +236,19 @@ impl Asked<'_> {
             return self.whole_cycle_lines(quantity, rule);
         }
         let price = known(self.price)?;
-        let before = self.sub.standing.quantity;
+        let mut before = self.sub.standing.quantity;
         let kind = if quantity > before { ChargeType::AddQuantity } else { ChargeType::RemoveQuantity };
-        let left = Days::left(self.sub, self.now);
-        let wiped = amount(self.family, kind, price, before, left)?.negated();
-        let charged = amount(self.family, kind, price, quantity, left)?;
-        Ok(vec![self.draft(kind, -before, price, wiped, rule), self.draft(kind, quantity, price, charged, rule)])
+        let mut lines = Vec::new();
+        for (after, since) in self.seat_steps(quantity) {
+            let left = self.days_left(since);
+            let wiped = amount(self.family, kind, price, before, left)?.negated();
+            let charged = amount(self.family, kind, price, after, left)?;
+            for (seats, money) in [(-before, wiped), (after, charged)] {
+                lines.push(Draft { period_start: since, ..self.draft(kind, seats, price, money, rule) });
+            }
+            before = after;
+        }
+        Ok(lines)
     }
 
     /// A line from now to the cycle's end.

@@ -1,9 +1,10 @@
 //! The instants a subscription waits for: timers and index entries.
 
+use super::extension;
 use super::period::by_use;
 use super::term_end::{deletion_at, next_step};
 use crate::domain::Instant;
-use crate::domain::subscription::{Attention, Standing, Status, Subscription};
+use crate::domain::subscription::{Attention, Status, Subscription};
 use crate::domain::terms::Terms;
 
 /// What falls due.
@@ -51,7 +52,7 @@ pub fn dues(terms: &Terms, sub: &Subscription) -> Vec<(Due, Instant)> {
         return found;
     }
     let in_use = matches!(standing.status, Status::Active | Status::Suspended);
-    if in_use && !waits_for_a_person(standing) {
+    if in_use && !waits_for_a_person(terms, sub) {
         // What stays suspended past its term has no end of the term to wait for.
         let outlasts = standing.status == Status::Suspended
             && family.suspension.as_ref().is_some_and(|suspension| suspension.outlasts_term);
@@ -80,9 +81,13 @@ pub fn dues(terms: &Terms, sub: &Subscription) -> Vec<(Due, Instant)> {
 }
 
 /// Whether nothing happens by itself until a person has looked. Once the attention is gone the timers are there again.
-/// A price that was missing inside a term does not keep the term from ending.
-fn waits_for_a_person(standing: &Standing) -> bool {
+/// A price that was missing inside a term does not keep the term from ending, nor does one that nobody needs, since
+/// auto-renew is off and it does not go on by the month.
+fn waits_for_a_person(terms: &Terms, sub: &Subscription) -> bool {
+    let standing = &sub.standing;
+    let runs_out = !standing.auto_renew_enabled && !extension::goes_on(terms, sub);
     match standing.attention {
+        Some(Attention::PriceUnknown) if runs_out => false,
         Some(Attention::TermEndPassed | Attention::TermsMissed) => true,
         Some(Attention::PriceUnknown) => standing.cycle_end.is_none_or(|cycle| Some(cycle) >= standing.term_end),
         Some(Attention::ActivationPending) | None => false,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 
 use super::Applied;
-use super::charges::{Days, amount, known, share_of_cycle, whole};
+use super::charges::{amount, known, share_of_cycle, whole};
 use super::period::{anchor, end_of, opened_for};
 use super::quote::Asked;
 use super::term_end::{beyond, due, takes_changes};
@@ -164,7 +164,7 @@ impl Asked<'_> {
         let unpriced = |refusal: Refusal| refusal.by_rule(&rule);
         let price = known(self.price).map_err(unpriced)?;
         let month = known(self.sub.profile.unit_price).map_err(unpriced)?;
-        let back = amount(self.family, ChargeType::Convert, month, held, Days::left(self.sub, self.now))?;
+        let back = amount(self.family, ChargeType::Convert, month, held, self.days_left(self.now))?;
         let charge = whole(self.family, ChargeType::Convert, price, quantity)?;
         let (next, term) = self.begun_anew(to, length, cycle, quantity)?;
         let given = self.draft(ChargeType::Convert, -held, month, back.negated(), &rule);

@@ -140,9 +140,16 @@ impl Asked<'_> {
 
     fn first(&self, profile: &Profile) -> Result<First, Refusal> {
         if let Some((base, rule)) = self.aligned_base() {
-            let (base, anchor_day) = (&base.standing, base.profile.anchor_day);
+            if base.standing.cycle_start.is_some() && base.profile.billing_cycle != profile.billing_cycle {
+                let message = format!(
+                    "its base {} is billed {}, and an add-on with it: not {}",
+                    base.id, base.profile.billing_cycle, profile.billing_cycle
+                );
+                return Err(Refusal::new("billing_cycle_of_base", message).by_rule(rule));
+            }
+            let (base, base_profile, anchor_day) = (&base.standing, &*base.profile, base.profile.anchor_day);
             let cycle = base.cycle_start.zip(base.cycle_end);
-            let charged = cycle.map_or(Days::WHOLE, |cycle| days_of(self.now, cycle));
+            let charged = cycle.map_or(Days::WHOLE, |cycle| days_of(self.family, base_profile, self.now, cycle));
             let term = base.term_end.map(|end| (base.term_start, end));
             return Ok(First { term, cycle, charged, anchor_day, rule: rule.to_owned() });
         }

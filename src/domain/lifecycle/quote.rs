@@ -74,6 +74,11 @@ pub fn terms_quote(
     billing_cycle: &str,
 ) -> Quote {
     let rules = terms.family(family);
+    if rules.name != family {
+        let known: Vec<&str> = terms.families().map(|family| family.name.as_str()).collect();
+        let message = format!("there are no terms of {family:?}; there are {}", known.join(", "));
+        return no(Refusal::new("family_unknown", message), None);
+    }
     if asked < purchased {
         let message = format!("it was bought at {}, after it was asked about", show(purchased));
         return no(Refusal::new("asked_before_purchase", message), None);
@@ -110,6 +115,10 @@ pub fn terms_quote(
         extra: BTreeMap::new(),
     };
     let standing = begin(terms, &profile, quantity, purchased, asked);
+    if let Some(end) = standing.term_end.filter(|end| *end <= asked) {
+        let message = format!("its term ended at {}: what renewed then is asked about from its renewal on", show(end));
+        return no(Refusal::new("term_over", message), None);
+    }
     let ids = (SubscriptionId::default(), TenantId::default());
     let sub = Subscription { id: ids.0, tenant: ids.1, standing, profile: Arc::new(profile) };
     let change = Change::Cancellation { reason: Reason::CustomerRequest };

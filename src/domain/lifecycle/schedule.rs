@@ -3,7 +3,7 @@
 
 use super::charges::known;
 use super::quote::{Asked, coded, yes};
-use super::{Applied, become_, edit};
+use super::{Applied, become_, edit, forget_next_term};
 use crate::domain::calendar::show;
 use crate::domain::change::Amendments;
 use crate::domain::subscription::{Attention, Status};
@@ -87,6 +87,8 @@ impl Asked<'_> {
         next.standing.generation += 1;
         let planned = (billing_cycle != self.sub.profile.billing_cycle).then(|| billing_cycle.to_owned());
         edit(&mut next, |profile| profile.next_billing_cycle = planned);
+        // What was planned for the next term goes with any change inside this one.
+        forget_next_term(&mut next);
         Applied { subscription: next, lines: Vec::new(), topic: "subscription.billing_plan_changed" }
     }
 

@@ -1,7 +1,7 @@
 //! A change of seats: how many may come and go, until when, and what it comes to.
 
 use super::around::ALONE;
-use super::period::opened_for;
+use super::period::{opened_for, window_opened};
 use super::quote::{Asked, coded, no, yes};
 use crate::domain::subscription::{SeatBatch, Status, Subscription};
 use crate::domain::terms::{Terms, When};
@@ -112,6 +112,43 @@ impl Asked<'_> {
         }
         let own = self.term_window().filter(|_| left > 0);
         [until, own].into_iter().flatten().min()
+    }
+
+    /// A change of seats in the steps it is charged in: to how many, and from when on. Seats are added from now on; those
+    /// that are taken come back from now on too, and from their own beginning where everything comes back (N7), the
+    /// newest first.
+    pub(super) fn seat_steps(&self, quantity: i64) -> Vec<(i64, Instant)> {
+        let mut seats = self.sub.standing.quantity;
+        let mut left = seats.saturating_sub(quantity);
+        if left <= 0 {
+            return vec![(quantity, self.now)];
+        }
+        let mut steps: Vec<(i64, Instant)> = Vec::new();
+        let open = self.sub.profile.seat_batches.iter().rev().filter(|batch| self.now < batch.allowed_until);
+        let batches = open.map(|batch| (batch.quantity, self.given_back_from(batch.added_at, batch.added_at)));
+        let opened = opened_for(self.sub);
+        let first = self.family.window(Kind::Quantity, &self.sub.profile, opened);
+        let first = first.map_or(self.now, |window| {
+            self.given_back_from(window_opened(self.sub, window), self.sub.standing.cycle_start.unwrap_or(opened))
+        });
+        for (held, since) in batches.chain([(i64::MAX, first)]) {
+            let taken = held.min(left);
+            if taken > 0 {
+                (seats, left) = (seats - taken, left - taken);
+                steps.retain(|(_, from)| *from != since);
+                steps.push((seats, since));
+            }
+        }
+        steps
+    }
+
+    /// From when on seats of a window that opened then come back: from the start of what they were charged for, while
+    /// all of it comes back, else from now on.
+    fn given_back_from(&self, opened: Instant, charged_from: Instant) -> Instant {
+        let window = self.family.window(Kind::Quantity, &self.sub.profile, opened);
+        let is_full = window.is_some_and(|window| window.is_full(opened, self.now));
+        let start = self.sub.standing.cycle_start.map_or(charged_from, |start| start.max(charged_from));
+        if is_full { start } else { self.now }
     }
 
     fn last_window(&self) -> Option<Instant> {

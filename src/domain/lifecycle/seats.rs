@@ -41,7 +41,7 @@ impl Asked<'_> {
         let before = self.sub.standing.quantity;
         let kind = if quantity > before { ChargeType::AddQuantity } else { ChargeType::RemoveQuantity };
         let since = self.added_in_cycle().last().map(|(_, at)| at).or(self.sub.standing.cycle_start);
-        let (left, now) = (self.days_since(since.unwrap_or(self.now)), Days::left(self.sub, self.now));
+        let (left, now) = (self.days_since(since.unwrap_or(self.now)), self.days_left(self.now));
         let used = Days { billed: left.billed - now.billed, cycle: left.cycle };
         let part = |seats: i64, days: Days| amount(self.family, kind, price, seats, days);
         let lines = [
@@ -80,6 +80,6 @@ impl Asked<'_> {
     }
 
     fn days_since(&self, at: Instant) -> Days {
-        Days::left(self.sub, at)
+        self.days_left(at)
     }
 }

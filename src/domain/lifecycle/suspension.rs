@@ -5,7 +5,7 @@ use super::charges::{Days, amount, days_of, known};
 use super::period::{anchor, by_use, cycle_end, end_of, first_cycle};
 use super::quote::{Asked, coded};
 use crate::domain::ledger::{ChargeType, Draft};
-use crate::domain::subscription::{Standing, Status};
+use crate::domain::subscription::{Renewal, Standing, Status, Subscription};
 use crate::domain::terms::{Family, SuspensionRule, midnight};
 use crate::domain::{Instant, Money, Refusal, Span};
 
@@ -45,13 +45,13 @@ impl Asked<'_> {
         let Some(cycle) = self.sub.standing.cycle_start.zip(self.sub.standing.cycle_end) else { return Ok(None) };
         let price = known(self.price)?;
         // After a reactivation inside the cycle only the days since then were charged.
-        let since = days_of(self.sub.standing.status_since.max(cycle.0), cycle);
+        let since = days_of(self.family, &self.sub.profile, self.sub.standing.status_since.max(cycle.0), cycle);
         let charged = amount(self.family, ChargeType::CycleCharge, price, self.sub.standing.quantity, since)?;
         let cost = self.cycle_cost(price)?;
         let noted = self.charges_whole_cycles();
         let cost = if !noted && charged.amount < cost.amount { charged } else { cost };
         let full = refund.full_within.after(self.sub.profile.purchased_at).is_some_and(|late| self.now < late);
-        let left = days_of(self.now, cycle);
+        let left = self.days_left(self.now);
         let part = amount(self.family, ChargeType::CancelImmediate, price, self.sub.standing.quantity, left)?;
         let back = if full || part.amount > cost.amount { cost } else { part };
         Ok(Some((back, refund.rule.clone())).filter(|(back, _)| !back.is_zero()))
@@ -102,13 +102,24 @@ impl Asked<'_> {
             return Ok((standing, None));
         }
         let price = known(self.price)?;
-        let left = standing.cycle_start.zip(standing.cycle_end).map_or(Days::WHOLE, |cycle| days_of(self.now, cycle));
+        let left = standing
+            .cycle_start
+            .zip(standing.cycle_end)
+            .map_or(Days::WHOLE, |cycle| days_of(self.family, &self.sub.profile, self.now, cycle));
         let charge = amount(self.family, ChargeType::CycleCharge, price, standing.quantity, left)?;
         let rule =
             self.suspending().map_or("", |rule| rule.refund.as_ref().map_or(&*rule.rule, |refund| &*refund.rule));
         let mut line = self.draft(ChargeType::CycleCharge, standing.quantity, price, charge, rule);
         line.period_end = standing.cycle_end.unwrap_or(line.period_end);
         Ok((standing, Some(line)))
+    }
+
+    /// It goes on in another term: what was decided about the end of the old one is over with it.
+    pub(super) fn begin_as_new(&self, next: &mut Subscription) {
+        let rule = self.family.renewal(self.sub.profile.purchased_at);
+        next.standing.renewal = Renewal::Open;
+        next.standing.cancel_at_term_end = false;
+        next.standing.auto_renew_enabled |= rule.is_some_and(|rule| rule.renews && !rule.switchable);
     }
 
     /// Terms and cycles go by while nothing is billed.

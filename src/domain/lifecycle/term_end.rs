@@ -49,7 +49,7 @@ pub fn renew_among(
     let anchor_day = anchor(next_term.start, sub.profile.anchor_day);
     let counted = end_of(family, next_term.start, anchor_day, next_term.length).ok_or_else(beyond)?;
     let term_end = next_term.aligned_end.unwrap_or(counted);
-    describe(&mut next.profile, anchor_day, &next_term, price);
+    describe(&mut next.profile, anchor_day, &next_term, price, around.offer_name.as_ref());
     let profile = &*next.profile;
     let cycle = first_cycle(family, profile, (next_term.start, term_end));
     let window = family.window(Kind::Cancellation, profile, next_term.start);
@@ -72,7 +72,13 @@ pub fn renew_among(
 }
 
 /// Writes the new term into the describing part, which most renewals leave as it is: then it is not even copied.
-fn describe(profile: &mut Arc<Profile>, anchor_day: u32, next_term: &NextTerm, price: Option<Money>) {
+fn describe(
+    profile: &mut Arc<Profile>,
+    anchor_day: u32,
+    next_term: &NextTerm,
+    price: Option<Money>,
+    name: Option<&String>,
+) {
     let same_plan = profile.term_duration == Some(next_term.length)
         && profile.billing_cycle == next_term.billing_cycle
         && next_term.offer_id.is_none();
@@ -83,6 +89,7 @@ fn describe(profile: &mut Arc<Profile>, anchor_day: u32, next_term: &NextTerm, p
         && profile.next_billing_cycle.is_none()
         && profile.custom_term_end_date.is_none()
         && profile.extended.is_none()
+        && profile.unit_price == price
         && !profile.is_trial;
     if same {
         return;
@@ -98,13 +105,11 @@ fn describe(profile: &mut Arc<Profile>, anchor_day: u32, next_term: &NextTerm, p
     profile.is_trial = false;
     if let Some(offer) = &next_term.offer_id {
         profile.offer_id.clone_from(offer);
+        profile.offer_name = name.unwrap_or(&profile.offer_name).clone();
     }
-    // Another plan has another price; the one that was charged is the one of its further cycles too. After extended
-    // months it is that of the whole term again.
-    let extended = profile.extended.take();
-    if (!same_plan || extended.is_some()) && profile.unit_price.is_some() {
-        profile.unit_price = price;
-    }
+    profile.extended = None;
+    // What the term was begun at is what its further cycles cost too, whatever the list has by then.
+    profile.unit_price = price.or(profile.unit_price);
 }
 
 /// Ends a term that is not renewed: active becomes expired, or disabled at once where its end was asked for and the
@@ -113,6 +118,15 @@ fn describe(profile: &mut Arc<Profile>, anchor_day: u32, next_term: &NextTerm, p
 /// # Errors
 /// `not_due`, `illegal_transition`, `family_unknown`.
 pub fn end_term(terms: &Terms, sub: &Subscription, now: Instant) -> Result<Applied, Refusal> {
+    end_term_among(terms, sub, &ALONE, now)
+}
+
+/// The same, with what stands around the subscription: what is suspended keeps its data for the days of its account too
+/// (S-ret).
+///
+/// # Errors
+/// As [`end_term`].
+pub fn end_term_among(terms: &Terms, sub: &Subscription, around: &Around, now: Instant) -> Result<Applied, Refusal> {
     let family = terms.family(&sub.profile.family);
     takes_changes(family)?;
     due(sub.standing.term_end, now)?;
@@ -139,7 +153,7 @@ pub fn end_term(terms: &Terms, sub: &Subscription, now: Instant) -> Result<Appli
             _ => after.expired_for.after(end),
         });
     if suspends {
-        next.standing.next_step_at = super::suspension::deleted_at(family, 0, now);
+        next.standing.next_step_at = super::suspension::deleted_at(family, around.opening_days, now);
     }
     Ok(Applied { subscription: next, lines: Vec::new(), topic })
 }

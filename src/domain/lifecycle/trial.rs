@@ -131,7 +131,7 @@ impl Asked<'_> {
                 term_duration: Some(length),
                 billing_cycle: cycle,
                 offer_id: to.offer_id.clone().unwrap_or_else(|| profile.offer_id.clone()),
-                offer_name: self.around.upgrading.name.clone().unwrap_or_else(|| profile.offer_name.clone()),
+                offer_name: self.around.offer_name.clone().unwrap_or_else(|| profile.offer_name.clone()),
                 next_term: Amendments::default(),
                 next_billing_cycle: None,
                 unit_price: self.price.or(profile.unit_price),

@@ -2,7 +2,7 @@
 //! over to a child of their own. Either way no window opens anew: the child has its source's (NUP).
 
 use super::around::Around;
-use super::charges::{Days, amount, known};
+use super::charges::{amount, known};
 use super::quote::{Asked, coded, yes};
 use super::{Applied, edit, forget_next_term};
 use crate::domain::ledger::{ChargeType, Draft};
@@ -16,8 +16,6 @@ use crate::domain::{Change, Instant, Money, Quote, Refusal, SubscriptionId};
 pub struct Upgrading {
     /// The offers that the present one may become, in lower case, as the catalogue tells.
     pub targets: Vec<String>,
-    /// The name of the offer asked for; none where the catalogue does not know it.
-    pub name: Option<String>,
     /// Price of a seat of the present offer.
     pub present: Option<Money>,
 }
@@ -66,7 +64,7 @@ impl Asked<'_> {
         let (price, present) = (known(self.price), known(known_to.present));
         let price = price.map_err(|refusal| refusal.by_rule(&rule.rule))?;
         let present = present.map_err(|refusal| refusal.by_rule(&rule.rule))?;
-        let left = Days::left(self.sub, self.now);
+        let left = self.days_left(self.now);
         let back = amount(self.family, ChargeType::Convert, present, seats, left)?;
         let charge = amount(self.family, ChargeType::Convert, price, seats, left)?;
         Ok(Upgraded { rule, seats, price, back, charge })
@@ -137,7 +135,7 @@ impl Asked<'_> {
     fn describe(&self, profile: &mut Profile, offer_id: &str, price: Money) {
         offer_id.clone_into(&mut profile.offer_id);
         profile.unit_price = Some(price);
-        if let Some(name) = &self.around.upgrading.name {
+        if let Some(name) = &self.around.offer_name {
             profile.offer_name.clone_from(name);
         }
     }
