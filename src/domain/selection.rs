@@ -259,6 +259,14 @@ impl Selection {
         self.conditions.is_empty()
     }
 
+    /// The same with one more condition: a field of the noun, by its canonical name, has this value.
+    #[must_use]
+    pub fn with(mut self, field: &str, value: Scalar) -> Selection {
+        let field = field.to_owned();
+        self.conditions.push(Condition { field, test: Test::AnyOf, ignore_case: false, values: vec![value] });
+        self
+    }
+
     /// Whether a record is meant.
     pub fn matches(&self, record: &impl Fields, now: Instant) -> bool {
         self.conditions.iter().all(|condition| condition.holds(record.field(&condition.field), now))

@@ -12,8 +12,7 @@ use super::requests::said_no;
 use super::{Doors, json};
 use crate::domain::change::{Amendments, Reason};
 use crate::domain::request::Outcome;
-use crate::domain::selection::{SUBSCRIPTIONS, SUPPORT, Schema, TENANTS};
-use crate::domain::terms::listed;
+use crate::domain::selection::{SUBSCRIPTIONS, SUPPORT, Scalar, Schema, TENANTS};
 use crate::domain::{Change, Refusal, Subscription, SubscriptionId, Tenant, TenantId};
 use crate::json::Value;
 use crate::ops::{self, Work, requests, subscriptions, tenants};
@@ -119,12 +118,8 @@ pub(super) async fn list_subscriptions(
     let asked = below(&doors, &SUBSCRIPTIONS, tenant, pairs, &call)?;
     let found = doors.app.look(call.rights, move |work| {
         // VIS-*: what was bought as an order alone is among the orders, not here.
-        let terms = std::sync::Arc::clone(&work.terms);
-        let read = |work: &mut Work, after: Option<&[u8]>, limit| {
-            let mut page = subscriptions::select(work, &asked.listing.selection, after, limit)?;
-            page.items.retain(|stored| listed(&terms, &stored.value));
-            Ok(page)
-        };
+        let selection = asked.listing.selection.clone().with("listed", Scalar::Bool(true));
+        let read = |work: &mut Work, after: Option<&[u8]>, limit| subscriptions::select(work, &selection, after, limit);
         let page = asked.page(work, read, |work, stored| in_their_json(work, &stored.value))?;
         tenants::exists(work, tenant)?;
         Ok(page)

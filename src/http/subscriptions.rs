@@ -25,7 +25,8 @@ const STORY_DEFAULT: usize = 100;
 pub(super) async fn list(State(doors): State<Doors>, call: Call, pairs: Pairs) -> Result<Reply, Problem> {
     let listing = Listing::read(&doors, &SUBSCRIPTIONS, pairs)?;
     let found = doors.app.look(call.rights, move |work| {
-        let page = subscriptions::select(work, &listing.selection, listing.after.as_deref(), listing.limit)?;
+        let selection = subscriptions::as_a_list(&listing.selection);
+        let page = subscriptions::select(work, &selection, listing.after.as_deref(), listing.limit)?;
         let mut names = BTreeMap::new();
         for stored in &page.items {
             let tenant = stored.value.tenant;

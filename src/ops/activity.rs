@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::domain::audit::{self, Meaning};
+use crate::domain::audit::{self, Meaning, OperationStatus};
 use crate::domain::selection::{Field, Fields, Scalar, Selection};
 use crate::domain::{Grant, Instant, Principal, Span, Subscription, TenantId};
 use crate::store::records::log::{self, Activity};
@@ -48,9 +48,14 @@ impl Entry {
         }
     }
 
-    /// What was done, in Partner Center's word where it has one.
+    /// What was done, in Partner Center's word where it has one; what was refused or failed in ours, which says so.
     pub fn action(&self) -> &str {
-        if self.meaning.operation.is_undefined() { &self.activity.operation } else { self.meaning.operation.as_str() }
+        let done = !matches!(self.meaning.status, OperationStatus::Decline | OperationStatus::Failed);
+        if self.meaning.operation.is_undefined() || !done {
+            &self.activity.operation
+        } else {
+            self.meaning.operation.as_str()
+        }
     }
 }
 

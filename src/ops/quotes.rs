@@ -161,6 +161,8 @@ pub fn price_after(work: &mut Work, subscription: &Subscription, next: &Amendmen
     let (tenant, paid) = (subscription.tenant, paid_in(subscription));
     let in_list = (plan.term_duration, plan.billing_cycle.as_str());
     let listed = price_list::cost_for(work, tenant, &plan.offer_id, in_list, paid)?;
+    // What is paid in one currency renews in no other.
+    let listed = listed.filter(|price| paid.is_none_or(|paid| paid == price.currency));
     if listed.is_some() {
         return Ok(listed);
     }

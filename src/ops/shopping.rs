@@ -235,7 +235,6 @@ fn draft(work: &Work, context: &Context, item: &Product, plan: &Offered, one: &J
     let kind = item.extra.get("productType").map_or("", String::as_str);
     let kind = serde_json::from_str::<serde_json::Value>(kind).unwrap_or_default();
     let kind = kind["id"].as_str().or(kind.as_str()).unwrap_or(&item.product_type).to_owned();
-    let by_terms = if work.terms.family(&item.family).is_paid_by_use() { "usage" } else { "license" };
     let name = if line.friendly_name.is_empty() { &item.name } else { &line.friendly_name };
     let profile = Profile {
         family: item.family.clone(),
@@ -247,7 +246,7 @@ fn draft(work: &Work, context: &Context, item: &Product, plan: &Offered, one: &J
         purchased_at: work.now,
         term_duration,
         billing_cycle: plan.plan.billing_cycle.clone(),
-        billing_type: if item.billing.is_empty() { by_terms.to_owned() } else { item.billing.clone() },
+        billing_type: if item.billing.is_empty() { "license".to_owned() } else { item.billing.clone() },
         anchor_day: work.now.day(),
         unit_price: one.unit_price,
         is_trial: item.is_trial,

@@ -1,6 +1,7 @@
 //! Subscriptions: reading, selecting and labelling. What changes them is a request.
 
-use crate::domain::selection::{Scalar, Selection};
+use crate::domain::selection::{Field, Fields, Scalar, Selection};
+use crate::domain::terms::listed;
 use crate::domain::{Change, Grant, Instant, Quote, Refusal, Subscription, SubscriptionId, TenantId, lifecycle, text};
 use crate::store::records::timers::{self, Timer};
 use crate::store::records::{Page, Stored, subscriptions as rows};
@@ -113,6 +114,26 @@ pub fn select(
     }
 }
 
+/// What a list of subscriptions holds: not what orders alone tell of (VIS-ord), unless it is asked for by `listed`, by its
+/// family, by its order or by its id. What scripts and triggers select is no list and holds everything: whoever looks for
+/// windows that close must not overlook software's.
+pub fn as_a_list(selection: &Selection) -> Selection {
+    let asked = selection.fields().any(|field| ["listed", "family", "order_id", "id"].contains(&field));
+    if asked { selection.clone() } else { selection.clone().with("listed", Scalar::Bool(true)) }
+}
+
+/// A subscription and what its terms say of it, for a selection.
+struct Held<'a> {
+    subscription: &'a Subscription,
+    is_listed: bool,
+}
+
+impl Fields for Held<'_> {
+    fn field(&self, name: &str) -> Option<Field<'_>> {
+        if name == "listed" { Some(Field::Bool(self.is_listed)) } else { self.subscription.field(name) }
+    }
+}
+
 fn by_id(work: &mut Work, selection: &Selection) -> Result<Page<Stored<Subscription>>> {
     let mut items = Vec::new();
     if let Some(id) = only_text(selection, "id").and_then(|text| text.parse::<SubscriptionId>().ok())
@@ -135,8 +156,8 @@ fn fits(work: &mut Work, selection: &Selection, subscription: &Subscription) -> 
     if !rights::sees(work, subscription) {
         return Ok(false);
     }
-    let now = work.now;
-    Ok(selection.matches(subscription, now))
+    let is_listed = listed(&work.terms, subscription);
+    Ok(selection.matches(&Held { subscription, is_listed }, work.now))
 }
 
 fn walk(

@@ -87,6 +87,15 @@ pub fn finer<'a>(told: Option<&'a str>, product: &'a str) -> Option<&'a str> {
     }
 }
 
+/// How a family is billed where nothing says it: by use or by licence; empty where the family is not known.
+pub fn billing_type(family: &str) -> &'static str {
+    match family {
+        "saas_metered" => "usage",
+        UNKNOWN | "" => "",
+        _ => "license",
+    }
+}
+
 /// Publishers of Linux plans: SUSE and Red Hat.
 fn sells_linux(publisher: &str) -> bool {
     let publisher = publisher.trim().to_ascii_lowercase();

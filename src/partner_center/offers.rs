@@ -292,6 +292,9 @@ pub fn resolved(item: Product, above: &[Product]) -> Product {
     if is_guess && let Some(told) = of_item(&whole) {
         told.clone_into(&mut whole.family);
     }
+    if whole.billing.is_empty() {
+        family::billing_type(&whole.family).clone_into(&mut whole.billing);
+    }
     whole
 }
 

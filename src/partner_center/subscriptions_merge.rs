@@ -37,7 +37,7 @@ pub fn merge(
     let told = if by_hand { None } else { told_family(&profile).map(str::to_owned) };
     diff.set("family", &mut profile.family, fact.family.clone().or(told));
     if profile.billing_type.is_empty() && terms.family(&profile.family).is_paid_by_use() {
-        "usage".clone_into(&mut profile.billing_type);
+        family::billing_type(&profile.family).clone_into(&mut profile.billing_type);
     }
     if profile.term_duration.is_none() {
         profile.term_duration = family::unsaid_term(&profile.family, profile.is_trial);

@@ -39,6 +39,7 @@ mod invoices;
 mod keys;
 mod life;
 mod life_changes;
+mod life_ends;
 mod life_purchase;
 mod money;
 mod outbox;

@@ -467,6 +467,51 @@ async fn a_product_is_of_the_family_that_it_is_sold_as() {
 }
 
 #[tokio::test]
+async fn what_orders_alone_tell_of_is_in_no_list_of_subscriptions_unless_it_is_asked_for() {
+    let shop = Shop::new().await;
+    let mut ids_of = Vec::new();
+    for (offer, term, cycle) in [(FOREVER, "", "one_time"), (SUITE, "P1Y", "annual")] {
+        let mut line = json!({ "lineItemNumber": 0, "offerId": offer, "quantity": 1 });
+        if !term.is_empty() {
+            line["termDuration"] = term.into();
+        }
+        let placed = shop.post(&below("orders"), json!({ "billingCycle": cycle, "lineItems": [line] })).await;
+        ids_of.push(placed.body["lineItems"][0]["subscriptionId"].as_str().unwrap().to_owned());
+    }
+    let (forever, suite) = (ids_of[0].as_str(), ids_of[1].as_str());
+    for path in [format!("/v1/subscriptions?tenant={TENANT}"), "/v1/subscriptions".to_owned(), below("subscriptions")] {
+        let all = shop.get(&path).await;
+        assert!(ids(&all).contains(&suite) && !ids(&all).contains(&forever), "{path}: {all:#}");
+    }
+    for asked in ["listed=false", "family=software_perpetual", &format!("id={forever}")] {
+        assert_eq!(ids(&shop.get(&format!("/v1/subscriptions?{asked}")).await), [forever], "{asked}");
+    }
+    let both = shop.get("/v1/subscriptions?listed=true,false").await;
+    assert!(ids(&both).contains(&suite) && ids(&both).contains(&forever), "{both:#}");
+}
+
+#[tokio::test]
+async fn what_is_not_paid_by_use_is_paid_by_licence() {
+    let shop = Shop::new().await;
+    let month = json!([{ "duration": "P1M", "billingCycle": "monthly" }]);
+    let azure = "DZH318Z0AZUR:0001:DZH318Z0AZU1";
+    shop.world.import(Value::Array(crate::shop_world::modern(azure, "Plan", "Azure", month, json!({})))).await;
+    let of = async |billing: &str| {
+        let found = shop.get(&format!("/v1/tenants/{TENANT}/offers?limit=100&billing={billing}")).await;
+        ids(&found).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (licences, used) = (of("license").await, of("usage").await);
+    for item in [SUITE, SERVER, FOREVER, SAAS] {
+        assert!(licences.iter().any(|id| id == item) && !used.iter().any(|id| id == item), "{item}: {licences:?}");
+    }
+    assert_eq!(used, [azure]);
+    let line = json!({ "lineItemNumber": 0, "offerId": azure, "quantity": 1, "termDuration": "P1M" });
+    let placed = shop.post(&below("orders"), json!({ "billingCycle": "monthly", "lineItems": [line] })).await;
+    let id = placed.body["lineItems"][0]["subscriptionId"].as_str().unwrap_or_else(|| panic!("{}", placed.body));
+    assert_eq!(ids(&shop.get("/v1/subscriptions?billing_type=usage").await), [id]);
+}
+
+#[tokio::test]
 async fn the_currency_is_the_one_asked_for_of_the_market_or_paid_already_and_none_is_guessed() {
     let shop = Shop::new().await;
     let row = |currency: &str, amount: &str, more: Value| {

@@ -188,6 +188,7 @@ pub static SUBSCRIPTIONS: Schema = Schema {
         ("order_id", Type::Id),
         ("partner_id", Type::Id),
         ("suspension_reason", REASON),
+        ("listed", Type::Bool),
         ("generation", Type::Integer),
     ],
     aliases: &[

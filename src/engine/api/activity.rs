@@ -32,7 +32,8 @@ pub(super) const PART: Part = Part {
         entry("at", "Instant", "When"),
         entry("user", "string", "By whom: a user's name, a token, a file or the system"),
         entry("user_principal_name", "string", "By whom: a user's e-mail address, as it is now; else as `user`"),
-        entry("action", "string", "What was done: Partner Center's word, or ours where it has none"),
+        entry("action", "string", "What was done: Partner Center's word, or ours where it has none or it was refused"),
+        entry("status", "string", "How it ended: succeeded, failed, progress or decline"),
         entry("resource_type", "string", "What it was done to, in Partner Center's word"),
         entry("tenant_id", "string?", "Whose"),
         entry("company_name", "string", "The customer's name, as it is now"),
@@ -50,6 +51,7 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_get("user", |entry: &mut EntryValue| entry.0.user());
     engine.register_get("user_principal_name", |entry: &mut EntryValue| entry.0.user_principal_name.clone());
     engine.register_get("action", |entry: &mut EntryValue| entry.0.action().to_owned());
+    engine.register_get("status", |entry: &mut EntryValue| entry.0.meaning.status.as_str());
     engine.register_get("resource_type", |entry: &mut EntryValue| entry.0.meaning.resource.as_str());
     engine.register_get("tenant_id", |entry: &mut EntryValue| {
         or_nothing(entry.0.activity.tenant.map(|id| id.to_string()))

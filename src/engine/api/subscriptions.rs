@@ -234,6 +234,12 @@ pub(super) const PART: Part = Part {
             gives: "Money?",
             doc: "Price of a seat for a billing cycle, from the order",
         },
+        Property {
+            owner: "Subscription",
+            name: "is_listed",
+            gives: "bool",
+            doc: "Whether lists of subscriptions show it, and not orders alone (select by `listed`)",
+        },
         Property { owner: "Subscription", name: "is_trial", gives: "bool", doc: "Whether it is a trial" },
         Property {
             owner: "Subscription",
@@ -290,6 +296,8 @@ fn getters(engine: &mut Engine) {
     engine.register_get("friendly_name", |sub: &mut Sub| sub.0.profile.friendly_name.clone());
     engine.register_get("publisher_name", |sub: &mut Sub| sub.0.profile.publisher_name.clone());
     engine.register_get("billing_cycle", |sub: &mut Sub| sub.0.profile.billing_cycle.clone());
+    engine
+        .register_get("is_listed", |sub: &mut Sub| with(|work| Ok(crate::domain::terms::listed(&work.terms, &sub.0))));
     engine.register_get("is_trial", |sub: &mut Sub| sub.0.profile.is_trial);
     engine.register_get("unit_price", |sub: &mut Sub| or_nothing(sub.0.profile.unit_price));
     engine.register_get("term_duration", |sub: &mut Sub| {
