@@ -37,7 +37,7 @@ pub use extension::{before_extension, ends_otherwise, extend, extended_plan, goe
 pub use period::{Plan, begin, open_window, plan_after};
 pub use processing::may_be_named;
 pub use purchase::{activation_link, lapse, pending};
-pub use quote::{quote, quote_amended, quote_among, refundable_quantity, terms_quote};
+pub use quote::{quote, quote_amended, refundable_quantity, terms_quote};
 pub use refunds::{RefundUntil, gives_back_term, refunds_until, window_ends_with_day};
 pub use seat_windows::{SeatsUntil, refundable_seats};
 pub use term_end::{

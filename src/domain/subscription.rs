@@ -250,6 +250,10 @@ pub struct Profile {
     /// The billing cycle from the next charge on (`nextChargeInstructions`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_billing_cycle: Option<String>,
+    /// Since when it is billed in its present cycles, where that changed inside the term: the instalments that add up are
+    /// those from then on (BF-split).
+    #[serde(default, with = "crate::domain::calendar::wire::option", skip_serializing_if = "Option::is_none")]
+    pub plan_since: Option<Instant>,
     /// The plan it had, while it goes on by the month after its term (EST).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extended: Option<Extended>,

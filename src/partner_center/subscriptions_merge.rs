@@ -91,6 +91,7 @@ fn fresh_profile(fact: &SubscriptionFact, now: Instant) -> Profile {
         next_term: Amendments::default(),
         custom_term_end_date: None,
         next_billing_cycle: None,
+        plan_since: None,
         extended: None,
         suspension_reason: None,
         labels: fact.labels.clone(),

@@ -5,7 +5,7 @@ use bursar::domain::change::{Amendments, Change, Reason};
 use bursar::domain::ledger::ChargeType;
 use bursar::domain::lifecycle::{
     Applied, Around, Due, apply, apply_among, charge_cycle, deletion_at, dues, end_term, lapse, pending, quote,
-    quote_among, refundable_quantity, refundable_seats, renew, step,
+    quote_amended, refundable_quantity, refundable_seats, renew, step,
 };
 use bursar::domain::subscription::{Attention, Status, Subscription};
 use bursar::domain::terms::Terms;
@@ -128,7 +128,7 @@ fn a_legacy_add_on_needs_an_active_base_takes_its_dates_and_does_not_return_befo
     child.standing.status = Status::Suspended;
     let back = |base: &Subscription| {
         let around = Around { base: Some(base.clone()), ..Around::default() };
-        quote_among(&terms, &child, &Change::Reactivation {}, money("31 USD"), &around, now)
+        quote_amended(&terms, &child, &Change::Reactivation {}, &none(), money("31 USD"), &around, now)
     };
     let refusal = back(&off).refusal.unwrap();
     assert_eq!((refusal.code.as_str(), refusal.partner_center_code), ("base_not_active", Some(27_009)));
@@ -359,8 +359,15 @@ fn a_product_says_how_many_seats_there_may_be() {
     let sub = ordered(&terms, sold(&terms, "license_new", "2023-01-01T09:00:00Z", "P1Y", "monthly", 300), 7);
     let seats = |least, most| {
         let around = Around { seats: (least, most), ..Around::default() };
-        let answer =
-            quote_among(&terms, &sub, &Change::Purchase {}, money("1 EUR"), &around, at("2023-01-01T09:00:00Z"));
+        let answer = quote_amended(
+            &terms,
+            &sub,
+            &Change::Purchase {},
+            &none(),
+            money("1 EUR"),
+            &around,
+            at("2023-01-01T09:00:00Z"),
+        );
         answer.refusal.map(|refusal| refusal.partner_center_code.unwrap_or_default())
     };
     assert_eq!((seats(Some(1), Some(300)), seats(None, None)), (None, None));

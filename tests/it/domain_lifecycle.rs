@@ -7,8 +7,8 @@ use bursar::domain::calendar::{anchored, instant};
 use bursar::domain::change::{Amendments, Change, Reason};
 use bursar::domain::ledger::ChargeType;
 use bursar::domain::lifecycle::{
-    Applied, Due, apply, charge_cycle, deletion_at, deny_renewal, dues, end_term, is_unchanged, pending, quote, renew,
-    step,
+    Applied, Around, Due, Upgrading, apply, apply_among, charge_cycle, deletion_at, deny_renewal, dues, end_term,
+    is_unchanged, pending, quote, quote_amended, renew, step,
 };
 use bursar::domain::subscription::{Attention, Renewal, Status, Subscription};
 use bursar::domain::terms::Terms;
@@ -274,8 +274,11 @@ fn terms_missed_in_a_row_are_counted_until_one_is_in_time() {
 
 fn changes() -> impl Strategy<Value = (u8, i64, u32)> {
     // Mostly hours apart, so that windows are still open; sometimes weeks, so that terms end.
-    (0..22_u8, -3..40_i64, prop_oneof![8 => 0..900_u32, 3 => 0..10_000_u32, 2 => 0..60_000_u32])
+    (0..24_u8, -3..40_i64, prop_oneof![8 => 0..900_u32, 3 => 0..10_000_u32, 2 => 0..60_000_u32])
 }
+
+/// From here on a step is an upgrade.
+const UPGRADE: u8 = 22;
 
 /// One thing that somebody asks or that falls due.
 fn act(
@@ -307,10 +310,17 @@ fn act(
         16 => Change::Schedule { instructions: amendments.clone() },
         17 => Change::BillingPlan { billing_cycle: ["annual", "monthly"][number.rem_euclid(2) as usize].to_owned() },
         18 => Change::Deprovision {},
+        UPGRADE.. => Change::Upgrade {
+            offer_id: "CFQ7TTC0NEXT:0001:CFQ7TTC0NX01".to_owned(),
+            quantity: (number % 2 == 0).then_some(number),
+        },
         _ => return renew(terms, sub, &amendments, price, now).ok(),
     };
-    let said = quote(terms, sub, &change, price, now);
-    let made = apply(terms, sub, &change, &none(), price, now);
+    // Every offer may become the next one, at the same price: what is charged for the new seats comes back for the old.
+    let upgrading = Upgrading { targets: vec!["cfq7ttc0next".to_owned()], present: price };
+    let around = Around { upgrading, ..Around::default() };
+    let said = quote_amended(terms, sub, &change, &none(), price, &around, now);
+    let made = apply_among(terms, sub, &change, &none(), price, &around, now);
     assert_eq!(said.refusal.is_none(), said.allowed, "a quote refuses or allows");
     assert!(made.is_ok() || !said.allowed, "what is quoted is done: {said:?} {made:?}");
     made.ok()
@@ -389,7 +399,11 @@ fn lived(
             cycle = Decimal::ZERO;
         }
         for line in &made.lines {
-            let term = matches!(line.kind, ChargeType::Renew | ChargeType::New | ChargeType::Convert);
+            let term = match line.kind {
+                ChargeType::Renew | ChargeType::New => true,
+                ChargeType::Convert => *what < UPGRADE,
+                _ => false,
+            };
             let inside = matches!(line.kind, ChargeType::CycleCharge | ChargeType::ChangeBillingPlan);
             if term || (inside && !by_term) {
                 cycle = Decimal::ZERO;

@@ -9,7 +9,7 @@ use bursar::domain::change::{Amendments, Change, Reason};
 use bursar::domain::ledger::Draft;
 use bursar::domain::lifecycle::{
     Applied, Around, Upgrading, apply_among, before_extension, begin, charge_cycle, end_term, extend, goes_on, pending,
-    quote_among, renew, terms_quote, upgraded_child,
+    quote_amended, renew, terms_quote, upgraded_child,
 };
 use bursar::domain::quote::Effect;
 use bursar::domain::subscription::{Profile, Status};
@@ -122,6 +122,7 @@ pub(crate) fn profile(family: &str, bought: Instant, term: Option<Span>, billing
         next_term: Amendments::default(),
         custom_term_end_date: None,
         next_billing_cycle: None,
+        plan_since: None,
         extended: None,
         suspension_reason: None,
         labels: BTreeMap::new(),
@@ -334,7 +335,7 @@ fn check(name: &str, text: &str) {
             }
             let asked = change(&case.change, &sub);
             let (price, around) = circumstances(group, &sub, &asked);
-            let answer = quote_among(&terms, &sub, &asked, price, &around, now);
+            let answer = quote_amended(&terms, &sub, &asked, &Amendments::default(), price, &around, now);
             if said(&answer) != case.want {
                 wrong.push(format!(
                     "{}: {} at {}\n  want {}\n  said {}",

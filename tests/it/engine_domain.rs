@@ -51,6 +51,7 @@ fn subscription(tenant: &str, id: &str) -> Subscription {
         next_term: Amendments::default(),
         custom_term_end_date: None,
         next_billing_cycle: None,
+        plan_since: None,
         extended: None,
         suspension_reason: None,
         labels: Default::default(),

@@ -225,3 +225,39 @@ async fn a_change_of_the_billing_plan_takes_what_was_planned_for_the_next_term_w
     assert!(profile.next_term.is_empty(), "any change inside the term does (DOMAIN 2.8)");
     assert_eq!(profile.next_billing_cycle.as_deref(), Some("annual"));
 }
+
+#[tokio::test]
+async fn what_a_publisher_activates_late_is_still_of_the_rules_it_was_ordered_under() {
+    let world = World::new(
+        "2023-12-25T10:00:00Z",
+        &[("policies/all.rhai", &APPROVES.replace("\"purchase\"", "\"purchase\", \"activation\", \"cancellation\""))],
+    );
+    let saas = json!({ "offerId": "DZH318Z0SAAS:0001:DZH318Z0SAA1", "productType": { "id": "SaaS" }, "publisherName": "Contoso",
+        "status": "pending", "termDuration": "P1M", "billingCycle": "monthly", "unitPrice": "10.00 EUR",
+        "creationDate": "2023-12-25T10:00:00Z" });
+    world.import(json!([customer(), row(1, saas)])).await;
+    applied(&world, 1, Change::Purchase {}).await;
+    until(&world, "2024-01-12T09:00:00Z").await;
+    applied(&world, 1, Change::Activation {}).await;
+    let cancel = Change::Cancellation { reason: Reason::CustomerRequest };
+    let late = world.propose("anna", sub_id(1), cancel).await.request.unwrap();
+    assert_eq!(late.quote.rule, "ISVm", "not ISV72, which holds from 2024 on: {}", late.quote.reason);
+    assert_eq!(late.quote.allowed_until.map(calendar::show).as_deref(), Some("2023-12-26T10:00:00Z"));
+}
+
+#[tokio::test]
+async fn the_instalments_of_a_plan_that_began_inside_the_term_add_up_to_what_is_left_of_it() {
+    let world = world("2022-01-01T09:00:00Z");
+    let three = json!({ "termDuration": "P3Y", "billingCycle": "annual", "creationDate": "2022-01-01T09:00:00Z",
+        "effectiveStartDate": "2022-01-01T00:00:00Z", "unitPrice": "100.00 EUR", "quantity": 3, "autoRenewEnabled": false });
+    let monthly = json!({ "product": OFFER, "billingCycle": "monthly", "termDuration": "P3Y", "currency": "EUR",
+        "unitPrice": "8.333", "attributes": { "objectType": "Price" } });
+    world.import(json!([customer(), row(1, three), monthly])).await;
+    applied(&world, 1, Change::BillingPlan { billing_cycle: "monthly".to_owned() }).await;
+    until(&world, "2025-01-02T00:00:00Z").await;
+    let charged = told(&world, 1);
+    assert_eq!((charged.len(), charged[0].as_str()), (24, "changeBillingPlan 24.99"), "two years by the month");
+    assert_eq!(charged[23], "cycleCharge 25.20", "the remainder in the last");
+    let sum: rust_decimal::Decimal = world.lines().iter().map(|line| line.amount).sum();
+    assert_eq!(sum.to_string(), "599.97", "24 months of three seats at 8.333, cut once");
+}

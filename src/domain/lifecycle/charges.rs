@@ -5,12 +5,12 @@
 use rust_decimal::Decimal;
 
 use super::Asked;
-use super::period::{Period, by_use, cycle_end, cycle_months, days, full_cycle_end, window_opened};
+use super::period::{Period, by_use, cycle_end, cycle_months, days, end_of, full_cycle_end, window_opened};
 use crate::domain::ledger::{ChargeType, Draft};
 use crate::domain::money::Rounding;
 use crate::domain::subscription::{Profile, Status};
 use crate::domain::terms::{Cut, Family, Refund, Terms, Window};
-use crate::domain::{Instant, Money, Quote, Refusal, Subscription};
+use crate::domain::{Instant, Money, Quote, Refusal, Span, Subscription};
 
 /// How many days of how many are billed.
 #[derive(Debug, Clone, Copy)]
@@ -57,11 +57,19 @@ pub(super) fn whole(family: &Family, kind: ChargeType, price: Money, quantity: i
     amount(family, kind, price, quantity, Days::WHOLE)
 }
 
+/// Months of the present term that are billed by its present plan: all of them, or those since the plan changed.
+fn months_of_plan(family: &Family, sub: &Subscription) -> u32 {
+    let months = sub.profile.term_duration.map_or(0, |term| term.months);
+    let (Some(since), Some(end)) = (sub.profile.plan_since, sub.standing.term_end) else { return months };
+    let until = |left: &u32| end_of(family, since, sub.profile.anchor_day, Span::months(*left)) == Some(end);
+    (1..=months).find(until).unwrap_or(months)
+}
+
 /// The charge of a term's last cycle: what the term costs less what its earlier cycles were charged, so that the
-/// instalments add up to the term's price to the minor unit.
+/// instalments of a plan add up to its price to the minor unit.
 pub(super) fn last_instalment(family: &Family, sub: &Subscription, price: Money) -> Result<Money, Refusal> {
     let cycle = whole(family, ChargeType::CycleCharge, price, sub.standing.quantity)?;
-    let months = sub.profile.term_duration.map_or(0, |term| term.months);
+    let months = months_of_plan(family, sub);
     let each = cycle_months(&sub.profile.billing_cycle).unwrap_or(months).max(1);
     let cycles = months / each;
     if cycles < 2 || !months.is_multiple_of(each) {

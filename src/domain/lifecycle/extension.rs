@@ -123,6 +123,7 @@ pub fn extend(
     profile.seat_batches.clear();
     profile.next_term = Amendments::default();
     profile.next_billing_cycle = None;
+    profile.plan_since = None;
     profile.custom_term_end_date = None;
     let standing = &mut next.standing;
     standing.generation += 1;

@@ -93,6 +93,10 @@ const FIRST_TERM_STARTS_WITHIN: TimeDelta = TimeDelta::days(15);
 /// however late it was processed.
 pub(super) fn opened_for(sub: &Subscription) -> Instant {
     let (start, bought) = (sub.standing.term_start, sub.profile.purchased_at);
+    // A publisher may take its time: a window that closed before the term began is that of the order.
+    if sub.standing.window_end.is_some_and(|end| end < start) {
+        return bought;
+    }
     let slack = match sub.profile.term_duration {
         Some(length) if length.months == 0 => TimeDelta::zero(),
         _ => FIRST_TERM_STARTS_WITHIN,

@@ -22,22 +22,10 @@ use crate::domain::{Change, Instant, Kind, Money, Quote, Refusal, Span, Subscrip
 ///
 /// `price` is the price of one seat for one cycle (of the next term, for a renewal).
 pub fn quote(terms: &Terms, sub: &Subscription, change: &Change, price: Option<Money>, now: Instant) -> Quote {
-    quote_among(terms, sub, change, price, &ALONE, now)
+    quote_amended(terms, sub, change, &Amendments::default(), price, &ALONE, now)
 }
 
-/// The same, with what stands around the subscription.
-pub fn quote_among(
-    terms: &Terms,
-    sub: &Subscription,
-    change: &Change,
-    price: Option<Money>,
-    around: &Around,
-    now: Instant,
-) -> Quote {
-    quote_amended(terms, sub, change, &Amendments::default(), price, around, now)
-}
-
-/// The same of the change as an approval amends it.
+/// The same of the change as an approval amends it, with what stands around the subscription.
 pub fn quote_amended(
     terms: &Terms,
     sub: &Subscription,
@@ -109,6 +97,7 @@ pub fn terms_quote(
         next_term: Amendments::default(),
         custom_term_end_date: None,
         next_billing_cycle: None,
+        plan_since: None,
         extended: None,
         suspension_reason: None,
         labels: BTreeMap::new(),

@@ -87,6 +87,7 @@ fn describe(
         && profile.seat_batches.is_empty()
         && profile.next_term.is_empty()
         && profile.next_billing_cycle.is_none()
+        && profile.plan_since.is_none()
         && profile.custom_term_end_date.is_none()
         && profile.extended.is_none()
         && profile.unit_price == price
@@ -101,6 +102,7 @@ fn describe(
     profile.seat_batches.clear();
     profile.next_term = Amendments::default();
     profile.next_billing_cycle = None;
+    profile.plan_since = None;
     profile.custom_term_end_date = None;
     profile.is_trial = false;
     if let Some(offer) = &next_term.offer_id {
@@ -189,6 +191,7 @@ fn next_cycle(family: &Family, sub: &Subscription, price: Option<Money>, now: In
         let profile = Arc::make_mut(&mut next.profile);
         profile.billing_cycle = planned;
         profile.next_billing_cycle = None;
+        profile.plan_since = Some(start);
         profile.unit_price = Some(price);
     }
     next.standing.cycle_start = Some(start);

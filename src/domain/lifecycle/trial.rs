@@ -134,6 +134,7 @@ impl Asked<'_> {
                 offer_name: self.around.offer_name.clone().unwrap_or_else(|| profile.offer_name.clone()),
                 next_term: Amendments::default(),
                 next_billing_cycle: None,
+                plan_since: None,
                 unit_price: self.price.or(profile.unit_price),
                 extended: None,
                 seat_batches: Vec::new(),
