@@ -107,6 +107,7 @@ pub(crate) fn subscription(tenant: TenantId, index: usize, term_end: Instant) ->
         next_term: Amendments::default(),
         custom_term_end_date: None,
         next_billing_cycle: None,
+        plan_since: None,
         extended: None,
         suspension_reason: None,
         labels: (!monthly).then(|| ("confirmed".to_owned(), "yes".to_owned())).into_iter().collect(),

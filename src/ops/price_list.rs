@@ -86,6 +86,10 @@ pub(super) fn cost_for(
     plan: (Option<Span>, &str),
     paid: Option<Currency>,
 ) -> Result<Option<Money>> {
+    // Most of a large book may be priced by its orders: then nobody's market and segment matter.
+    if !rows::knows(&mut work.tx, product)? {
+        return Ok(None);
+    }
     let owner = tenants::get(&mut work.tx, tenant)?.map(|stored| stored.value).unwrap_or_default();
     let known = paid.map(|currency| [currency]);
     let known = known.as_ref().map_or(&[][..], |known| &known[..]);

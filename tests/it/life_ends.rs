@@ -31,6 +31,7 @@ fn row(number: u8, more: Value) -> Value {
     row
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "what is different is written where it is used")]
 fn month(number: u8, more: Value) -> Value {
     let mut month = json!({ "termDuration": "P1M", "billingCycle": "monthly", "creationDate": "2022-03-11T09:00:00Z",
         "effectiveStartDate": "2022-03-11T00:00:00Z", "commitmentEndDateTime": "2022-04-10T23:59:59Z" });

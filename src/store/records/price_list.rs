@@ -65,6 +65,15 @@ fn places(term: Option<Span>, cycle: &str) -> [(Option<Span>, Option<&str>); 4] 
     [(term, Some(cycle)), (term, None), (None, Some(cycle)), (None, None)]
 }
 
+/// Whether the list has anything of a product, whatever term, cycle, currency, market and segment it is for.
+///
+/// # Errors
+/// What the store answers.
+pub fn knows(tx: &mut Tx, product: &str) -> Result<bool> {
+    let prefix = keys::text(&[&product.to_lowercase()], &[]);
+    Ok(!tx.scan(&PRICES, keys::prefix_range(&prefix, None), 1, false)?.is_empty())
+}
+
 /// What a seat costs: for this term and cycle, or the one listed for any; for this market and segment before any. Where
 /// that leaves several currencies, one that is known to be the customer's; several where nothing is left to choose by.
 ///
