@@ -92,9 +92,11 @@ pub const SUPPORT_TENANTS: Table = Table { code: 43, name: "support_tenants", hi
 pub const USERS: Table = Table { code: 46, name: "users", history: true };
 /// Lower-case names and addresses to users.
 pub const USER_NAMES: Table = Table { code: 47, name: "user_names", history: false };
+/// Notes of imports: whose an order is, and what waits to be told.
+pub const WHEREABOUTS: Table = Table { code: 48, name: "whereabouts", history: false };
 
 /// All tables, for opening a store.
-pub static ALL: [&Table; 39] = [
+pub static ALL: [&Table; 40] = [
     &META,
     &TENANTS,
     &STANDINGS,
@@ -134,6 +136,7 @@ pub static ALL: [&Table; 39] = [
     &SUPPORT_TENANTS,
     &USERS,
     &USER_NAMES,
+    &WHEREABOUTS,
 ];
 
 /// What a timer row is for. Codes are stored.

@@ -38,7 +38,7 @@ const ARROWS: [(&str, &[&str]); 20] = [
 const LEAVES: [&str; 7] = ["clock", "config", "json", "schedule", "seal", "signature", "suggest"];
 
 /// The codes of the tables, for ever: they are part of every checksum. Append; never change, never reuse.
-const TABLE_CODES: [(u8, &str); 39] = [
+const TABLE_CODES: [(u8, &str); 40] = [
     (1, "meta"),
     (2, "tenants"),
     (3, "standings"),
@@ -78,6 +78,7 @@ const TABLE_CODES: [(u8, &str); 39] = [
     (43, "support_tenants"),
     (46, "users"),
     (47, "user_names"),
+    (48, "whereabouts"),
 ];
 
 /// One file of `src`: its path below `src`, its text, and its text with comments, literals and tests blanked out.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Result, Tx, keys};
 use crate::domain::{OrderId, SubscriptionId, TenantId};
-use crate::store::tables::META;
+use crate::store::tables::WHEREABOUTS;
 
 /// Customers noted for the id of an order, at most. More than one is already one too many to tell whose it is.
 const CUSTOMERS_MAX: usize = 3;
@@ -41,13 +41,13 @@ fn waiting_prefix(order: &OrderId) -> Vec<u8> {
 /// What the store answers; a corrupt row by name.
 pub fn tell_order(tx: &mut Tx, tenant: TenantId, order: &OrderId) -> Result<()> {
     let key = order_key(order);
-    let known = super::fetch::<Vec<TenantId>>(tx, &META, &key)?;
+    let known = super::fetch::<Vec<TenantId>>(tx, &WHEREABOUTS, &key)?;
     let mut tenants = known.map(|stored| stored.value).unwrap_or_default();
     if tenants.contains(&tenant) || tenants.len() >= CUSTOMERS_MAX {
         return Ok(());
     }
     tenants.push(tenant);
-    super::save(tx, &META, &key, &tenants)
+    super::save(tx, &WHEREABOUTS, &key, &tenants)
 }
 
 /// Under whom the order of this id is kept: the one customer who has it, else nobody's where no document named one; none
@@ -56,7 +56,7 @@ pub fn tell_order(tx: &mut Tx, tenant: TenantId, order: &OrderId) -> Result<()> 
 /// # Errors
 /// What the store answers; a corrupt row by name.
 pub fn order(tx: &mut Tx, order: &OrderId) -> Result<Option<Place>> {
-    let known = super::fetch::<Vec<TenantId>>(tx, &META, &order_key(order))?;
+    let known = super::fetch::<Vec<TenantId>>(tx, &WHEREABOUTS, &order_key(order))?;
     let tenants = known.map(|stored| stored.value).unwrap_or_default();
     let named: Vec<TenantId> = tenants.iter().copied().filter(|tenant| *tenant != TenantId::default()).collect();
     let tenant = match named.as_slice() {
@@ -74,11 +74,11 @@ pub fn order(tx: &mut Tx, order: &OrderId) -> Result<Option<Place>> {
 pub fn tell_line(tx: &mut Tx, subscription: SubscriptionId, place: &Place) -> Result<()> {
     let known = line(tx, subscription)?;
     let stays = known.is_some_and(|known| known == *place || place.tenant == TenantId::default());
-    if stays { Ok(()) } else { super::save(tx, &META, &line_key(subscription), place) }
+    if stays { Ok(()) } else { super::save(tx, &WHEREABOUTS, &line_key(subscription), place) }
 }
 
 fn line(tx: &mut Tx, subscription: SubscriptionId) -> Result<Option<Place>> {
-    Ok(super::fetch(tx, &META, &line_key(subscription))?.map(|stored| stored.value))
+    Ok(super::fetch(tx, &WHEREABOUTS, &line_key(subscription))?.map(|stored| stored.value))
 }
 
 /// Takes the order that named a subscription before it was known.
@@ -88,7 +88,7 @@ fn line(tx: &mut Tx, subscription: SubscriptionId) -> Result<Option<Place>> {
 pub fn take_line(tx: &mut Tx, subscription: SubscriptionId) -> Result<Option<Place>> {
     let known = line(tx, subscription)?;
     if known.is_some() {
-        tx.delete(&META, &line_key(subscription))?;
+        tx.delete(&WHEREABOUTS, &line_key(subscription))?;
     }
     Ok(known)
 }
@@ -100,10 +100,10 @@ pub fn take_line(tx: &mut Tx, subscription: SubscriptionId) -> Result<Option<Pla
 pub fn wait(tx: &mut Tx, subscription: SubscriptionId, order: &OrderId) -> Result<()> {
     let mut key = waiting_prefix(order);
     key.extend(subscription.bytes());
-    if tx.get(&META, &key)?.is_some() {
+    if tx.get(&WHEREABOUTS, &key)?.is_some() {
         return Ok(());
     }
-    super::save(tx, &META, &key, &true)
+    super::save(tx, &WHEREABOUTS, &key, &true)
 }
 
 /// Takes the subscriptions that wait for an order.
@@ -112,12 +112,12 @@ pub fn wait(tx: &mut Tx, subscription: SubscriptionId, order: &OrderId) -> Resul
 /// What the store answers.
 pub fn take_waiting(tx: &mut Tx, order: &OrderId) -> Result<Vec<SubscriptionId>> {
     let prefix = waiting_prefix(order);
-    let rows = tx.scan(&META, keys::prefix_range(&prefix, None), WAITING_MAX, false)?;
+    let rows = tx.scan(&WHEREABOUTS, keys::prefix_range(&prefix, None), WAITING_MAX, false)?;
     let mut found = Vec::with_capacity(rows.len());
     for (key, _) in rows {
         let id = key.get(prefix.len()..).and_then(|tail| tail.try_into().ok());
         found.extend(id.map(SubscriptionId::from_bytes));
-        tx.delete(&META, &key)?;
+        tx.delete(&WHEREABOUTS, &key)?;
     }
     Ok(found)
 }
