@@ -255,6 +255,9 @@ fn a_term_end_that_had_passed_at_import_waits_for_nothing() {
     let change = Change::Renewal { term_end: at("2022-04-01T00:00:00Z"), amendments: none() };
     let answer = quote(&terms, &sub, &change, Some(money("1 EUR")), at("2022-05-01T00:00:00Z"));
     assert_eq!(answer.refusal.unwrap().code, "term_end_passed");
+    let suspend = Change::Suspension { reason: Reason::NonPayment };
+    let answer = quote(&terms, &sub, &suspend, Some(money("1 EUR")), at("2022-05-01T00:00:00Z"));
+    assert_eq!(answer.refusal.unwrap().code, "term_end_passed", "nothing could reactivate it");
     let odd = subscription(&terms, profile("unknown", at("2021-04-01T09:00:00Z"), Some(Span::months(1)), "monthly"), 1);
     assert_eq!(dues(&terms, &odd), []);
 }

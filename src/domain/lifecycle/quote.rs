@@ -306,6 +306,11 @@ impl Asked<'_> {
             return Err(coded(Refusal::new("suspension_not_possible", "the terms know no suspension for it"), code));
         };
         self.trial_allows(|trial| trial.suspension, "be suspended")?;
+        if self.sub.standing.attention == Some(Attention::TermEndPassed) {
+            // Suspended now, nothing could reactivate it: that is possible before a term's end alone.
+            let message = "its term had ended when it was imported: import it again to learn whether it was renewed";
+            return Err(Refusal::new("term_end_passed", message).by_rule(&rule.rule));
+        }
         self.to(Status::Suspended)?;
         reasoned(reason, &rule.reasons, &rule.rule)?;
         let billing = if rule.billing_continues { "billing goes on" } else { "billing stops" };

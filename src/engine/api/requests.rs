@@ -135,6 +135,7 @@ pub(super) const PART: Part = Part {
         request("proposed_by", "string", "Who proposed it"),
         request("proposed_at", "Instant?", "When"),
         request("expires_at", "Instant?", "When it stops waiting"),
+        request("closed_at", "Instant?", "When it was settled: applied, denied, refused, withdrawn or expired"),
         request("subscription", "Subscription", "The subscription, as it stands afterwards"),
         request("quote", "Quote?", "What the terms said"),
         request("quantity", "int?", "Seats asked for, for a change of quantity"),
@@ -221,6 +222,7 @@ fn of_request(engine: &mut Engine) {
         "proposed_by" => proposed_by,
         "proposed_at" => |request: &Request| Dynamic::from(request.proposed_at),
         "expires_at" => |request: &Request| instant_or_nothing(request.expires_at),
+        "closed_at" => |request: &Request| instant_or_nothing(request.closed_at),
         "quote" => |request: &Request| Dynamic::from(QuoteValue(request.quote.clone())),
         "quantity" => quantity,
         "plan" => plan,
@@ -244,6 +246,7 @@ fn of_asked(engine: &mut Engine) {
     engine.register_get("proposed_by", |asked: &mut Asked| proposed_by(&asked.request));
     engine.register_get("proposed_at", |asked: &mut Asked| asked.request.proposed_at);
     engine.register_get("expires_at", |asked: &mut Asked| instant_or_nothing(asked.request.expires_at));
+    engine.register_get("closed_at", |asked: &mut Asked| instant_or_nothing(asked.request.closed_at));
     engine.register_get("quote", |asked: &mut Asked| QuoteValue(asked.request.quote.clone()));
     engine.register_get("quantity", |asked: &mut Asked| quantity(&asked.request));
     engine.register_get("plan", |asked: &mut Asked| plan(&asked.request));
