@@ -96,8 +96,8 @@ async fn a_product_of_several_orders_is_cancelled_order_by_order_once_it_is_ackn
     body["order"] = "ORD-20".into();
     let first = ask(&world, body.clone()).await.is(409, "acknowledgement_required").json();
     assert!(first["acknowledgement"].as_str().unwrap().contains("revoked"), "{first}");
-    assert_eq!((&first["role"], &first["askingRule"]), (&json!("admin_agent"), &json!("C-in")));
-    assert_eq!(first["info"]["says"], "21 days are left to cancel it");
+    assert_eq!((&first["role"], &first["askingRule"]), (&json!("admin_agent"), &json!("C-in")), "C-role");
+    assert_eq!(first["info"]["says"], "21 days are left to cancel it", "C-info");
     assert_eq!(status(&world, 20).await, "active", "nothing is done before it is acknowledged");
     assert!(world.get("/v1/requests").await.json()["items"].as_array().unwrap().is_empty());
 

@@ -170,7 +170,7 @@ fn a_trial_becomes_paid_by_request_and_a_base_goes_off_with_its_add_on() {
     by(&book, "olaf", &format!("requests approve {id}")).exits(0);
     let off = book.json(&["subscriptions", "list", "--where", "status=suspended"]);
     assert_eq!(off.as_array().unwrap().len(), 2, "{off}");
-    assert!(off.as_array().unwrap().iter().all(|sub| sub["deletionDate"].is_string()), "{off}");
+    assert!(off.as_array().unwrap().iter().all(|sub| sub["deletionDate"].is_string()), "S-show: {off}");
     by(&book, "anna", &format!("subscriptions reactivate {archive}")).exits(8).says("27009");
     by(&book, "anna", &format!("subscriptions reactivate {mail}")).exits(0);
     by(&book, "anna", &format!("subscriptions reactivate {archive}")).exits(0);

@@ -168,6 +168,7 @@ async fn a_recorded_deep_link_is_shared_instead_of_the_usual_one() {
 }
 
 #[tokio::test]
+// K-role: to whom the matrix gives it is in people_matrix.
 async fn nothing_but_its_own_grant_reads_a_key_and_a_customer_reads_its_own_alone() {
     let world = world("2021-04-01T00:00:00Z", Some(&ring(1))).await;
     put(&world, 1).await;

@@ -100,7 +100,9 @@ async fn without_a_price_and_without_auto_renew_a_term_ends_and_with_it_a_person
     let world = world("2022-04-01T09:00:00Z");
     let off = json!({ "autoRenewEnabled": false });
     world.import(json!([customer(), month(1, off), month(2, json!({})), month(3, json!({}))])).await;
-    applied(&world, 3, Change::Suspension { reason: Reason::NonPayment }).await;
+    let off = Change::Suspension { reason: Reason::NonPayment };
+    let said = world.propose("anna", sub_id(3), off).await.request.unwrap();
+    assert!(said.quote.reason.starts_with("access is off at once"), "S-acc: {}", said.quote.reason);
     until(&world, "2022-04-10T23:59:59Z").await;
     for (number, status) in [(1, Status::Active), (2, Status::Active), (3, Status::Suspended)] {
         assert_eq!(world.sub(sub_id(number)).standing.status, status);
@@ -258,7 +260,7 @@ async fn the_instalments_of_a_plan_that_began_inside_the_term_add_up_to_what_is_
     until(&world, "2025-01-02T00:00:00Z").await;
     let charged = told(&world, 1);
     assert_eq!((charged.len(), charged[0].as_str()), (24, "changeBillingPlan 24.99"), "two years by the month");
-    assert_eq!(charged[23], "cycleCharge 25.20", "the remainder in the last");
+    assert_eq!(charged[23], "cycleCharge 25.20", "the remainder in the last (BF-split)");
     let sum: rust_decimal::Decimal = world.lines().iter().map(|line| line.amount).sum();
     assert_eq!(sum.to_string(), "599.97", "24 months of three seats at 8.333, cut once");
 }
