@@ -18,6 +18,9 @@ use crate::domain::terms::begin::{DuringTrial, TrialEnd};
 use crate::domain::terms::{Family, Late, RenewalRule, Terms, Window};
 use crate::domain::{Change, Instant, Kind, Money, Quote, Refusal, Span, SubscriptionId, TenantId};
 
+/// Partner Center's code where a status does not become another, and no code says more of it.
+const STATUS_LOCKED: u32 = 800_040;
+
 /// What the terms say about a change now. Always an answer: a refusal is inside.
 ///
 /// `price` is the price of one seat for one cycle (of the next term, for a renewal).
@@ -305,7 +308,8 @@ impl Asked<'_> {
     fn suspension(&self, reason: Reason) -> Result<Quote, Refusal> {
         let Some(rule) = self.family.suspension.as_ref().filter(|rule| rule.allowed) else {
             let code = self.family.suspension.as_ref().and_then(|rule| rule.partner_center_code);
-            return Err(coded(Refusal::new("suspension_not_possible", "the terms know no suspension for it"), code));
+            let refusal = Refusal::new("suspension_not_possible", "the terms know no suspension for it");
+            return Err(coded(refusal, code.or(Some(800_096))));
         };
         self.trial_allows(|trial| trial.suspension, "be suspended")?;
         self.to(Status::Suspended)?;
@@ -325,7 +329,9 @@ impl Asked<'_> {
     fn reactivation(&self) -> Result<Quote, Refusal> {
         let rule = self.family.suspension.as_ref().map_or("", |rule| rule.rule.as_str());
         if self.sub.standing.status != Status::Suspended {
-            return Err(self.illegal("be reactivated"));
+            let refusal = self.illegal("be reactivated");
+            let code = refusal.partner_center_code.unwrap_or(STATUS_LOCKED);
+            return Err(refusal.partner_center(code));
         }
         self.base_lets_it_return()?;
         let until = self.reactivated_until();
@@ -443,7 +449,8 @@ impl Asked<'_> {
     }
 
     pub(super) fn to(&self, status: Status) -> Result<Status, Refusal> {
-        self.sub.standing.status.to(status).map_err(|refusal| self.with_status_code(refusal))
+        let coded = |refusal: Refusal| self.with_status_code(refusal.partner_center(STATUS_LOCKED));
+        self.sub.standing.status.to(status).map_err(coded)
     }
 
     pub(super) fn active(&self, what: &str) -> Result<(), Refusal> {
@@ -459,11 +466,21 @@ impl Asked<'_> {
     }
 
     fn with_status_code(&self, refusal: Refusal) -> Refusal {
+        let waits = self.sub.standing.attention == Some(Attention::ActivationPending);
         match self.sub.standing.status {
             Status::Deleted => refusal.partner_center(2011),
-            Status::Suspended => refusal.partner_center(800091),
-            _ => refusal,
+            Status::Suspended => refusal.partner_center(800_091),
+            Status::Pending if waits => refusal.partner_center(800_081),
+            Status::Pending => refusal.partner_center(800_082),
+            Status::Expired | Status::Disabled => refusal.partner_center(900_279),
+            Status::Unknown => Refusal { message: self.unknown_status(), ..refusal },
+            Status::Active => refusal,
         }
+    }
+
+    fn unknown_status(&self) -> String {
+        let told = self.sub.profile.extra.get("status").map_or("unknown", |text| text.trim_matches('"'));
+        format!("its status, '{told}', is none that is known here: it changes once an import tells one that is")
     }
 }
 
