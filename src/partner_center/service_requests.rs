@@ -131,6 +131,33 @@ fn note_text(value: &Value) -> Option<String> {
     Some(text.to_owned()).filter(|text| !text.trim().is_empty())
 }
 
+/// What the fields of the form are called where it is sent as a service request.
+const FIELDS: [(&str, &str); 11] = [
+    ("Type of problem", "supportTopicName or supportTopicId"),
+    ("Impact", "impact"),
+    ("Title", "title"),
+    ("Description", "description"),
+    ("Description: customer tenant GUID or domain name", "customerId"),
+    ("Description: Order ID or Subscription ID", "orderId or subscriptionId"),
+    ("Description: Refund reason", "refundReason"),
+    ("Description: Amount requested", "amountRequested"),
+    ("Contact: name", "primaryContact.firstName and lastName"),
+    ("Contact: email", "primaryContact.email"),
+    ("Contact: phone", "primaryContact.phoneNumber"),
+];
+
+/// The refusal of a form that lacks something, with each field as its JSON calls it beside the form's own word.
+#[must_use]
+pub fn with_fields(refusal: Refusal) -> Refusal {
+    let Some(missing) = refusal.message.strip_prefix("the form lacks ") else { return refusal };
+    let named = |name: &str| match FIELDS.iter().find(|(known, _)| *known == name) {
+        Some((_, field)) => format!("{name} ({field})"),
+        None => name.to_owned(),
+    };
+    let missing: Vec<String> = missing.split("; ").map(named).collect();
+    Refusal { message: format!("the form lacks {}", missing.join("; ")), ..refusal }
+}
+
 /// A support request as Partner Center shows a service request.
 pub fn service_request(found: &SupportRequest) -> Value {
     let form = &found.form;
