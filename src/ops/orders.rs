@@ -107,7 +107,11 @@ pub(super) fn line_error(request: Option<&Request>, outcome: Outcome, error_code
         description: refusal.map_or(reasons, |refusal| refusal.message.clone()),
         rule: refusal.and_then(|refusal| refusal.rule.clone()).unwrap_or_default(),
         error_code,
-        partner_center_code: refusal.and_then(|refusal| refusal.partner_center_code),
+        partner_center_code: match refusal {
+            Some(refusal) => refusal.partner_center_code,
+            // A policy is what checks the risk of a purchase here.
+            None => (outcome == Outcome::Denied).then_some(800_069),
+        },
         reactivate: None,
     }
 }
@@ -165,7 +169,7 @@ pub struct Cancelled {
 ///
 /// # Errors
 /// `forbidden`, `not_found` (20000), `not_cancelled_by_order` (800019; 800077 where the subscription is cancelled
-/// instead), `unknown_line`, `nothing_to_cancel` (800061).
+/// instead), `unknown_line`, `order_in_progress` (800060), `nothing_to_cancel` (800061).
 pub fn cancel(
     work: &mut Work,
     tenant: TenantId,
@@ -188,6 +192,10 @@ pub fn cancel(
         let Some(subscription) = line.subscription_id else { continue };
         let stored = subscriptions::load(work, subscription)?;
         by_order(work, &stored.value)?;
+        if stored.value.standing.status == Status::Pending {
+            let message = "its purchase waits for an answer: withdraw that request instead of cancelling the order";
+            return Err(Refusal::new("order_in_progress", message).partner_center(800_060).into());
+        }
         found.push((line.line_item_number, subscription));
     }
     if found.is_empty() {
