@@ -418,13 +418,13 @@ fn unchanged(shown: &Value, others: &[(String, Value)]) -> Result<(), Refusal> {
         let is = |known: &&str| name.eq_ignore_ascii_case(known);
         let there = shown.get_any_case(name);
         let present = there.filter(|known| !is_nothing(known));
-        let is_theirs = FIELDS.iter().any(|known| is(&known));
+        let is_theirs = FIELDS.iter().any(&is);
         // Whose a product is stays unsaid where its publisher does.
         let is_unsaid = there.is_none() && is(&"isMicrosoftProduct") && value.as_bool().is_some();
         let is_empty = value.is_null() || value.as_str() == Some("") || (is_theirs && is_nothing(value));
         let stands = || there.or_else(|| unshown(shown, name)).is_some_and(|known| same(known, value));
         let is_same = present.map_or_else(|| is_empty || stands(), |known| same(known, value));
-        if is_same || is_unsaid || DERIVED.iter().any(|known| is(&known)) {
+        if is_same || is_unsaid || DERIVED.iter().any(&is) {
             continue;
         }
         let short: String = name.chars().take(64).collect();

@@ -44,7 +44,8 @@ fn bases(work: &mut Work) -> Result<Arc<[String]>> {
     let mut cursor: Option<Vec<u8>> = None;
     loop {
         let page = catalog::products(&mut work.tx, cursor.as_deref(), PAGE_ROWS)?;
-        for product in page.items.into_iter().filter(Product::is_item) {
+        // Few rows say anything of add-ons; only those are looked at with what stands above them.
+        for product in page.items.into_iter().filter(|row| row.is_add_on || !row.prerequisites.is_empty()) {
             let whole = offers::item(work, &product.id)?.unwrap_or(product);
             if whole.is_add_on {
                 found.extend(whole.prerequisites);

@@ -169,7 +169,7 @@ pub struct Cancelled {
 ///
 /// # Errors
 /// `forbidden`, `not_found` (20000), `not_cancelled_by_order` (800019; 800077 where the subscription is cancelled
-/// instead), `unknown_line`, `order_in_progress` (800060), `nothing_to_cancel` (800061).
+/// instead), `unknown_line`, `nothing_to_cancel` (800061).
 pub fn cancel(
     work: &mut Work,
     tenant: TenantId,
@@ -192,10 +192,6 @@ pub fn cancel(
         let Some(subscription) = line.subscription_id else { continue };
         let stored = subscriptions::load(work, subscription)?;
         by_order(work, &stored.value)?;
-        if stored.value.standing.status == Status::Pending {
-            let message = "its purchase waits for an answer: withdraw that request instead of cancelling the order";
-            return Err(Refusal::new("order_in_progress", message).partner_center(800_060).into());
-        }
         found.push((line.line_item_number, subscription));
     }
     if found.is_empty() {

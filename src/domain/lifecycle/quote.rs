@@ -18,9 +18,6 @@ use crate::domain::terms::begin::{DuringTrial, TrialEnd};
 use crate::domain::terms::{Family, Late, RenewalRule, Terms, Window};
 use crate::domain::{Change, Instant, Kind, Money, Quote, Refusal, Span, SubscriptionId, TenantId};
 
-/// Partner Center's code where a status does not become another, and no code says more of it.
-const STATUS_LOCKED: u32 = 800_040;
-
 /// What the terms say about a change now. Always an answer: a refusal is inside.
 ///
 /// `price` is the price of one seat for one cycle (of the next term, for a renewal).
@@ -329,9 +326,7 @@ impl Asked<'_> {
     fn reactivation(&self) -> Result<Quote, Refusal> {
         let rule = self.family.suspension.as_ref().map_or("", |rule| rule.rule.as_str());
         if self.sub.standing.status != Status::Suspended {
-            let refusal = self.illegal("be reactivated");
-            let code = refusal.partner_center_code.unwrap_or(STATUS_LOCKED);
-            return Err(refusal.partner_center(code));
+            return Err(self.locked("be reactivated"));
         }
         self.base_lets_it_return()?;
         let until = self.reactivated_until();
@@ -351,6 +346,12 @@ impl Asked<'_> {
         self.to(Status::Deleted)?;
         if matches!(self.sub.standing.status, Status::Expired | Status::Disabled) {
             return Err(self.illegal("be cancelled"));
+        }
+        if self.sub.standing.status == Status::Pending
+            && self.sub.standing.attention != Some(Attention::ActivationPending)
+        {
+            let message = "its purchase waits for an answer: withdraw that request instead of cancelling";
+            return Err(Refusal::new("order_in_progress", message).partner_center(800_060));
         }
         let Some(rule) = &self.family.cancellation else {
             return Err(Refusal::new("no_window", "the terms know no cancellation for it").partner_center(800061));
@@ -446,41 +447,6 @@ impl Asked<'_> {
         let message = "its auto-renew cannot be switched: suspend it to let it end";
         let refusal = Refusal::new("auto_renew_locked", message).by_rule(&rule.rule);
         Err(coded(refusal, rule.partner_center_code))
-    }
-
-    pub(super) fn to(&self, status: Status) -> Result<Status, Refusal> {
-        let coded = |refusal: Refusal| self.with_status_code(refusal.partner_center(STATUS_LOCKED));
-        self.sub.standing.status.to(status).map_err(coded)
-    }
-
-    pub(super) fn active(&self, what: &str) -> Result<(), Refusal> {
-        if self.sub.standing.status == Status::Active { Ok(()) } else { Err(self.illegal(what)) }
-    }
-
-    pub(super) fn illegal(&self, what: &str) -> Refusal {
-        let status = self.sub.standing.status;
-        let legal: Vec<&str> = status.followers().iter().map(|status| status.as_str()).collect();
-        let legal = if legal.is_empty() { "nothing".to_owned() } else { legal.join(", ") };
-        let message = format!("a subscription that is {} cannot {what}; it can become {legal}", status.as_str());
-        self.with_status_code(Refusal::new("illegal_transition", message))
-    }
-
-    fn with_status_code(&self, refusal: Refusal) -> Refusal {
-        let waits = self.sub.standing.attention == Some(Attention::ActivationPending);
-        match self.sub.standing.status {
-            Status::Deleted => refusal.partner_center(2011),
-            Status::Suspended => refusal.partner_center(800_091),
-            Status::Pending if waits => refusal.partner_center(800_081),
-            Status::Pending => refusal.partner_center(800_082),
-            Status::Expired | Status::Disabled => refusal.partner_center(900_279),
-            Status::Unknown => Refusal { message: self.unknown_status(), ..refusal },
-            Status::Active => refusal,
-        }
-    }
-
-    fn unknown_status(&self) -> String {
-        let told = self.sub.profile.extra.get("status").map_or("unknown", |text| text.trim_matches('"'));
-        format!("its status, '{told}', is none that is known here: it changes once an import tells one that is")
     }
 }
 
