@@ -124,7 +124,7 @@ impl App {
             let done = self.transact(self.now(), rights, &cause, |work| imports::record(work, &fact, options))?;
             last = last.max(done.seq);
             let Imported { noun, id, outcome, changed, conflicts, notes: beside } = done.value;
-            notes.extend(beside.into_iter().map(str::to_owned));
+            notes.extend(beside);
             if matches!(fact, Fact::Offer(_)) && matches!(outcome, Outcome::Taken | Outcome::Changed) {
                 described.insert(id.to_lowercase());
             }

@@ -24,6 +24,7 @@ mod refunds;
 mod schedule;
 mod seat_windows;
 mod seats;
+mod status;
 mod suspension;
 mod term_end;
 mod trial;

@@ -11,6 +11,7 @@ use super::{Doors, json as records};
 use crate::domain::ids::CartId;
 use crate::domain::selection::CARTS;
 use crate::domain::{TenantId, cart::Cart};
+use crate::ops::Work;
 use crate::ops::carts::{self, Wish};
 use crate::ops::checkout::{self, CheckedOut};
 use crate::partner_center::{carts as theirs, orders_write};
@@ -31,7 +32,7 @@ fn ids(tenant: &str, id: &str) -> Result<(TenantId, CartId), Problem> {
 pub(super) async fn list(State(doors): State<Doors>, call: Call, pairs: Pairs) -> Result<Reply, Problem> {
     let listing = Listing::read(&doors, &CARTS, pairs)?;
     let found = doors.app.look(call.rights, move |work| {
-        let all = |work: &mut crate::ops::Work, after: Option<&[u8]>, limit| carts::list(work, None, after, limit);
+        let all = |work: &mut Work, after: Option<&[u8]>, limit| carts::list(work, None, after, limit);
         let page = super::lists::selected(work, &listing, all, carts::key_of)?;
         Ok(listing.reply(page, |cart| records::shown(&cart)))
     });
@@ -108,15 +109,18 @@ pub(super) async fn check_out(
         if seen.is_some() {
             fresh(seen, carts::get(work, tenant, id)?.generation)?;
         }
-        Ok(Reply::ok(checked_out(&checkout::checkout(work, tenant, id)?)).status(201))
+        let done = checkout::checkout(work, tenant, id)?;
+        Ok(Reply::ok(checked_out(work, &done)).status(201))
     })
     .await
 }
 
 /// `{orders, orderErrors, attributes}`, with what became of every line beside.
-pub(super) fn checked_out(done: &CheckedOut) -> Shown {
-    let order =
-        |order| -> Shown { serde_json::from_str(&orders_write::order(order, "").to_string()).unwrap_or_default() };
+pub(super) fn checked_out(work: &mut Work, done: &CheckedOut) -> Shown {
+    let country = super::orders::market(work, done.cart.tenant);
+    let order = |order| -> Shown {
+        serde_json::from_str(&orders_write::order(order, &country).to_string()).unwrap_or_default()
+    };
     let errors: Vec<Shown> = done
         .errors
         .iter()

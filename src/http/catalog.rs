@@ -72,7 +72,10 @@ pub(super) async fn show_offer(
     State(doors): State<Doors>,
     Path(id): Path<String>,
     call: Call,
+    mut pairs: Pairs,
 ) -> Result<Reply, Problem> {
+    country(&mut pairs)?;
+    pairs.end(&["country"])?;
     let found = doors.app.look(call.rights, move |work| catalog::product(work, &id)).await?;
     Ok(exact(&theirs::offer(&found)))
 }

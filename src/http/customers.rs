@@ -166,6 +166,16 @@ struct Patch {
     others: Vec<(String, Value)>,
 }
 
+impl Patch {
+    /// Whether another field says it already: what is suspended or deleted does not renew, so `autoRenewEnabled: false`
+    /// beside that status is no second wish.
+    fn implies(&self, wish: &Wish) -> bool {
+        let ends = |other: &Wish| matches!(other, Wish::Status(word) if word == "suspended" || word == "deleted");
+        let is_off = matches!(wish, Wish::AutoRenew { enabled: Some(false), cancel_at_term_end: None | Some(false) });
+        is_off && self.changes.iter().any(ends)
+    }
+}
+
 /// One field that proposes a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Wish {
@@ -232,7 +242,7 @@ pub(super) async fn patch(
 fn apply(work: &mut Work, before: &Subscription, patch: &Patch) -> ops::Result<Reply> {
     let shown = in_their_json(work, before)?;
     let mut wished = Vec::new();
-    for wish in &patch.changes {
+    for wish in patch.changes.iter().filter(|wish| !patch.implies(wish)) {
         wished.extend(wish.change(before, &shown)?);
     }
     let reason = match wished.as_mut_slice() {
@@ -316,7 +326,7 @@ impl Wish {
                 "deleted" => Change::Cancellation { reason: Reason::CustomerRequest },
                 _ => {
                     let message = "status becomes active, suspended or deleted; the others come by themselves";
-                    return Err(Refusal::new("invalid_status", message).into());
+                    return Err(Refusal::new("invalid_status", message).partner_center(800_040).into());
                 }
             }),
         })
@@ -328,22 +338,99 @@ fn is_shown(shown: &Value, name: &str, value: &Value) -> bool {
     shown.get_any_case(name).map_or(value.is_null(), |known| same(known, value))
 }
 
+/// What follows from the rest and from the catalogue: it may have moved on since it was read.
+const DERIVED: [&str; 5] = ["links", "actions", "refundOptions", "refundableQuantity", "hasPurchasableAddons"];
+
+/// Partner Center's codes for fields that a subscription keeps.
+const LOCKED: [(&str, u32); 2] = [("billingCycle", 800_097), ("partnerId", 800_098)];
+
+/// The other fields a subscription has in Partner Center's API. One that is not shown here is nothing, off or empty.
+const FIELDS: [&str; 37] = [
+    "id",
+    "offerId",
+    "offerName",
+    "entitlementId",
+    "unitType",
+    "parentSubscriptionId",
+    "productType",
+    "creationDate",
+    "effectiveStartDate",
+    "commitmentEndDate",
+    "commitmentEndDateTime",
+    "billingCycleEndDate",
+    "billingCycleEndDateTime",
+    "cancellationAllowedUntilDate",
+    "billingType",
+    "billingCycle",
+    "termDuration",
+    "renewalTermDuration",
+    "isTrial",
+    "isMicrosoftProduct",
+    "publisherName",
+    "partnerId",
+    "promotionId",
+    "suspensionReasons",
+    "contractType",
+    "orderId",
+    "attentionNeeded",
+    "actionTaken",
+    "migratedFromSubscriptionId",
+    "consumptionType",
+    "productOrderId",
+    "lineItems",
+    "customTermEndDate",
+    "deletionDate",
+    "alternateId",
+    "nextChargeInstructions",
+    "scheduledNextTermInstructions",
+];
+
+/// Whether a value says that there is nothing.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty() || text.eq_ignore_ascii_case("none"),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        Value::Bool(true) | Value::Number(_) => false,
+    }
+}
+
+/// What stands for a field of theirs that is not shown.
+fn unshown<'a>(shown: &'a Value, name: &str) -> Option<&'a Value> {
+    // The next term is as long as this one unless its instructions say otherwise.
+    let next = |shown: &'a Value| {
+        let instructions = shown.get_any_case("scheduledNextTermInstructions");
+        let product = instructions.and_then(|next| next.get_any_case("product"));
+        product.unwrap_or(shown).get_any_case("termDuration")
+    };
+    name.eq_ignore_ascii_case("renewalTermDuration").then(|| next(shown)).flatten()
+}
+
 /// Fields that nobody may change are welcome as they are.
 fn unchanged(shown: &Value, others: &[(String, Value)]) -> Result<(), Refusal> {
     for (name, value) in others {
-        let is_derived = ["links", "actions", "refundOptions", "refundableQuantity"]
-            .iter()
-            .any(|known| name.eq_ignore_ascii_case(known));
-        let is_nothing = |value: &Value| value.is_null() || value.as_str() == Some("");
-        let known = shown.get_any_case(name).filter(|known| !is_nothing(known));
-        if is_derived || known.map_or(is_nothing(value), |known| same(known, value)) {
+        let is = |known: &&str| name.eq_ignore_ascii_case(known);
+        let there = shown.get_any_case(name);
+        let present = there.filter(|known| !is_nothing(known));
+        let is_theirs = FIELDS.iter().any(&is);
+        // Whose a product is stays unsaid where its publisher does.
+        let is_unsaid = there.is_none() && is(&"isMicrosoftProduct") && value.as_bool().is_some();
+        let is_empty = value.is_null() || value.as_str() == Some("") || (is_theirs && is_nothing(value));
+        let stands = || there.or_else(|| unshown(shown, name)).is_some_and(|known| same(known, value));
+        let is_same = present.map_or_else(|| is_empty || stands(), |known| same(known, value));
+        if is_same || is_unsaid || DERIVED.iter().any(&is) {
             continue;
         }
         let short: String = name.chars().take(64).collect();
-        let known = shown.get_any_case(name).is_some();
-        let (code, verb) =
-            if known { ("immutable_field", "cannot be changed here") } else { ("unknown_member", "is not known") };
-        return Err(Refusal::new(code, format!("the field {short:?} {verb}")));
+        let (code, verb) = if is_theirs || there.is_some() {
+            ("immutable_field", "cannot be changed here")
+        } else {
+            ("unknown_member", "is not known")
+        };
+        let refusal = Refusal::new(code, format!("the field {short:?} {verb}"));
+        let theirs = LOCKED.iter().find(|(known, _)| is(known)).map(|(_, theirs)| *theirs);
+        return Err(theirs.map_or(refusal.clone(), |theirs| refusal.partner_center(theirs)));
     }
     Ok(())
 }

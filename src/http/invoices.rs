@@ -162,6 +162,18 @@ pub(super) async fn line_items(
     Ok(found.await?)
 }
 
+/// `GET /v1/invoices/{id}/lineitems/{provider}/{kind}`: the same, as the links of Partner Center's invoices have it.
+pub(super) async fn line_items_of(
+    State(doors): State<Doors>,
+    Path((text, provider, kind)): Path<(String, String, String)>,
+    headers: HeaderMap,
+    call: Call,
+    mut pairs: Pairs,
+) -> Result<Reply, Problem> {
+    pairs.0.extend([("provider".to_owned(), provider), ("invoicelineitemtype".to_owned(), kind)]);
+    line_items(State(doors), Path(text), headers, call, pairs).await
+}
+
 /// `GET /v1/invoices/{id}/customers/{tenant}`
 pub(super) async fn statement(
     State(doors): State<Doors>,

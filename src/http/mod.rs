@@ -197,6 +197,7 @@ fn records() -> Router<Doors> {
         .route("/v1/invoices/{id}/account", post(invoices::account))
         .route("/v1/invoices/{id}", get(invoices::show))
         .route("/v1/invoices/{id}/lineitems", get(invoices::line_items))
+        .route("/v1/invoices/{id}/lineitems/{provider}/{kind}", get(invoices::line_items_of))
         .route("/v1/invoices/{id}/customers/{tenant}", get(invoices::statement))
         .route("/v1/activity", get(activity::list))
         .route("/v1/activity/checkpoint", get(activity::checkpoint))

@@ -19,6 +19,7 @@ use crate::json::Value;
 use crate::ops::carts::Wish;
 use crate::ops::orders::{self, Cancelled};
 use crate::ops::{self, Work, checkout, tenants};
+use crate::partner_center::field::snake;
 use crate::partner_center::{carts as theirs, orders_write};
 
 /// `GET /v1/orders`
@@ -37,9 +38,10 @@ pub(super) async fn list(
     State(doors): State<Doors>,
     Path(text): Path<String>,
     call: Call,
-    pairs: Pairs,
+    mut pairs: Pairs,
 ) -> Result<Reply, Problem> {
     let tenant: TenantId = text.parse()?;
+    with_prices(&mut pairs)?;
     let asked = super::customers::below(&doors, &ORDERS, tenant, pairs, &call)?;
     let found = doors.app.look(call.rights, move |work| {
         let own = |work: &mut Work, after: Option<&[u8]>, limit: usize| {
@@ -54,8 +56,19 @@ pub(super) async fn list(
     Ok(found.await?)
 }
 
+const INCLUDE_PRICE: &str = "includePrice";
+
+/// Takes the parameter by which Partner Center's clients ask for prices: the lines have theirs in any case.
+fn with_prices(pairs: &mut Pairs) -> Result<(), Problem> {
+    let told = pairs.take(INCLUDE_PRICE);
+    if told.is_none_or(|told| ["true", "false"].contains(&told.to_ascii_lowercase().as_str())) {
+        return Ok(());
+    }
+    Err(Problem::new(400, "bad_query", "includePrice is true or false"))
+}
+
 /// The market that links into the catalogue name; empty for a caller who may not know it.
-fn market(work: &mut Work, tenant: TenantId) -> String {
+pub(super) fn market(work: &mut Work, tenant: TenantId) -> String {
     tenants::get(work, tenant).map(|tenant| tenant.country).unwrap_or_default()
 }
 
@@ -69,8 +82,11 @@ pub(super) async fn show(
     State(doors): State<Doors>,
     Path((tenant, id)): Path<(String, String)>,
     call: Call,
+    mut pairs: Pairs,
 ) -> Result<Reply, Problem> {
     let (tenant, id): (TenantId, OrderId) = (tenant.parse()?, OrderId(id));
+    with_prices(&mut pairs)?;
+    pairs.end(&[INCLUDE_PRICE])?;
     let found = doors.app.look(call.rights, move |work| {
         let order = orders::get(work, tenant, &id)?;
         Ok(reply(work, &order))
@@ -109,7 +125,7 @@ fn bought(work: &mut Work, tenant: TenantId, done: &checkout::CheckedOut, status
     let shown = reply(work, order).location(format!("/v1/customers/{tenant}/orders/{}", order.id));
     if done.orders.len() > 1 || !done.errors.is_empty() {
         // More than one order came of it, or not every line was bought: the whole answer of a checkout tells.
-        return Ok(Reply::ok(super::carts::checked_out(done)).status(207));
+        return Ok(Reply::ok(super::carts::checked_out(work, done)).status(207));
     }
     let waits = done.bought.iter().any(|line| line.outcome == Outcome::Waiting);
     Ok(shown.status(if waits { 202 } else { status }))
@@ -169,7 +185,12 @@ enum Patch {
     Cancel { lines: Vec<u32>, reason: Reason },
     /// To buy more by it: the lines that are no subscription yet.
     Add(Wish),
+    /// Neither; perhaps another billing cycle.
+    Other { billing_cycle: Option<String> },
 }
+
+/// Partner Center's code for a billing cycle that an order is to change.
+const CYCLE_BY_ORDER: u32 = 2054;
 
 fn read_patch(body: &Bytes, id: &OrderId) -> Result<Patch, Problem> {
     let body = super::body::parse_any_case(body)?;
@@ -181,9 +202,8 @@ fn read_patch(body: &Bytes, id: &OrderId) -> Result<Patch, Problem> {
     let is_cancelled = |word: &str| ["cancelled", "canceled"].contains(&word.to_ascii_lowercase().as_str());
     if !text("status").is_some_and(is_cancelled) {
         let more = theirs::read_more(&body)?.filter(|lines| !lines.is_empty());
-        let message =
-            "an order is changed in two ways: status becomes cancelled, or lines without a subscription are bought";
-        return more.map(|lines| Patch::Add(Wish { lines })).ok_or_else(|| invalid(message));
+        let billing_cycle = text("billingCycle").map(snake).filter(|word| !word.is_empty());
+        return Ok(more.map_or(Patch::Other { billing_cycle }, |lines| Patch::Add(Wish { lines })));
     }
     let reason = text("reason").map_or(Ok(Reason::CustomerRequest), str::parse)?;
     let mut lines = Vec::new();
@@ -219,9 +239,26 @@ pub(super) async fn patch(
                 let done = checkout::add(work, tenant, &id, wish)?;
                 bought(work, tenant, &done, 200)
             }
+            Patch::Other { billing_cycle } => Err(unchangeable(work, tenant, &id, billing_cycle.as_deref())?),
         }
     })
     .await
+}
+
+/// Why nothing of an order changes in another way.
+fn unchangeable(work: &mut Work, tenant: TenantId, id: &OrderId, cycle: Option<&str>) -> ops::Result<ops::Error> {
+    let is_another = match cycle {
+        Some(cycle) => !orders::get(work, tenant, id)?.billing_cycle.eq_ignore_ascii_case(cycle),
+        None => false,
+    };
+    if is_another {
+        let message = "an order keeps its billing cycle: change that of its subscriptions, by nextChargeInstructions or \
+                       scheduledNextTermInstructions";
+        return Ok(Refusal::new("invalid_patch", message).partner_center(CYCLE_BY_ORDER).into());
+    }
+    let message =
+        "an order is changed in two ways: status becomes cancelled, or lines without a subscription are bought";
+    Ok(Refusal::new("invalid_patch", message).into())
 }
 
 /// 200 with the order when every line is gone, 202 when somebody has to answer first, 409 when a line stays.

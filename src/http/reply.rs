@@ -159,8 +159,11 @@ fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     if text == "*" {
         return Ok(None);
     }
-    let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-    let number = inner.and_then(generation_of);
+    // Partner Center's clients send `attributes.etag` as it stands there, without quotes.
+    let number = match text.strip_prefix('"') {
+        Some(rest) => rest.strip_suffix('"').and_then(generation_of),
+        None => text.parse().ok(),
+    };
     number.map(Some).ok_or_else(|| Problem::new(400, "bad_etag", "If-Match is one ETag such as \"v3\", or *"))
 }
 

@@ -98,6 +98,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/invoices/{id}/account", "tenants.account"),
     route("GET", "/v1/invoices/{id}", "invoices.read"),
     route("GET", "/v1/invoices/{id}/lineitems", "invoices.read"),
+    route("GET", "/v1/invoices/{id}/lineitems/{provider}/{kind}", "invoices.read"),
     route("GET", "/v1/invoices/{id}/customers/{tenant}", "invoices.read"),
     route("GET", "/v1/activity", "activity.read"),
     route("GET", "/v1/activity/checkpoint", "activity.read"),
@@ -183,7 +184,7 @@ pub fn is_public(method: &Method, path: &str) -> bool {
 }
 
 /// The paths of single records and of verbs whose queries mean something.
-const ASKED: [&str; 9] = [
+const ASKED: [&str; 12] = [
     "/v1/subscriptions/{id}/story",
     "/v1/subscriptions/{id}/quote",
     "/v1/terms/{family}",
@@ -193,6 +194,9 @@ const ASKED: [&str; 9] = [
     "/v1/products/{id}/skus/{sku}",
     "/v1/products/{id}/skus/{sku}/availabilities/{availability}",
     "/v1/tenants/{id}/offers/{name}",
+    "/v1/offers/{id}",
+    "/v1/customers/{tenant}/orders/{id}",
+    "/v1/invoices/{id}/lineitems/{provider}/{kind}",
 ];
 
 /// The paths that tell one thing and are no lists, though they end as those do.

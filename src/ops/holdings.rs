@@ -2,6 +2,8 @@
 //! alone. It gets a record of its own, so that it has keys and can be cancelled like everything bought.
 //! It is made when the order is imported, or when the product that tells what the order bought is, whichever comes last.
 
+use std::collections::BTreeSet;
+
 use crate::domain::SubscriptionId;
 use crate::domain::ids::Guid;
 use crate::domain::order::{Order, OrderLine};
@@ -31,6 +33,20 @@ pub(super) fn of_order(work: &mut Work, order: &Order, options: imports::Options
         catalog::save_order(&mut work.tx, &after)?;
     }
     Ok(())
+}
+
+/// The products of these lines that nobody has imported yet, where nothing else tells what the lines bought: their ids.
+pub(super) fn missing_products<'a>(
+    work: &mut Work,
+    lines: impl IntoIterator<Item = &'a OrderLine>,
+) -> Result<BTreeSet<String>> {
+    let mut missing = BTreeSet::new();
+    for line in lines.into_iter().filter(|line| line.subscription_id.is_none() && !line.offer_id.is_empty()) {
+        if software::product_of(work, &line.offer_id)?.is_none() {
+            missing.extend(line.offer_id.split(':').next().map(str::to_owned));
+        }
+    }
+    Ok(missing)
 }
 
 fn fact_of(work: &mut Work, order: &Order, line: &OrderLine) -> Result<Option<SubscriptionFact>> {

@@ -55,7 +55,7 @@ pub struct Imported {
     /// Where the document was not believed.
     pub conflicts: Vec<Conflict>,
     /// What there is to know beside.
-    pub notes: Vec<&'static str>,
+    pub notes: Vec<String>,
 }
 
 /// How a document is imported.
@@ -177,7 +177,7 @@ pub(super) fn subscription(work: &mut Work, fact: &SubscriptionFact, options: Op
     let merged = subscriptions_merge::merge(&terms, before, &fact, tenant, &import_of(work, newer, options));
     let mut report = imported("subscription", fact.id.to_string(), &merged);
     if is_nobodys(tenant) {
-        report.notes.push(NOBODY_NAMED);
+        report.notes.push(NOBODY_NAMED.to_owned());
     }
     if let Some(known) = &known {
         compare_upstream(work, known, &fact)?;
@@ -294,7 +294,7 @@ fn order(work: &mut Work, fact: &OrderFact, options: Options) -> Result<Imported
     let merged = orders::merge(stored.as_ref(), fact, tenant, &import_of(work, false, options));
     let mut report = imported("order", fact.id.to_string(), &merged);
     if is_nobodys(tenant) {
-        report.notes.push(NOBODY_NAMED);
+        report.notes.push(NOBODY_NAMED.to_owned());
     }
     if moved(&report) {
         catalog::save_order(&mut work.tx, &merged.record)?;
@@ -302,6 +302,7 @@ fn order(work: &mut Work, fact: &OrderFact, options: Options) -> Result<Imported
     }
     adopt_all(work, &merged.record)?;
     holdings::of_order(work, &merged.record, options)?;
+    report.notes.extend(products_missing(work, &merged.record)?);
     for (id, price) in orders::prices(&merged.record) {
         if let Some(stored) = rows::find(&mut work.tx, id)?
             && stored.value.profile.unit_price.is_none()
@@ -314,6 +315,15 @@ fn order(work: &mut Work, fact: &OrderFact, options: Options) -> Result<Imported
         }
     }
     Ok(report)
+}
+
+/// What software is known from an order alone, its product tells: until that is imported, nothing is listed of it.
+fn products_missing(work: &mut Work, order: &Order) -> Result<Option<String>> {
+    let missing = holdings::missing_products(work, &order.line_items)?;
+    Ok((!missing.is_empty()).then(|| {
+        let products = missing.into_iter().collect::<Vec<_>>().join(", ");
+        format!("nothing tells yet what it bought: software of it is listed once its product is imported ({products})")
+    }))
 }
 
 /// Gives an order's customer to the subscriptions of it that have none: those its lines name, and those that named it

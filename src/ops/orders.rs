@@ -11,7 +11,7 @@ use crate::store::records::{Page, Stored, catalog as rows, subscriptions as subs
 
 use super::requests::{self, Proposed};
 use super::work::Work;
-use super::{Result, not_found, subscriptions};
+use super::{Result, holdings, not_found, subscriptions};
 
 /// Partner Center's code of a cart's line for anything that no other code is for: `unable_to_process_cart_line_item`.
 pub(super) const UNABLE: u32 = 10006;
@@ -107,7 +107,11 @@ pub(super) fn line_error(request: Option<&Request>, outcome: Outcome, error_code
         description: refusal.map_or(reasons, |refusal| refusal.message.clone()),
         rule: refusal.and_then(|refusal| refusal.rule.clone()).unwrap_or_default(),
         error_code,
-        partner_center_code: refusal.and_then(|refusal| refusal.partner_center_code),
+        partner_center_code: match refusal {
+            Some(refusal) => refusal.partner_center_code,
+            // A policy is what checks the risk of a purchase here.
+            None => (outcome == Outcome::Denied).then_some(800_069),
+        },
         reactivate: None,
     }
 }
@@ -191,7 +195,12 @@ pub fn cancel(
         found.push((line.line_item_number, subscription));
     }
     if found.is_empty() {
-        let message = "nothing of these lines is left to cancel, or nothing is known that they became";
+        let missing = holdings::missing_products(work, lines.iter().copied())?;
+        let mut message = "nothing of these lines is left to cancel, or nothing is known that they became".to_owned();
+        if !missing.is_empty() {
+            let products = missing.into_iter().collect::<Vec<_>>().join(", ");
+            message = format!("nothing tells what these lines bought: import the product first ({products})");
+        }
         return Err(Refusal::new("nothing_to_cancel", message).partner_center(800_061).into());
     }
     let mut proposed = Vec::new();

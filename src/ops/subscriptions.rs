@@ -1,6 +1,7 @@
 //! Subscriptions: reading, selecting and labelling. What changes them is a request.
 
 use crate::domain::selection::{Field, Fields, Scalar, Selection};
+use crate::domain::subscription::Status;
 use crate::domain::terms::listed;
 use crate::domain::{Change, Grant, Instant, Quote, Refusal, Subscription, SubscriptionId, TenantId, lifecycle, text};
 use crate::store::records::timers::{self, Timer};
@@ -310,7 +311,7 @@ pub(super) fn set_label(
 /// Gives a subscription the partner's own name.
 ///
 /// # Errors
-/// `forbidden`, `not_found`, `invalid_text`; `operation_pending` while the end of its term is processed.
+/// `forbidden`, `not_found`, `invalid_text`; `illegal_transition` (2011) of what is deleted; `operation_pending` while the end of its term is processed.
 pub fn rename(work: &mut Work, id: SubscriptionId, friendly_name: &str) -> Result<Subscription> {
     work.require(&Grant::LabelsWrite)?;
     let stored = load(work, id)?;
@@ -322,6 +323,10 @@ pub fn rename(work: &mut Work, id: SubscriptionId, friendly_name: &str) -> Resul
     let mut profile = (*after.profile).clone();
     if profile.friendly_name == friendly_name {
         return Ok(stored.value);
+    }
+    if after.standing.status == Status::Deleted {
+        let message = "a subscription that is deleted keeps its name";
+        return Err(Refusal::new("illegal_transition", message).partner_center(2011).into());
     }
     lifecycle::may_be_named(&work.terms, &after, work.now)?;
     friendly_name.clone_into(&mut profile.friendly_name);

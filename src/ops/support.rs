@@ -391,8 +391,10 @@ fn refill(work: &mut Work, after: &mut SupportRequest, given: &Form) -> Result<(
     let tenant = after.tenant.map(|id| reached(work, id)).transpose()?;
     belongs(work, tenant.as_ref(), &after.form, None)?;
     after.form.complete_description(tenant.as_ref());
+    // What needs attention for another reason than its form is not settled by filling that in.
+    let lacked = !after.missing.is_empty();
     after.missing = after.form.missing(tenant.is_some());
-    if after.missing.is_empty() && after.status == Status::AttentionNeeded {
+    if lacked && after.missing.is_empty() && after.status == Status::AttentionNeeded {
         after.status = Status::Open;
     }
     Ok(())

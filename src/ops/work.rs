@@ -209,6 +209,8 @@ pub struct Work {
     changed: Vec<(SubscriptionId, Vec<FieldChange>)>,
     /// What is noted even if it is refused.
     attempt: Option<(String, TenantId, SubscriptionId)>,
+    /// What the add-ons that are sold are made for, once somebody has looked.
+    pub(super) add_on_bases: Option<Arc<[String]>>,
 }
 
 impl Work {
@@ -238,6 +240,7 @@ impl Work {
             effects: Vec::new(),
             changed: Vec::new(),
             attempt: None,
+            add_on_bases: None,
         }
     }
 
@@ -259,6 +262,7 @@ impl Work {
             effects: Vec::new(),
             changed: Vec::new(),
             attempt: None,
+            add_on_bases: None,
         };
         std::mem::replace(self, hollow)
     }

@@ -132,14 +132,26 @@ fn line(row: &Value, place: &str, cycle: Option<&str>) -> Result<CartLine, Refus
         attestation_accepted: fields.flag("attestationAccepted").unwrap_or(false),
         error: None,
     };
-    for name in
-        ["id", "lineItemNumber", "error", "subscriptionId", "partnerIdOnRecord", "pricing", "links", "attributes"]
-    {
+    for name in WRITTEN {
         fields.take(name);
     }
     end(fields, place)?;
     Ok(found)
 }
+
+/// What a line that is sent back may have beside what is asked for.
+const WRITTEN: [&str; 10] = [
+    "id",
+    "lineItemNumber",
+    "error",
+    "subscriptionId",
+    "partnerIdOnRecord",
+    "additionalPartnerIdsOnRecord",
+    "transactionType",
+    "pricing",
+    "links",
+    "attributes",
+];
 
 /// What nobody took is a slip of the pen, or a value that is not what it should be.
 fn end(fields: Fields<'_>, place: &str) -> Result<(), Refusal> {

@@ -73,7 +73,9 @@ pub fn family(clues: &Clues<'_>) -> Option<&'static str> {
     if is_foreign(clues) {
         return Some("saas_license");
     }
-    (clues.offer_id.parse::<Guid>().is_ok() && clues.billing_type == "license").then_some("license_legacy")
+    // Old rows of licences say that they are billed in no way at all, and nothing of a product.
+    let is_licence = clues.billing_type == "license" || (kind.is_empty() && matches!(clues.billing_type, "" | "none"));
+    (clues.offer_id.parse::<Guid>().is_ok() && is_licence).then_some("license_legacy")
 }
 
 /// The family of a holding whose own row tells one and whose product tells another. A row seldom says that software is
@@ -103,11 +105,15 @@ fn sells_linux(publisher: &str) -> bool {
 }
 
 fn is_foreign(clues: &Clues<'_>) -> bool {
-    let publisher = clues.publisher.trim().to_ascii_lowercase();
     match clues.is_microsoft {
         Some(own) => !own,
-        None => !publisher.is_empty() && !publisher.starts_with("microsoft"),
+        None => !clues.publisher.trim().is_empty() && !is_microsofts(clues.publisher),
     }
+}
+
+/// Whether the name of a publisher is Microsoft's.
+pub fn is_microsofts(publisher: &str) -> bool {
+    publisher.trim().to_ascii_lowercase().starts_with("microsoft")
 }
 
 /// Whether `commitmentEndDate` names the last day of the term (new commerce) and not the first day after it (legacy).

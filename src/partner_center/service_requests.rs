@@ -34,12 +34,13 @@ pub struct ServiceRequestFact {
 /// known is passed over.
 ///
 /// # Errors
-/// `unknown_value` for a status or resolution there is not, `bad_id`, `bad_money`.
+/// `unknown_value` for a topic, status or resolution there is not, `bad_id`, `bad_money`.
 pub fn read(body: &Value) -> Result<ServiceRequestFact, Refusal> {
     let mut fields = Fields::of(body);
+    let topic_id = fields.filled("supportTopicId").unwrap_or_default();
     let mut form = Form {
-        problem: problem(&mut fields),
-        topic_id: fields.filled("supportTopicId").unwrap_or_default(),
+        problem: problem(&mut fields, &topic_id)?,
+        topic_id,
         severity: fields.text("severity").and_then(|word| Severity::of(&word)).unwrap_or_default(),
         impact: fields.filled("impact").unwrap_or_default(),
         title: fields.filled("title").unwrap_or_default(),
@@ -74,13 +75,20 @@ pub fn read(body: &Value) -> Result<ServiceRequestFact, Refusal> {
 }
 
 /// The type of problem: by its own field, or as the topic of Partner Center's list.
-fn problem(fields: &mut Fields<'_>) -> String {
+fn problem(fields: &mut Fields<'_>, topic_id: &str) -> Result<String, Refusal> {
     let text = fields.filled("type").or_else(|| fields.filled("supportTopicName")).unwrap_or_default();
-    match text.as_str() {
+    if text.is_empty() && !topic_id.is_empty() {
+        let named = TOPICS.iter().find(|(name, _)| topic_id.eq_ignore_ascii_case(&id_of_topic(name)));
+        let shown: String = topic_id.chars().take(64).collect();
+        let message = format!("supportTopicId is one that /v1/servicerequests/supporttopics lists, not {shown:?}");
+        let unknown = || Refusal::new("unknown_value", message);
+        return named.map(|(name, _)| (*name).to_owned()).ok_or_else(unknown);
+    }
+    Ok(match text.as_str() {
         "refund" => REFUND.to_owned(),
         "deployment" => DEPLOYMENT.to_owned(),
         _ => text,
-    }
+    })
 }
 
 fn known<T>(
@@ -121,6 +129,33 @@ fn link(value: &Value) -> Option<String> {
 fn note_text(value: &Value) -> Option<String> {
     let text = value.as_str().or_else(|| value.get_any_case("text")?.as_str())?;
     Some(text.to_owned()).filter(|text| !text.trim().is_empty())
+}
+
+/// What the fields of the form are called where it is sent as a service request.
+const FIELDS: [(&str, &str); 11] = [
+    ("Type of problem", "supportTopicName or supportTopicId"),
+    ("Impact", "impact"),
+    ("Title", "title"),
+    ("Description", "description"),
+    ("Description: customer tenant GUID or domain name", "customerId"),
+    ("Description: Order ID or Subscription ID", "orderId or subscriptionId"),
+    ("Description: Refund reason", "refundReason"),
+    ("Description: Amount requested", "amountRequested"),
+    ("Contact: name", "primaryContact.firstName and lastName"),
+    ("Contact: email", "primaryContact.email"),
+    ("Contact: phone", "primaryContact.phoneNumber"),
+];
+
+/// The refusal of a form that lacks something, with each field as its JSON calls it beside the form's own word.
+#[must_use]
+pub fn with_fields(refusal: Refusal) -> Refusal {
+    let Some(missing) = refusal.message.strip_prefix("the form lacks ") else { return refusal };
+    let named = |name: &str| match FIELDS.iter().find(|(known, _)| *known == name) {
+        Some((_, field)) => format!("{name} ({field})"),
+        None => name.to_owned(),
+    };
+    let missing: Vec<String> = missing.split("; ").map(named).collect();
+    Refusal { message: format!("the form lacks {}", missing.join("; ")), ..refusal }
 }
 
 /// A support request as Partner Center shows a service request.
@@ -200,19 +235,25 @@ fn written_note(note: &Note) -> Value {
     out.finish()
 }
 
+/// The types of problem that have a form, and what they are about.
+const TOPICS: [(&str, &str); 2] = [
+    (REFUND, "A purchase that cannot be cancelled here: the customer, the order or subscription, why and how much"),
+    (DEPLOYMENT, "Planning and deployment, for example of keys moved from volume licensing"),
+];
+
+fn id_of_topic(name: &str) -> String {
+    Guid::derive(format!("topic:{name}").as_bytes()).to_string()
+}
+
 /// The types of problem that have a form, as Partner Center shows the topics of its list.
 pub fn topics() -> Vec<Value> {
     let topic = |(name, about): &(&str, &str)| {
         let mut out = Out::new();
-        out.text("id", &Guid::derive(format!("topic:{name}").as_bytes()).to_string());
+        out.text("id", &id_of_topic(name));
         out.text("name", name);
         out.text("description", about);
         out.value("attributes", write::attributes("SupportTopic", None));
         out.finish()
     };
-    let known = [
-        (REFUND, "A purchase that cannot be cancelled here: the customer, the order or subscription, why and how much"),
-        (DEPLOYMENT, "Planning and deployment, for example of keys moved from volume licensing"),
-    ];
-    known.iter().map(topic).collect()
+    TOPICS.iter().map(topic).collect()
 }

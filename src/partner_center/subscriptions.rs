@@ -156,6 +156,9 @@ pub(super) fn read(row: &Value, fields: &mut Fields<'_>, context: &Context) -> R
     for derived in ["attributes", "actions", "attentionReason"] {
         fields.take(derived);
     }
+    if row.get_any_case("hasPurchasableAddons").and_then(Value::as_bool) == Some(false) {
+        fields.take("hasPurchasableAddons");
+    }
     Ok(fact)
 }
 
@@ -174,7 +177,9 @@ fn read_product(row: &Value, fields: &mut Fields<'_>, fact: &mut SubscriptionFac
     fact.product_type = fields.filled("targetView").or(fact.product_type.take());
     fact.publisher_name = fields.filled("publisherName");
     fact.is_microsoft_product = fields.flag("isMicrosoftProduct");
-    if let Some(own) = fact.is_microsoft_product {
+    let publisher = fact.publisher_name.as_deref().filter(|name| !name.is_empty());
+    let derived = publisher.map(family::is_microsofts);
+    if let Some(own) = fact.is_microsoft_product.filter(|own| derived != Some(*own)) {
         fact.extra.insert("isMicrosoftProduct".to_owned(), own.to_string());
     }
     fact.term_duration = fields.span("termDuration");

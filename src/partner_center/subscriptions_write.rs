@@ -24,6 +24,8 @@ pub struct Shown {
     pub refundable: Vec<SeatsUntil>,
     /// Whether the window closes with a day (shown as its last minute) and not after hours (shown as its last second).
     pub window_ends_with_day: bool,
+    /// Whether the catalogue has add-ons made for it.
+    pub has_add_ons: bool,
 }
 
 /// How the ends of a subscription are told: as the last day or second of something, where we keep the first instant after.
@@ -116,10 +118,11 @@ pub fn subscription(subscription: &Subscription, shown: &Shown) -> Value {
     write_plan(&mut out, subscription);
     let actions = shown.actions.iter().map(|action| Value::String((*action).to_owned()));
     out.value("actions", Value::Array(actions.collect()));
+    out.flag("attentionNeeded", standing.attention.is_some());
     if let Some(attention) = standing.attention {
-        out.flag("attentionNeeded", true);
         out.text("attentionReason", attention.as_str());
     }
+    write_product(&mut out, profile, shown);
     out.labels(&profile.labels);
     let never = ["id", "status", "productType", "scheduledNextTermInstructions", "commitmentEndDate"];
     out.extras(&profile.extra, &never);
@@ -131,6 +134,16 @@ pub fn subscription(subscription: &Subscription, shown: &Shown) -> Value {
     write_links(&mut out, subscription, &shown.country);
     out.value("attributes", write::attributes("Subscription", Some(standing.generation)));
     out.finish()
+}
+
+/// What follows from its publisher and from the catalogue, where the import did not tell it already.
+fn write_product(out: &mut Out, profile: &Profile, shown: &Shown) {
+    let told = |name: &str| field::kept(&profile.extra, name).and_then(|told| told.as_bool());
+    out.flag("hasPurchasableAddons", shown.has_add_ons || told("hasPurchasableAddons") == Some(true));
+    let derived = (!profile.publisher_name.is_empty()).then(|| family::is_microsofts(&profile.publisher_name));
+    if let Some(own) = told("isMicrosoftProduct").or(derived) {
+        out.flag("isMicrosoftProduct", own);
+    }
 }
 
 /// What one of it is counted in.

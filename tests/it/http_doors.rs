@@ -22,7 +22,8 @@ pub(crate) fn filled(route: &Route, request: &str) -> String {
         Some("tokens") => "tok_00000000000000000000000000".to_owned(),
         _ => "x".to_owned(),
     };
-    route.path.replace("{tenant}", TENANT).replace("{id}", &id).replace("{name}", "x").replace("{hook}", "billing")
+    let path = route.path.replace("{provider}/{kind}", "OneTime/BillingLineItems").replace("{tenant}", TENANT);
+    path.replace("{id}", &id).replace("{name}", "x").replace("{hook}", "billing")
 }
 
 /// A body that a route reads without complaint.

@@ -1,7 +1,9 @@
 //! Imports: what they come to does not hang on the order in which documents come.
 
-use bursar::ops::Rights;
+use bursar::domain::change::Reason;
+use bursar::domain::{OrderId, Refusal};
 use bursar::ops::imports::Options;
+use bursar::ops::{self, Rights, orders};
 use bursar::triggers;
 use serde_json::{Value, json};
 
@@ -82,4 +84,41 @@ async fn the_report_says_where_nobody_names_the_customer() {
     assert_eq!(notes(&world, json!([order(1, "10.00")])).await, Vec::<String>::new());
     assert_eq!(world.sub(sub_id(1)).tenant.to_string(), TENANT);
     assert_eq!(notes(&world, json!([unaddressed()])).await, Vec::<String>::new(), "known by now");
+}
+
+/// An order of software from before such became subscriptions.
+fn software_order() -> Value {
+    json!({ "id": "Old01", "referenceCustomerId": TENANT, "billingCycle": "one_time", "currencyCode": "EUR",
+        "creationDate": "2021-03-03T10:00:00Z", "status": "completed", "lineItems": [
+            { "lineItemNumber": 0, "offerId": "DG7GMGF0PERP:0002:DG7GMGF0PER1", "quantity": 5 },
+            { "lineItemNumber": 1, "offerId": "DG7GMGF0TERM:0001:DG7GMGF0TER1", "quantity": 1 }] })
+}
+
+async fn cancel(world: &World, line: u32) -> Option<Refusal> {
+    let tenant = TENANT.parse().unwrap();
+    let done = world.app.act(Rights::system(), world.app.next_cause("test"), move |work| {
+        orders::cancel(work, tenant, &OrderId("Old01".into()), &[line], Reason::CustomerRequest, "tried")
+    });
+    match done.await {
+        Ok(_) => None,
+        Err(ops::Error::Refused(refusal)) => Some(refusal),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[tokio::test]
+async fn the_report_and_a_cancellation_name_the_products_that_software_of_an_order_lacks() {
+    let world = World::new("2021-03-20T12:00:00Z", &[]);
+    let told = notes(&world, json!([customer(), software_order()])).await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].ends_with("once its product is imported (DG7GMGF0PERP, DG7GMGF0TERM)"), "{told:?}");
+    let refusal = cancel(&world, 0).await.unwrap();
+    assert_eq!((refusal.code.as_str(), refusal.partner_center_code), ("nothing_to_cancel", Some(800_061)));
+    assert!(refusal.message.ends_with("import the product first (DG7GMGF0PERP)"), "{}", refusal.message);
+    world
+        .import(json!([{ "id": "DG7GMGF0PERP", "title": "Server", "productType": { "id": "SoftwarePerpetual" } }]))
+        .await;
+    let told = notes(&world, json!([software_order()])).await;
+    assert!(told.len() == 1 && told[0].ends_with("(DG7GMGF0TERM)"), "{told:?}");
+    assert_eq!(cancel(&world, 0).await, None, "what is known by now is cancelled");
 }

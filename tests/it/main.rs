@@ -30,6 +30,7 @@ mod http_hardening;
 mod http_hooks;
 mod http_invoices;
 mod http_life;
+mod http_links;
 mod http_requests;
 mod http_theirs;
 mod http_walk;

@@ -151,7 +151,21 @@ fn every_family_is_told_from_what_the_row_says() {
     assert_eq!(family(r#","productType":{"id":"AzureReservation"}"#), "reservation");
     assert_eq!(family(r#","targetView":"AzureReservationsVM","productType":{"id":"Azure"}"#), "reservation");
     assert_eq!(family(r#","productType":{"id":"SomethingNew"}"#), "unknown");
-    assert_eq!(family(r#","offerId":"031C9E47-4802-4248-838E-778FB1D2CC05","billingType":"none""#), "unknown");
+    // Old rows of licences say nothing of a product, and that they are billed in no way.
+    let bare = r#","offerId":"031C9E47-4802-4248-838E-778FB1D2CC05""#;
+    for (more, told) in [
+        ("", "license_legacy"),
+        (r#","billingType":"none""#, "license_legacy"),
+        (r#","billingType":"none","publisherName":"Microsoft Corporation""#, "license_legacy"),
+        (r#","billingType":"none","publisherName":"Fabrikam""#, "saas_license"),
+        (r#","billingType":"usage""#, "saas_metered"),
+        (r#","billingType":"benefit""#, "unknown"),
+        (r#","billingType":"none","productType":{"id":"SomethingNew"}"#, "unknown"),
+    ] {
+        assert_eq!(family(&format!("{bare}{more}")), told, "{more}");
+    }
+    let linked = r#","billingType":"none","links":{"offer":{"uri":"/v1/offers/0CCA44D6-68E9-4762-94EE-31ECE98783B9"}}"#;
+    assert_eq!(family(linked), "license_legacy");
     assert_eq!(family(""), "unknown");
 }
 

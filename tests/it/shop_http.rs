@@ -187,6 +187,7 @@ async fn a_purchase_that_is_denied_or_waits_says_so() {
     let one = |name: &str, quantity: i64| json!({ "billingCycle": "annual", "lineItems": [{ "offerId": SUITE, "quantity": quantity, "friendlyName": name }] });
     let denied = shop.post(&below("orders"), one("no thanks", 1)).await;
     assert_eq!((denied.status, denied.body["code"].as_str()), (409, Some("denied")), "{}", denied.body);
+    assert_eq!(denied.body["partnerCenterCode"], 800_069, "a policy is what checks the risk");
     let orders = shop.get(&below("orders")).await;
     assert_eq!(
         (orders["items"][0]["status"].as_str(), orders["items"][0]["lineItems"][0]["quantity"].as_i64()),
@@ -194,6 +195,13 @@ async fn a_purchase_that_is_denied_or_waits_says_so() {
     );
     let waits = shop.post(&below("orders"), one("many", 101)).await;
     assert_eq!((waits.status, waits.body["status"].as_str()), (202, Some("pending")), "{}", waits.body);
+    let software = json!({ "lineItems": [{ "offerId": FOREVER, "quantity": 101, "billingCycle": "one_time" }] });
+    let waits = shop.post(&below("orders"), software).await;
+    assert_eq!(waits.status, 202, "{}", waits.body);
+    let order = below(&format!("orders/{}", waits.body["id"].as_str().unwrap()));
+    let early = shop.call("PATCH", &order, &[], json!({ "status": "cancelled" })).await;
+    assert_eq!((early.status, early.body["code"].as_str()), (409, Some("order_in_progress")), "{}", early.body);
+    assert_eq!(early.body["partnerCenterCode"], 800_060);
 }
 
 #[tokio::test]

@@ -325,7 +325,10 @@ impl Question<'_> {
             None => "change the seats of the one there is, or choose another offer".to_owned(),
         };
         let found = Hindrance::new("limit_reached", "O-one", message, mend);
-        let mut found = found.codes(Some(800_066), 10002).hiding();
+        // What has no term is bought for good, and is no subscription.
+        let has_term = item.term_duration.is_some() || item.plans.iter().any(|plan| plan.term_duration.is_some());
+        let code = if has_term || item.is_legacy() { 800_066 } else { 800_089 };
+        let mut found = found.codes(Some(code), 10002).hiding();
         found.reactivate = suspended;
         Some(found)
     }

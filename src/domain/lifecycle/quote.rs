@@ -303,7 +303,8 @@ impl Asked<'_> {
     fn suspension(&self, reason: Reason) -> Result<Quote, Refusal> {
         let Some(rule) = self.family.suspension.as_ref().filter(|rule| rule.allowed) else {
             let code = self.family.suspension.as_ref().and_then(|rule| rule.partner_center_code);
-            return Err(coded(Refusal::new("suspension_not_possible", "the terms know no suspension for it"), code));
+            let refusal = Refusal::new("suspension_not_possible", "the terms know no suspension for it");
+            return Err(coded(refusal, code.or(Some(800_096))));
         };
         self.trial_allows(|trial| trial.suspension, "be suspended")?;
         if self.sub.standing.attention == Some(Attention::TermEndPassed) {
@@ -328,7 +329,7 @@ impl Asked<'_> {
     fn reactivation(&self) -> Result<Quote, Refusal> {
         let rule = self.family.suspension.as_ref().map_or("", |rule| rule.rule.as_str());
         if self.sub.standing.status != Status::Suspended {
-            return Err(self.illegal("be reactivated"));
+            return Err(self.locked("be reactivated"));
         }
         self.base_lets_it_return()?;
         let until = self.reactivated_until();
@@ -348,6 +349,12 @@ impl Asked<'_> {
         self.to(Status::Deleted)?;
         if matches!(self.sub.standing.status, Status::Expired | Status::Disabled) {
             return Err(self.illegal("be cancelled"));
+        }
+        if self.sub.standing.status == Status::Pending
+            && self.sub.standing.attention != Some(Attention::ActivationPending)
+        {
+            let message = "its purchase waits for an answer: withdraw that request instead of cancelling";
+            return Err(Refusal::new("order_in_progress", message).partner_center(800_060));
         }
         let Some(rule) = &self.family.cancellation else {
             return Err(Refusal::new("no_window", "the terms know no cancellation for it").partner_center(800061));
@@ -443,30 +450,6 @@ impl Asked<'_> {
         let message = "its auto-renew cannot be switched: suspend it to let it end";
         let refusal = Refusal::new("auto_renew_locked", message).by_rule(&rule.rule);
         Err(coded(refusal, rule.partner_center_code))
-    }
-
-    pub(super) fn to(&self, status: Status) -> Result<Status, Refusal> {
-        self.sub.standing.status.to(status).map_err(|refusal| self.with_status_code(refusal))
-    }
-
-    pub(super) fn active(&self, what: &str) -> Result<(), Refusal> {
-        if self.sub.standing.status == Status::Active { Ok(()) } else { Err(self.illegal(what)) }
-    }
-
-    pub(super) fn illegal(&self, what: &str) -> Refusal {
-        let status = self.sub.standing.status;
-        let legal: Vec<&str> = status.followers().iter().map(|status| status.as_str()).collect();
-        let legal = if legal.is_empty() { "nothing".to_owned() } else { legal.join(", ") };
-        let message = format!("a subscription that is {} cannot {what}; it can become {legal}", status.as_str());
-        self.with_status_code(Refusal::new("illegal_transition", message))
-    }
-
-    fn with_status_code(&self, refusal: Refusal) -> Refusal {
-        match self.sub.standing.status {
-            Status::Deleted => refusal.partner_center(2011),
-            Status::Suspended => refusal.partner_center(800091),
-            _ => refusal,
-        }
     }
 }
 

@@ -311,7 +311,11 @@ pub(super) fn takes_changes(family: &Family) -> Result<(), Refusal> {
     match &family.refuses {
         None => Ok(()),
         Some(code) => {
-            let message = format!("the terms of '{}' take no change: say how it is sold first", family.title);
+            let message = format!(
+                "the terms of '{}' take no change: say how it is sold first, by importing it again with its productType or \
+                 with the family itself (\"family\": one that GET /v1/terms lists), or by importing its product",
+                family.title
+            );
             Err(Refusal::new(code, message))
         }
     }

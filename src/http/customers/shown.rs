@@ -2,7 +2,7 @@
 
 use crate::domain::change::Reason;
 use crate::domain::{Change, Subscription, lifecycle};
-use crate::ops::{self, Work, quotes, tenants};
+use crate::ops::{self, Work, add_ons, quotes, tenants};
 use crate::partner_center::subscriptions_write::{RefundOption, Shown};
 
 pub(super) fn shown(work: &mut Work, subscription: &Subscription) -> ops::Result<Shown> {
@@ -27,5 +27,6 @@ pub(super) fn shown(work: &mut Work, subscription: &Subscription) -> ops::Result
         refund_options: options.into_iter().filter(|_| money).map(option).collect(),
         refundable: lifecycle::refundable_seats(&terms, subscription, work.now),
         window_ends_with_day: lifecycle::window_ends_with_day(&terms, subscription),
+        has_add_ons: add_ons::are_sold_for(work, subscription)?,
     })
 }

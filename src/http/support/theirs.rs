@@ -70,11 +70,19 @@ pub(in crate::http) async fn topics(call: Call, pairs: Pairs) -> Result<Reply, P
     Ok(collections::all("/servicerequests/supporttopics", service_requests::topics()))
 }
 
+/// What the form lacks is named as the body calls it.
+fn in_their_words(error: ops::Error) -> ops::Error {
+    match error {
+        ops::Error::Refused(refusal) => service_requests::with_fields(refusal).into(),
+        other => other,
+    }
+}
+
 /// `POST /v1/servicerequests`
 pub(in crate::http) async fn open(State(doors): State<Doors>, call: Call, body: Bytes) -> Result<Reply, Problem> {
     let fact = service_requests::read(&parse(&body)?)?;
     call.act(&doors, &body, move |work| {
-        let found = opened(work, &fact)?;
+        let found = opened(work, &fact).map_err(in_their_words)?;
         Ok(shown(&found).status(201).location(format!("/v1/servicerequests/{}", found.id)))
     })
     .await
@@ -90,5 +98,9 @@ pub(in crate::http) async fn patch(
     let id = id(Noun::Support, &text)?;
     let fact = service_requests::read(&parse(&body)?)?;
     let seen = call.if_match;
-    call.act(&doors, &body, move |work| Ok(shown(&support::answer(work, id, seen, &answer_of(&fact))?))).await
+    call.act(&doors, &body, move |work| {
+        let answered = support::answer(work, id, seen, &answer_of(&fact)).map_err(in_their_words)?;
+        Ok(shown(&answered))
+    })
+    .await
 }

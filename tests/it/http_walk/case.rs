@@ -38,7 +38,7 @@ pub(super) struct Case {
     /// Of a refusal: our code, and Partner Center's beside it.
     pub(super) code: Option<String>,
     pub(super) theirs: Option<u32>,
-    /// The documented answer.
+    /// The documented answer, or JSON with some of its fields.
     pub(super) answer: Option<String>,
     /// Where its values do not follow from the state: names and types are compared alone.
     #[serde(default)]

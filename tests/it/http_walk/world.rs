@@ -29,7 +29,7 @@ const POLICY: (&str, &str) = (
     "policies/all.rhai",
     r#"//! Everything passes.
 //! ---
-//! decides = ["purchase", "activation", "conversion", "suspension", "reactivation", "auto_renew", "quantity", "cancellation"]
+//! decides = ["purchase", "activation", "conversion", "suspension", "reactivation", "auto_renew", "quantity", "cancellation", "schedule"]
 //! ---
 fn decide(request) { approve(); }
 "#,
