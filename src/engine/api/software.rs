@@ -37,6 +37,7 @@ pub(super) const PART: Part = Part {
         property("tenant_id", "string", "Whose"),
         property("product_id", "string", "The product's id"),
         property("name", "string", "The product's name"),
+        property("friendly_name", "string", "The partner's own name for this purchase; empty where it has none"),
         property("family", "string", "How it is sold: the terms' family"),
         property("order_numbers", "list", "The orders that bought it"),
         property("quantity", "int", "Licences"),
@@ -59,6 +60,7 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_get("tenant_id", |one: &mut SoftwareValue| one.0.customer.to_string());
     engine.register_get("product_id", |one: &mut SoftwareValue| one.0.product_id.clone());
     engine.register_get("name", |one: &mut SoftwareValue| one.0.product.clone());
+    engine.register_get("friendly_name", |one: &mut SoftwareValue| one.0.friendly_name.clone());
     engine.register_get("family", |one: &mut SoftwareValue| one.0.family.clone());
     engine.register_get("order_numbers", |one: &mut SoftwareValue| -> Array {
         one.0.orders.iter().map(|order| Dynamic::from(order.order_id.to_string())).collect()
