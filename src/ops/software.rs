@@ -6,13 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::order::{Order, OrderLine};
 use crate::domain::product::Product;
 use crate::domain::software::{Benefit, Entitlement, KeyState, OrderedAs, Sheet, Software};
-use crate::domain::subscription::Status;
 use crate::domain::terms::{Delivery, Family, List, is_software};
 use crate::domain::{Grant, Refusal, Subscription, SubscriptionId, TenantId};
 use crate::store::records::{Page, Stored, catalog, keys, software as rows, subscriptions as subscription_rows};
 
 use super::work::Work;
-use super::{Result, not_found, offers, tenants};
+use super::{Result, holdings, not_found, offers, tenants};
 
 /// Rows looked at in one go.
 const PAGE_ROWS: usize = 500;
@@ -194,7 +193,7 @@ fn unheld_software(work: &mut Work, order: &Order, line: &OrderLine) -> Result<O
     let family = work.terms.family(&product.family);
     let has_keys = family.key_delivery(&sheet.comes_with, work.now) == Delivery::Keys;
     let options = sheet.options.asked(family.key_choices(work.now));
-    let status = if line.quantity == 0 || order.status == "cancelled" { Status::Deleted } else { Status::Active };
+    let status = holdings::status_of(work, order, line, &product);
     let named = [&product.name, &line.friendly_name, &line.offer_id];
     let mut shown = Software {
         subscription: None,
