@@ -36,7 +36,7 @@ pub(crate) struct Listed {
     #[arg(long, value_name = "CUSTOMER")]
     customer: Option<String>,
     /// Only Microsoft's, or only others'
-    #[arg(long, value_name = "microsoft|partner", requires = "customer")]
+    #[arg(long, value_name = "microsoft|partner")]
     publisher: Option<String>,
     /// Only what is billed so
     #[arg(long, value_name = "license|usage")]

@@ -194,6 +194,10 @@ pub enum Only {
     Agents,
     /// Users with an admin's role.
     Admins,
+    /// Support requests of any kind.
+    Support,
+    /// Support requests for a refund, to be opened.
+    Refunds,
     /// Rows of the activity log that charge or credit.
     MoneyLog,
     /// Rows of the activity log that tell of software keys and download links.
@@ -220,6 +224,11 @@ pub enum Subject {
     User {
         /// Whether they do.
         admin: bool,
+    },
+    /// A support request.
+    Support {
+        /// Whether it is a refund that is asked for now.
+        refund: bool,
     },
     /// A row of the activity log.
     Log {
@@ -317,6 +326,8 @@ impl Row {
             (Only::Kinds, Subject::Kind(kind)) => self.kinds.contains(&kind),
             (Only::Agents, Subject::User { admin }) => !admin,
             (Only::Admins, Subject::User { admin }) => admin,
+            (Only::Support, Subject::Support { .. }) => true,
+            (Only::Refunds, Subject::Support { refund }) => refund,
             (Only::MoneyLog, Subject::Log { money, .. }) => money,
             (Only::KeyLog, Subject::Log { keys, .. }) => keys,
             _ => false,

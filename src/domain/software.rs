@@ -376,6 +376,9 @@ pub struct Software {
     pub product_id: String,
     /// The product's name.
     pub product: String,
+    /// The partner's own name for this purchase, where it has one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub friendly_name: String,
     /// How it is sold: the terms' family.
     pub family: String,
     /// Licences; zero once cancelled where the order says so.
@@ -413,7 +416,7 @@ impl Software {
     ) -> Software {
         let profile = &subscription.profile;
         let key_state = KeyState::of(has_keys, entitlement, subscription.standing.status);
-        let named = [&profile.friendly_name, &profile.offer_name, &profile.offer_id];
+        let named = [&profile.offer_name, &profile.friendly_name, &profile.offer_id];
         let shown = key_state == KeyState::Available;
         Software {
             subscription: Some(subscription.id),
@@ -421,6 +424,7 @@ impl Software {
             orders,
             product_id: profile.offer_id.clone(),
             product: named.into_iter().find(|name| !name.is_empty()).cloned().unwrap_or_default(),
+            friendly_name: profile.friendly_name.clone(),
             family: profile.family.clone(),
             quantity: subscription.standing.quantity,
             purchased_at: Some(profile.purchased_at),

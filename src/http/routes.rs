@@ -115,7 +115,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/terms/quote", "products.read"),
     route("GET", "/v1/export", "store.admin"),
     route("POST", "/v1/backup", "store.admin"),
-    route("POST", "/v1/verify", "store.admin"),
+    route("POST", "/v1/verify", "activity.read"),
     route("GET", "/v1/customers", "tenants.read"),
     route("POST", "/v1/customers", "tenants.write"),
     route("GET", "/v1/customers/{tenant}", "tenants.read"),

@@ -1,5 +1,5 @@
-//! The store's own file, for the operator at the machine alone: a copy made while it is served, and a check of every
-//! row.
+//! The store's own file: a copy made while it is served, for the operator at the machine alone, and a check of every row,
+//! which whoever reads the whole activity log may ask for.
 
 use std::path::PathBuf;
 
@@ -18,6 +18,7 @@ use crate::app::chain;
 use crate::domain::Grant;
 use crate::json::Value;
 use crate::ops;
+use crate::ops::rights;
 use crate::ops::upkeep::{self, Counted};
 use crate::store::{self, BackedUp};
 
@@ -26,7 +27,7 @@ fn at_the_machine(call: &Call, peer: Option<Extension<Peer>>) -> Result<(), Prob
     call.rights.require_for_all(&Grant::StoreAdmin)?;
     match peer {
         Some(Extension(Peer::Operator)) => Ok(()),
-        _ => Err(Problem::new(403, "forbidden", "only the operator at the machine copies or checks the store's file")),
+        _ => Err(Problem::new(403, "forbidden", "only the operator at the machine copies the store's file")),
     }
 }
 
@@ -58,13 +59,8 @@ pub(super) async fn backup(
 
 /// `POST /v1/verify`: reads every row and its checksum, the chain of the log and the sums of the invoices, a page at a
 /// time, while the store is served. `held` asks for the chain's hash at a sequence.
-pub(super) async fn verify(
-    State(doors): State<Doors>,
-    peer: Option<Extension<Peer>>,
-    call: Call,
-    body: Bytes,
-) -> Result<Reply, Problem> {
-    at_the_machine(&call, peer)?;
+pub(super) async fn verify(State(doors): State<Doors>, call: Call, body: Bytes) -> Result<Reply, Problem> {
+    rights::to_verify(&call.rights)?;
     let held = match Object::read_optional(&body, &["held"])?.value("held") {
         None | Some(Value::Null) => None,
         Some(value) => u64::try_from(integer(value, "held")?).ok(),

@@ -107,6 +107,35 @@ pub fn update(work: &mut Work, tenant: TenantId, id: CartId, wish: &Wish) -> Res
     keep(work, after)
 }
 
+/// Puts more lines into a cart, behind those it has.
+///
+/// # Errors
+/// As [`update`].
+pub fn add(work: &mut Work, tenant: TenantId, id: CartId, lines: &[CartLine]) -> Result<Cart> {
+    work.require(&Grant::Propose(Some(Kind::Purchase)))?;
+    let mut listed = load(work, tenant, id)?.line_items;
+    listed.extend_from_slice(lines);
+    update(work, tenant, id, &Wish { lines: listed })
+}
+
+/// Takes lines out of a cart, by their numbers: a base with its add-ons.
+///
+/// # Errors
+/// As [`update`]; `not_found` where the cart has no such line.
+pub fn remove(work: &mut Work, tenant: TenantId, id: CartId, numbers: &[u32]) -> Result<Cart> {
+    work.require(&Grant::Propose(Some(Kind::Purchase)))?;
+    let cart = load(work, tenant, id)?;
+    let known: Vec<u32> = cart.lines().iter().map(|(line, _)| line.id).collect();
+    if let Some(number) = numbers.iter().find(|number| !known.contains(number)) {
+        return Err(not_found("line of this cart", number));
+    }
+    let mut lines = cart.line_items;
+    let stays = |line: &CartLine| !numbers.contains(&line.id);
+    lines.retain(stays);
+    lines.iter_mut().for_each(|line| line.addon_items.retain(stays));
+    update(work, tenant, id, &Wish { lines })
+}
+
 /// Numbers the lines, looks at each, says on it what is chosen where it left that open, and writes the cart.
 fn keep(work: &mut Work, mut cart: Cart) -> Result<Cart> {
     cart.number();
@@ -243,8 +272,8 @@ pub fn review(work: &mut Work, tenant: TenantId, id: CartId) -> Result<Review> {
     for one in judged {
         let line = shopping::reviewed(work, tenant, &one)?;
         if line.reasons.is_empty() {
-            add(&mut total_per_cycle, line.price_per_cycle)?;
-            add(&mut total_of_terms, line.price_of_term)?;
+            total(&mut total_per_cycle, line.price_per_cycle)?;
+            total(&mut total_of_terms, line.price_of_term)?;
         }
         lines.push(line);
     }
@@ -252,7 +281,7 @@ pub fn review(work: &mut Work, tenant: TenantId, id: CartId) -> Result<Review> {
     Ok(Review { cart: id, purchasable, lines, total_per_cycle, total_of_terms })
 }
 
-fn add(totals: &mut Vec<Money>, amount: Option<Money>) -> Result<()> {
+fn total(totals: &mut Vec<Money>, amount: Option<Money>) -> Result<()> {
     let Some(amount) = amount else { return Ok(()) };
     match totals.iter_mut().find(|known| known.currency == amount.currency) {
         Some(known) => *known = known.plus(amount)?,

@@ -84,7 +84,10 @@ pub fn record(work: &mut Work, fact: &Fact, options: Options) -> Result<Imported
     work.require(&Grant::StoreAdmin)?;
     match fact {
         Fact::Customer(fact) => customer(work, fact, options),
-        Fact::Subscription(fact) => subscription(work, fact, options),
+        Fact::Subscription(fact) => {
+            holdings::give_way(work, fact.id)?;
+            subscription(work, fact, options)
+        }
         Fact::Order(fact) => order(work, fact, options),
         Fact::Offer(fact) => offer(work, fact, options),
         Fact::Price(fact) => {
@@ -384,7 +387,7 @@ pub fn hold_of_orders(
             let offer = offer.to_lowercase();
             described.contains(&offer) || Product::ids_above(&offer).any(|above| described.contains(above))
         };
-        if order.line_items.iter().any(|line| line.subscription_id.is_none() && is_of(&line.offer_id)) {
+        if order.line_items.iter().any(|line| is_of(&line.offer_id)) {
             holdings::of_order(work, order, options)?;
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! They are sealed before they are written and opened only for the one answer they are shown in; nothing else here, in
 //! lists, in the log or in an export ever has one. Every read is written to the activity log in its own transaction
-//! before the answer. Scripts read none: there is no function for it, and a file that asks is refused.
+//! before the answer. Scripts read none: there is no function for it, a file that names their grant is told so when it is
+//! checked, and one that may do everything is refused here.
 
 use crate::domain::software::{
     Choice, DEEP_LINK, Delivered, Entitlement, KEY_TYPE, KeyState, RISK_NOTICE, SECRET_BYTES_MAX, Sheet,

@@ -74,7 +74,7 @@ pub(super) fn context(work: &mut Work, tenant: TenantId) -> Result<Context> {
     loop {
         let page = subscription_rows::page(&mut work.tx, Some(tenant.id), cursor.as_deref(), PAGE_ROWS)?;
         for stored in &page.items {
-            if !came_to_nothing(work, &stored.value)? {
+            if !never_bought(work, &stored.value)? {
                 owned.push(Owned::from(&stored.value));
                 currencies.extend(stored.value.profile.unit_price.map(|price| price.currency));
             }
@@ -86,7 +86,8 @@ pub(super) fn context(work: &mut Work, tenant: TenantId) -> Result<Context> {
     }
 }
 
-fn came_to_nothing(work: &mut Work, subscription: &Subscription) -> Result<bool> {
+/// Whether the purchase of a holding came to nothing: it was ordered, and its line says why it was never bought.
+pub(super) fn never_bought(work: &mut Work, subscription: &Subscription) -> Result<bool> {
     let Some(order) = subscription.profile.order_id.as_ref() else { return Ok(false) };
     if subscription.standing.status != Status::Deleted {
         return Ok(false);

@@ -10,7 +10,7 @@ use crate::domain::{Change, Grant, Kind, Refusal, Request, Subscription, TenantI
 use crate::store::records::log::Activity;
 
 use super::keys::{READ_KEY, READ_LINK};
-use super::work::Work;
+use super::work::{Rights, Work};
 use super::{Result, users};
 
 /// Operations that charge or credit, in the activity log.
@@ -208,4 +208,37 @@ pub(super) fn to_manage(work: &Work, subject: Subject, place: Place) -> bool {
 pub fn to_run(work: &Work) -> Result<()> {
     let asked = work.rights.require_for_all(&Grant::ScriptsRun);
     asked.or_else(|refused| work.rights.require_for_all(&Grant::StoreAdmin).map_err(|_| refused))
+}
+
+/// Demands the right to write a support request: `refund` where one is opened to ask for money back, which whoever cares
+/// for money may, too.
+///
+/// # Errors
+/// `forbidden`.
+pub(super) fn to_support(work: &Work, refund: bool) -> Result<()> {
+    let wanted = Grant::SupportWrite;
+    work.require(&wanted)?;
+    if work.rights.grants.leave(&wanted, Subject::Support { refund }, Place::Somewhere) == Leave::Act {
+        return Ok(());
+    }
+    let message = format!(
+        "{} does not hold the grant {wanted} for this: `bursar roles` shows which roles do",
+        work.rights.principal
+    );
+    Err(Refusal::new("forbidden", message).by_rule("SR").into())
+}
+
+/// Demands the right to verify the store over any door: that of whoever reads the activity log of every customer.
+///
+/// # Errors
+/// `forbidden`.
+pub fn to_verify(rights: &Rights) -> Result<()> {
+    let wanted = Grant::Read("activity");
+    rights.require_for_all(&wanted)?;
+    let subject = Subject::Log { money: false, keys: false };
+    if rights.grants.leave(&wanted, subject, Place::Everywhere) > Leave::Own {
+        return Ok(());
+    }
+    let message = format!("{} reads a part of the activity log alone", rights.principal);
+    Err(Refusal::new("forbidden", message).by_rule("AUD").into())
 }

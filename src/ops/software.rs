@@ -1,18 +1,17 @@
 //! Software of a customer (SW-list): everything that was bought, cancelled too, with its orders and the state of its keys;
-//! and what products come with. Never a key or a link: those are read in [`super::keys`].
+//! and what products come with. What was ordered and never bought (its purchase was denied) is not in it. Never a key or a link: those are read in [`super::keys`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::order::{Order, OrderLine};
 use crate::domain::product::Product;
 use crate::domain::software::{Benefit, Entitlement, KeyState, OrderedAs, Sheet, Software};
-use crate::domain::subscription::Status;
 use crate::domain::terms::{Delivery, Family, List, is_software};
 use crate::domain::{Grant, Refusal, Subscription, SubscriptionId, TenantId};
-use crate::store::records::{Page, Stored, catalog, software as rows, subscriptions as subscription_rows};
+use crate::store::records::{Page, Stored, catalog, keys, software as rows, subscriptions as subscription_rows};
 
 use super::work::Work;
-use super::{Result, keys, not_found, offers, tenants};
+use super::{Result, holdings, not_found, offers, tenants};
 
 /// Rows looked at in one go.
 const PAGE_ROWS: usize = 500;
@@ -22,7 +21,8 @@ const URL_BYTES_MAX: usize = 2_048;
 /// Which order lines bought what, and the lines that no record was made of.
 type Ordered = (BTreeMap<SubscriptionId, Vec<OrderedAs>>, Vec<(Order, OrderLine)>);
 
-/// A page of a customer's software in the order of its ids; lines of orders that no record was made of stand at the end.
+/// A page of a customer's software in the order of its ids; lines of orders that no record was made of stand at the end,
+/// in the order of their orders.
 ///
 /// # Errors
 /// `forbidden`, `not_found`.
@@ -34,13 +34,13 @@ pub fn list(work: &mut Work, customer: TenantId, after: Option<&[u8]>, limit: us
     loop {
         let page = subscription_rows::page(&mut work.tx, Some(customer), cursor.as_deref(), PAGE_ROWS)?;
         for stored in page.items {
-            if !is_software(&work.terms, &stored.value) {
+            if !is_software(&work.terms, &stored.value) || offers::never_bought(work, &stored.value)? {
                 continue;
             }
             let orders = orders_of(&stored.value, &bought);
             items.push(shown(work, &stored.value, orders)?);
             if items.len() == limit {
-                let key = crate::store::records::keys::subscription(customer, stored.value.id).to_vec();
+                let key = keys::subscription(customer, stored.value.id).to_vec();
                 return Ok(Page { items, next: Some(key) });
             }
         }
@@ -50,9 +50,26 @@ pub fn list(work: &mut Work, customer: TenantId, after: Option<&[u8]>, limit: us
         }
     }
     for (order, line) in unheld {
+        let place = place_of(&order, &line);
+        if after.is_some_and(|after| place.as_slice() <= after) {
+            continue;
+        }
         items.extend(unheld_software(work, &order, &line)?);
+        if items.len() == limit {
+            return Ok(Page { items, next: Some(place) });
+        }
     }
     Ok(Page { items, next: None })
+}
+
+/// Where a line without a record stands in the list: behind everything that has one.
+fn place_of(order: &Order, line: &OrderLine) -> Vec<u8> {
+    let mut place = order.tenant.bytes().to_vec();
+    place.extend([u8::MAX; 16]);
+    place.extend(order.id.0.to_lowercase().bytes());
+    place.push(0);
+    place.extend(line.line_item_number.to_be_bytes());
+    place
 }
 
 /// One piece of software of a customer.
@@ -69,18 +86,23 @@ pub fn get(work: &mut Work, customer: TenantId, id: SubscriptionId) -> Result<So
 
 /// Whoever reads software, or the customer's own Global admin for its own (K-cust).
 fn may_look(work: &mut Work, customer: TenantId) -> Result<()> {
-    if keys::is_own(work, customer) {
+    if super::keys::is_own(work, customer) {
         return Ok(());
     }
     work.require(&Grant::Read("software"))?;
     tenants::exists(work, customer)
 }
 
-/// A holding of software of a customer, for what has checked its own right.
+/// A holding of software of a customer, for what has checked its own right. What was ordered and never bought is none.
 pub(super) fn held(work: &mut Work, customer: TenantId, id: SubscriptionId) -> Result<Stored<Subscription>> {
     let found = subscription_rows::get(&mut work.tx, customer, id)?;
     let software = found.filter(|stored| is_software(&work.terms, &stored.value));
-    software.ok_or_else(|| not_found("software", &id))
+    let stored = software.ok_or_else(|| not_found("software", &id))?;
+    if offers::never_bought(work, &stored.value)? {
+        let message = format!("software {id} was never bought: its order says why");
+        return Err(Refusal::new("not_found", message).into());
+    }
+    Ok(stored)
 }
 
 /// The sheet of what a holding is of: the product's own, or an empty one.
@@ -140,7 +162,10 @@ fn ordered(work: &mut Work, customer: TenantId) -> Result<Ordered> {
                     _ => None,
                 };
                 let Some(id) = held else {
-                    unheld.push((order.clone(), line.clone()));
+                    // A line with an error was never bought.
+                    if line.error.is_none() {
+                        unheld.push((order.clone(), line.clone()));
+                    }
                     continue;
                 };
                 let place = OrderedAs { order_id: order.id.clone(), line_item_number: Some(line.line_item_number) };
@@ -149,6 +174,7 @@ fn ordered(work: &mut Work, customer: TenantId) -> Result<Ordered> {
         }
         cursor = page.next;
         if cursor.is_none() {
+            unheld.sort_by_cached_key(|(order, line)| place_of(order, line));
             return Ok((bought, unheld));
         }
     }
@@ -167,14 +193,15 @@ fn unheld_software(work: &mut Work, order: &Order, line: &OrderLine) -> Result<O
     let family = work.terms.family(&product.family);
     let has_keys = family.key_delivery(&sheet.comes_with, work.now) == Delivery::Keys;
     let options = sheet.options.asked(family.key_choices(work.now));
-    let status = if line.quantity == 0 || order.status == "cancelled" { Status::Deleted } else { Status::Active };
-    let named = [&line.friendly_name, &product.name];
+    let status = holdings::status_of(work, order, line, &product);
+    let named = [&product.name, &line.friendly_name, &line.offer_id];
     let mut shown = Software {
         subscription: None,
         customer: order.tenant,
         orders: vec![OrderedAs { order_id: order.id.clone(), line_item_number: Some(line.line_item_number) }],
         product_id: line.offer_id.clone(),
         product: named.into_iter().find(|name| !name.is_empty()).cloned().unwrap_or_default(),
+        friendly_name: line.friendly_name.clone(),
         family: product.family.clone(),
         quantity: line.quantity,
         purchased_at: order.creation_date,

@@ -10,7 +10,7 @@ use crate::store::records::{
 };
 
 use super::work::Work;
-use super::{Result, not_found, orders, requests};
+use super::{Result, not_found, orders, requests, rights};
 
 /// Rows looked at in one go while a list is selected.
 const PAGE_ROWS: usize = 500;
@@ -22,6 +22,7 @@ const PAGE_ROWS: usize = 500;
 /// `forbidden`, `not_found`; `missing_field` naming everything the form lacks; what [`Form::check`] refuses.
 pub fn open(work: &mut Work, tenant: Option<TenantId>, form: Form, request: Option<Id>) -> Result<SupportRequest> {
     work.require(&Grant::SupportWrite)?;
+    rights::to_support(work, is_refund(&form, request.is_some()))?;
     let linked = request.map(|id| own_request(work, id)).transpose()?;
     let mut form = form;
     if let Some(linked) = &linked {
@@ -50,6 +51,11 @@ pub fn open(work: &mut Work, tenant: Option<TenantId>, form: Form, request: Opti
         requests::save(work, Some(&before), &mut after)?;
     }
     Ok(opened)
+}
+
+/// Whether a form asks for money back: it says so, or leaves it to the request of ours that it is for.
+fn is_refund(form: &Form, linked: bool) -> bool {
+    form.problem == REFUND || (linked && form.problem.trim().is_empty())
 }
 
 /// Opens the support request that a policy's answer or the terms ask for, as an effect of the request itself, and links
@@ -298,6 +304,7 @@ pub struct Answer {
 /// `forbidden`, `not_found`, `illegal_transition`, `missing_field`, `too_large`, `too_many_notes`.
 pub fn answer(work: &mut Work, id: Id, seen: Option<u64>, answer: &Answer) -> Result<SupportRequest> {
     work.require(&Grant::SupportWrite)?;
+    rights::to_support(work, false)?;
     let before = load(work, id)?;
     if seen.is_some_and(|seen| seen != before.generation) {
         let message = format!("{id} has moved to generation {}; look at it again", before.generation);

@@ -211,3 +211,16 @@ fn the_kind_of_a_file_is_its_folder_and_its_name() {
         assert_eq!(FileKind::of(path), want, "{path}");
     }
 }
+
+/// K-role: keys and links are for people.
+#[test]
+fn a_file_that_asks_to_read_keys_is_told_that_none_does() {
+    for grant in ["keys.read", "keys.own"] {
+        let text = format!("//! ---\n//! grants = [\"{grant}\"]\n//! ---\nfn run(event) {{ }}");
+        let texts = vec![("scripts/a.rhai".to_owned(), text)];
+        let kit = bursar::engine::api::kit();
+        let findings = bursar::engine::library::Library::from_texts(texts, &Default::default(), &kit).unwrap_err();
+        let codes: Vec<&str> = findings.iter().map(|finding| finding.code.as_str()).collect();
+        assert_eq!(codes, ["grant_of_people"], "{findings:?}");
+    }
+}

@@ -32,6 +32,7 @@ fn prepare() {
     given_product(#{ name: "Abroad", countries: ["US"] });
     given_product(#{ id: "DG7GMGF0EVER:0001:DG7GMGF0EVR1", name: "Office", family: "software_perpetual", term_duration: (), billing_cycle: "one_time" });
     tenant(owner.id).buy(#{ product: "DG7GMGF0EVER:0001:DG7GMGF0EVR1", quantity: 1 });
+    tenant(owner.id).cart([#{ product: "DG7GMGF0EVER:0001:DG7GMGF0EVR1", quantity: 2 }]);
     tenant(owner.id).request_support(#{ type: "Cannot manage my profile", title: "Profile", description: "It does not open." });
 }
 "#;

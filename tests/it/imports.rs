@@ -1,9 +1,10 @@
 //! Imports: what they come to does not hang on the order in which documents come.
 
 use bursar::domain::change::Reason;
+use bursar::domain::subscription::Status;
 use bursar::domain::{OrderId, Refusal};
 use bursar::ops::imports::Options;
-use bursar::ops::{self, Rights, orders};
+use bursar::ops::{self, Rights, orders, software};
 use bursar::triggers;
 use serde_json::{Value, json};
 
@@ -121,4 +122,84 @@ async fn the_report_and_a_cancellation_name_the_products_that_software_of_an_ord
     let told = notes(&world, json!([software_order()])).await;
     assert!(told.len() == 1 && told[0].ends_with("(DG7GMGF0TERM)"), "{told:?}");
     assert_eq!(cancel(&world, 0).await, None, "what is known by now is cancelled");
+}
+
+/// Software of before 2021-10-14, in each order of the documents that tell of it.
+fn old_software() -> Vec<Value> {
+    let line = json!({ "lineItemNumber": 0, "offerId": "DG7GMGF0TERM:0002:DG7", "subscriptionId": sub_id(7), "quantity": 3,
+        "termDuration": "P1Y", "friendlyName": "gas", "pricing": { "price": "100.00" } });
+    let order = |id: &str, day: &str| {
+        json!({ "id": id, "referenceCustomerId": TENANT, "billingCycle": "one_time", "currencyCode": "EUR",
+        "creationDate": format!("{day}T10:00:00Z"), "status": "completed", "lineItems": [line] })
+    };
+    vec![
+        customer(),
+        json!({ "id": "DG7GMGF0TERM", "title": "Server", "productType": { "id": "SoftwareSubscriptions" },
+            "isMicrosoftProduct": true, "publisherName": "Microsoft" }),
+        order("Old02", "2021-03-04"),
+        order("Old01", "2021-03-03"),
+    ]
+}
+
+fn orders_of(rows: &[Value]) -> Vec<Vec<Value>> {
+    if rows.is_empty() {
+        return vec![Vec::new()];
+    }
+    let mut all = Vec::new();
+    for place in 0..rows.len() {
+        let mut rest = rows.to_vec();
+        let first = rest.remove(place);
+        all.extend(orders_of(&rest).into_iter().map(|rest| [vec![first.clone()], rest].concat()));
+    }
+    all
+}
+
+#[tokio::test]
+async fn a_line_that_names_a_record_nobody_tells_of_makes_it_and_what_is_told_of_it_stands_above_the_line() {
+    let told = json!({ "id": sub_id(7), "offerId": "DG7GMGF0TERM:0002:DG7", "offerName": "Server of the document",
+        "productType": { "id": "Software" }, "quantity": 5, "creationDate": "2021-03-03T10:00:00Z",
+        "effectiveStartDate": "2021-03-03T10:00:00Z", "commitmentEndDateTime": "2022-06-01T23:59:59Z", "status": "suspended",
+        "autoRenewEnabled": false, "billingType": "license", "billingCycle": "annual", "termDuration": "P1Y",
+        "links": { "self": { "uri": format!("/customers/{TENANT}/subscriptions/{}", sub_id(7)), "method": "GET" } },
+        "attributes": { "objectType": "Subscription" } });
+    for with_record in [false, true] {
+        let mut rows = old_software();
+        rows.extend(with_record.then(|| told.clone()));
+        let mut seen = Vec::new();
+        for documents in orders_of(&rows) {
+            let world = World::new("2021-04-01T00:00:00Z", &[]);
+            for row in documents.iter().chain(documents.first()) {
+                world.import(json!([row])).await;
+            }
+            let known = world.sub(sub_id(7));
+            assert_eq!(known.standing.quantity, if with_record { 5 } else { 3 });
+            seen.push(format!("{known:?}"));
+        }
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 1, "{seen:#?}");
+    }
+}
+
+/// AR-pre: it expires on the date given at purchase, to the instant, and is not active for ever.
+#[tokio::test]
+async fn software_that_never_renews_has_expired_once_its_term_is_over() {
+    for (now, expected) in [
+        ("2022-03-02T23:59:59Z", Status::Active),
+        ("2022-03-03T00:00:00Z", Status::Expired),
+        ("2027-01-01T00:00:00Z", Status::Expired),
+    ] {
+        let world = World::new(now, &[]);
+        let end = {
+            world.import(Value::Array(old_software())).await;
+            let known = world.sub(sub_id(7)).standing;
+            (known.status, known.attention)
+        };
+        assert_eq!(end.0, expected, "{now}: {:?}", world.sub(sub_id(7)).standing);
+        assert_eq!(end.1, None, "{now}");
+        let listed = world.app.read(Rights::system(), |work| software::list(work, TENANT.parse()?, None, 10)).unwrap();
+        assert_eq!((listed.items.len(), listed.items[0].status), (1, expected), "{now}");
+        world.import(Value::Array(old_software())).await;
+        assert_eq!(world.sub(sub_id(7)).standing.status, expected, "told again it is the same");
+    }
 }

@@ -363,8 +363,8 @@ async fn every_software_is_listed_with_its_orders_and_key_state() {
         ("Server 1", "awaited", 2),
         ("Server 2", "available", 2),
         ("Server 3", "not_applicable", 2),
-        ("CAL", "awaited", 5),
-        ("CAL", "revoked", 0),
+        ("Client Access Licence", "awaited", 5),
+        ("Client Access Licence", "revoked", 0),
     ];
     assert_eq!(told, expected, "the cloud service is none");
     assert_eq!(items[1]["delivered"], json!([{ "choice": {}, "key": true, "link": true }]));
@@ -373,6 +373,7 @@ async fn every_software_is_listed_with_its_orders_and_key_state() {
     assert_eq!((items[3]["subscription"].is_string(), &items[3]["orders"][0]["orderId"]), (true, &json!("Old01")));
     assert_eq!((&items[3]["status"], &items[4]["status"]), (&json!("active"), &json!("deleted")));
     assert_eq!(items[0]["purchasedAt"], "2021-01-29T10:00:00Z");
+    assert_eq!(items[3]["friendlyName"], "CAL", "the partner's own name stands beside the product's");
     // Page by page it is the same.
     let mut paged = Vec::new();
     let mut next = format!("/v1/customers/{TENANT}/software?limit=2");
@@ -391,6 +392,36 @@ async fn every_software_is_listed_with_its_orders_and_key_state() {
         [format!("/v1/customers/{TENANT}/software"), path(2, ""), "/v1/activity".to_owned(), "/v1/export".to_owned()]
     {
         assert!(!world.get(&path).await.text.contains("CANARY"), "{path}");
+    }
+}
+
+/// Lines without a record of their own come page by page too: none twice, none left out.
+#[tokio::test]
+async fn lines_that_no_record_was_made_of_are_paged_like_everything_else() {
+    let world = world("2022-08-01T00:00:00Z", Some(&ring(1))).await;
+    let offer = json!({ "id": "DG7GMGF0TERM", "title": "Server", "productType": { "id": "SoftwareSubscriptions" } });
+    let line = |number: u32| json!({ "lineItemNumber": number, "offerId": "DG7GMGF0TERM:0002:DG7", "quantity": 1, "termDuration": "P1Y" });
+    let order = |id: &str| {
+        json!({ "id": id, "referenceCustomerId": OTHER, "billingCycle": "annual", "currencyCode": "EUR",
+        "creationDate": "2021-10-14T00:00:00Z", "status": "completed", "lineItems": [line(0), line(1)] })
+    };
+    import(&world, json!([offer, order("New02"), order("New01")])).await;
+    let path = format!("/v1/customers/{OTHER}/software");
+    let whole = good(&world.get(&path).await)["items"].as_array().unwrap().clone();
+    assert_eq!(whole.len(), 5, "one that is held, and four lines");
+    for limit in [1, 2, 3, 5] {
+        let (mut paged, mut next) = (Vec::new(), format!("{path}?limit={limit}"));
+        loop {
+            let page = good(&world.get(&next).await);
+            let items = page["items"].as_array().unwrap();
+            assert!(items.len() <= limit, "{limit}: {page}");
+            paged.extend(items.clone());
+            match page["nextCursor"].as_str() {
+                Some(cursor) => next = format!("{path}?limit={limit}&cursor={cursor}"),
+                None => break,
+            }
+        }
+        assert_eq!(paged, whole, "{limit}");
     }
 }
 

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::http_doors;
-use crate::people_world::{HERE, People, SOFTWARE, THERE, everything, holding};
+use crate::people_world::{HERE, People, SOFTWARE, THERE, everything, holding, name_of};
 
 /// A call with a token: the status and the body.
 pub(crate) async fn ask(router: &Router, secret: &str, method: &str, path: &str, body: String) -> (u16, Value) {
@@ -205,4 +205,45 @@ async fn the_operator_in_a_users_name_has_that_users_rights() {
     let everybody = Role::ALL.len();
     let (_, all) = as_operator(&router, "operator", "GET", "/v1/users?limit=100", String::new()).await;
     assert_eq!(all["items"].as_array().unwrap().len(), everybody);
+}
+
+/// 4c: the log is verified by whoever reads all of it, over any door; a backup is made at the machine alone.
+#[tokio::test]
+async fn whoever_reads_the_whole_activity_log_verifies_the_store_and_nobody_backs_it_up_from_afar() {
+    let world = People::new().await;
+    let router = router(world.app.clone());
+    for role in Role::ALL {
+        let name = name_of(role);
+        let secret = world.token(&name, role.as_str()).await;
+        let verified = ask(&router, &secret, "POST", "/v1/verify", String::new()).await;
+        let expected = if role == Role::GlobalAdmin { 200 } else { 403 };
+        assert_eq!(verified.0, expected, "{role}: {}", verified.1);
+        let copy = json!({ "file": "/tmp/nowhere/copy.bursar" }).to_string();
+        assert_eq!(ask(&router, &secret, "POST", "/v1/backup", copy).await.0, 403, "{role}");
+    }
+}
+
+/// 4c: who cares for money asks for money back, and opens no other support request.
+#[tokio::test]
+async fn a_billing_admin_asks_for_a_refund_and_for_no_other_support() {
+    let world = People::new().await;
+    let secret = world.token(&name_of(Role::BillingAdmin), "billing").await;
+    let helpdesk = world.token(&name_of(Role::HelpdeskAgent), "helpdesk").await;
+    let router = router(world.app.clone());
+    let form = |problem: &str| {
+        json!({ "type": problem, "customer": HERE, "impact": "paid twice", "title": "Double purchase",
+            "description": "It was bought twice.", "subscription": holding(HERE, SOFTWARE), "refundReason": "bought twice",
+            "amount": "100.00 EUR",
+            "contact": { "name": "Bea Roth", "email": "bea@partner.example", "phone": "+31 20 555 0100" } })
+        .to_string()
+    };
+    let opened = ask(&router, &secret, "POST", "/v1/support", form("refund")).await;
+    assert_eq!(opened.0, 201, "{}", opened.1);
+    let other = ask(&router, &secret, "POST", "/v1/support", form("deployment")).await;
+    assert_eq!((other.0, &other.1["code"]), (403, &json!("forbidden")), "{}", other.1);
+    let path = format!("/v1/support/{}/note", opened.1["id"].as_str().unwrap());
+    assert_eq!(ask(&router, &secret, "POST", &path, json!({ "text": "urgent" }).to_string()).await.0, 403);
+    assert_eq!(ask(&router, &helpdesk, "POST", &path, json!({ "text": "seen" }).to_string()).await.0, 200);
+    assert_eq!(ask(&router, &helpdesk, "POST", "/v1/support", form("deployment")).await.0, 201);
+    assert_eq!(ask(&router, &helpdesk, "POST", "/v1/support", form("refund")).await.0, 201);
 }

@@ -9,7 +9,7 @@ use bursar::domain::request::Outcome;
 use bursar::domain::roles::MATRIX;
 use bursar::domain::selection::{DECISIONS, INVOICES, LEDGER, PRODUCTS, SUPPORT, Selection};
 use bursar::domain::software::Choice;
-use bursar::domain::support::{Contact, Form};
+use bursar::domain::support::{Contact, Form, REFUND};
 use bursar::domain::{Change, Grant, Grants, Id, Kind, Principal, Role, TenantId, calendar};
 use bursar::ops::users::Draft;
 use bursar::ops::{
@@ -37,11 +37,11 @@ prices.edit                Y - - - - - - - - -
 subscriptions.view         Y Y Y A V - - - - -
 carts.view                 Y Y Y A V V - - - -
 trials.view                Y Y Y A V V - - - -
-trials.start               Y Y Y Y Y Y - - - -
-subscriptions.create       Y Y Y Y Y - - - - -
-subscriptions.suspend      Y Y Y Y Y - - - - -
-subscriptions.auto_renew   Y Y Y Y Y - - - - -
-subscriptions.cancel       Y Y Y Y Y - - - - -
+trials.start               Y Y Y A Y Y - - - -
+subscriptions.create       Y Y Y A Y - - - - -
+subscriptions.suspend      Y Y Y A Y - - - - -
+subscriptions.auto_renew   Y Y Y A Y - - - - -
+subscriptions.cancel       Y Y Y A Y - - - - -
 subscriptions.more_seats   Y Y - A - - - - - -
 subscriptions.fewer_seats  Y Y - R - - - - - -
 software.manage            Y Y - - - - - - - -
@@ -53,6 +53,7 @@ keys.own                   - - - - - - - - - Y
 money.view                 Y V Y - - - - - - -
 support.view               Y Y V A Y - - - - -
 support.write              Y Y - A Y - - - - -
+support.refund             Y Y Y A Y - - - - -
 requests.view              Y Y - O O - - - - -
 requests.view_money        Y Y V O O - - - - -
 requests.decide            Y Y - - - - - - - -
@@ -153,6 +154,7 @@ struct Trial {
     lifecycle: Id,
     money: Id,
     token: Id,
+    support: Id,
 }
 
 impl Trial {
@@ -389,8 +391,15 @@ impl Trial {
     }
 
     fn of_support(&self, work: &mut Work, tenant: TenantId) -> Came {
-        if self.act == "support.write" {
-            return passed(support::open(work, Some(tenant), Form::default(), None));
+        let form = |problem: &str| Form { problem: problem.to_owned(), ..Form::default() };
+        match self.act {
+            "support.refund" => return passed(support::open(work, Some(tenant), form(REFUND), None)),
+            "support.write" => {
+                let opens = passed(support::open(work, Some(tenant), form("Provisioning"), None));
+                let notes = passed(support::note(work, self.support, "seen"));
+                return alike(self.act, &[opens, notes]);
+            }
+            _ => {}
         }
         match support::select(work, &Selection::everything(&SUPPORT), None, 100) {
             Err(error) => passed::<()>(Err(error)),
@@ -429,7 +438,7 @@ fn forbidden(error: ops::Error) -> ops::Error {
 }
 
 /// What the trials need to find: requests that wait, a token of somebody, a key that was read, rows of the log.
-async fn prepared(world: &People) -> BTreeMap<&'static str, (Id, Id, Id)> {
+async fn prepared(world: &People) -> BTreeMap<&'static str, (Id, Id, Id, Id)> {
     world.user("colleague", &[Role::AdminAgent]).await;
     world.token("colleague", "colleagues").await;
     let token = world.app.read(Rights::system(), |work| tokens::list(work, None, 10)).unwrap().items[0].id;
@@ -461,7 +470,9 @@ async fn prepared(world: &People) -> BTreeMap<&'static str, (Id, Id, Id)> {
             tenants::set_account(work, customer, vec!["10.00 EUR".parse().unwrap()], None)
         };
         world.act(everything("somebody"), body).await.unwrap();
-        found.insert(tenant, (lifecycle, money, token));
+        let all = |work: &mut Work| support::select(work, &Selection::everything(&SUPPORT), None, 1);
+        let support = world.app.read(Rights::system(), all).unwrap().items[0].id;
+        found.insert(tenant, (lifecycle, money, token, support));
     }
     for role in Role::ALL {
         // Something of their own in the log, by whoever's right it was done.
@@ -488,8 +499,8 @@ async fn every_cell_is_what_it_says() {
             let sees_there = !['A', '-'].contains(&table["subscriptions.view"][place(role)])
                 || row.act.starts_with("trials.") && !['A', '-'].contains(&table["trials.view"][place(role)]);
             for tenant in [HERE, THERE] {
-                let (lifecycle, money, token) = found[tenant];
-                let trial = Trial { act: row.act, me: name_of(role), tenant, lifecycle, money, token };
+                let (lifecycle, money, token, support) = found[tenant];
+                let trial = Trial { act: row.act, me: name_of(role), tenant, lifecycle, money, token, support };
                 let rights = world.rights(&trial.me);
                 let came = world.dry(rights, move |work| Ok(trial.done(work))).await.unwrap();
                 let wants = wanted(row.act, *cell, tenant == THERE, sees_there);

@@ -1,13 +1,14 @@
 //! Carts from their first line to their orders: partial success, groups, retries, expiry, and one commit for all of it.
 
-use bursar::domain::cart::CartStatus;
+use bursar::domain::cart::{CartLine, CartStatus};
 use bursar::domain::change::{Amendments, Reason};
 use bursar::domain::ids::CartId;
 use bursar::domain::request::Outcome;
+use bursar::domain::software::{Choice, KeyState};
 use bursar::domain::subscription::Status;
 use bursar::domain::{Change, Subscription};
 use bursar::ops::carts::{self, Wish};
-use bursar::ops::{self, Rights, checkout, orders, requests};
+use bursar::ops::{self, Rights, checkout, keys, orders, requests, software};
 use bursar::triggers;
 use serde_json::{Value, json};
 
@@ -17,7 +18,7 @@ use crate::shop_world::{
 };
 use crate::world::{World, at, person};
 
-async fn cart_of(world: &World, lines: Vec<bursar::domain::cart::CartLine>) -> bursar::domain::cart::Cart {
+async fn cart_of(world: &World, lines: Vec<CartLine>) -> bursar::domain::cart::Cart {
     let cause = world.app.next_cause("test");
     let wish = Wish { lines };
     let body = move |work: &mut ops::Work| carts::create(work, tenant(), &wish);
@@ -366,4 +367,35 @@ async fn what_is_limited_and_suspended_is_reactivated_and_not_bought_again() {
     let error = &again.errors[0].error;
     assert_eq!((error.code.as_str(), error.reactivate), ("limit_reached", Some(id)));
     assert!(error.description.contains("reactivate"), "{}", error.description);
+}
+
+/// SW-list: a purchase that was denied is no software that was bought, cancelled and had its keys revoked.
+#[tokio::test]
+async fn software_whose_purchase_was_denied_is_listed_nowhere_as_bought() {
+    let world = shop().await;
+    let named = |name: &str| CartLine { friendly_name: name.to_owned(), ..line(FOREVER, 2, "", "one_time") };
+    let done = buy(&world, vec![named("no thanks"), named("gas")]).await;
+    let (denied, kept) = (done.bought[0].subscription, done.bought[1].subscription);
+    let listed = world.app.read(Rights::system(), |work| software::list(work, tenant(), None, 10)).unwrap();
+    let told: Vec<_> = listed
+        .items
+        .iter()
+        .map(|one| (one.subscription, one.product.as_str(), one.friendly_name.as_str(), one.key_state.as_str()))
+        .collect();
+    assert_eq!(told, [(Some(kept), "Office Standard", "gas", "awaited")]);
+    let refused = |result: ops::Result<()>| match result.unwrap_err() {
+        ops::Error::Refused(refusal) => (refusal.code, refusal.message),
+        other => panic!("{other}"),
+    };
+    let get = world.app.read(Rights::system(), |work| software::get(work, tenant(), denied).map(drop));
+    let (code, message) = refused(get);
+    assert_eq!(code, "not_found");
+    assert!(message.contains("never bought"), "{message}");
+    let ask = |work: &mut ops::Work| keys::key(work, tenant(), denied, &Choice::default(), None).map(drop);
+    assert_eq!(refused(world.app.read(person("anna"), ask)).0, "not_found");
+    // One that was bought and then cancelled stays, without its key (C-list).
+    let done = world.propose("anna", kept, Change::Cancellation { reason: Reason::CustomerRequest }).await;
+    assert_eq!(done.outcome, Outcome::Applied);
+    let listed = world.app.read(Rights::system(), |work| software::list(work, tenant(), None, 10)).unwrap();
+    assert_eq!((listed.items.len(), listed.items[0].key_state), (1, KeyState::Revoked));
 }

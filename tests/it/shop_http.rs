@@ -241,6 +241,8 @@ async fn a_customers_offers_leave_out_what_it_cannot_have_unless_asked_why() {
         (Some(false), Some("O-scope"))
     );
     assert_eq!(ids(&shop.get(&format!("{path}?publisher=partner")).await), [SAAS]);
+    let whole = shop.get("/v1/products?is_item=true&publisher=partner").await;
+    assert_eq!(ids(&whole), [CONTAINERS, SAAS], "without a customer it is the whole catalogue's");
     assert_eq!(ids(&shop.get(&format!("{path}?category=trial")).await), [TRIAL]);
     let mut limited =
         ids(&shop.get(&format!("{path}?limited=true")).await).into_iter().map(str::to_owned).collect::<Vec<_>>();

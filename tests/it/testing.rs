@@ -294,3 +294,84 @@ fn a_schedule_that_walks_everything_is_noted_and_one_with_an_index_is_not() {
     let (shipped, _) = read_with_tests(&config, &api::kit()).unwrap();
     assert!(shipped.notes.is_empty() && shipped.warnings.is_empty(), "{:?} {:?}", shipped.notes, shipped.warnings);
 }
+
+/// What HTTP and the command line do with carts, the move to a MAK, support requests and products, scripts do alike.
+#[test]
+fn scripts_review_carts_plan_moves_fill_in_support_requests_and_describe_products() {
+    let tests = r#"
+const ITEM = "DG7GMGF0EVER:0001:DG7GMGF0EVR1";
+
+fn shop() {
+    let owner = given_tenant(#{ company_name: "Contoso", country: "NL", agreed_at: "2026-12-01" });
+    given_product(#{ id: global::ITEM, name: "Office", family: "software_perpetual", term_duration: (), billing_cycle: "one_time", unit_price: "250 EUR" });
+    tenant(owner.id)
+}
+
+fn test_carts() {
+    let owner = shop();
+    let made = owner.cart([#{ product: global::ITEM, quantity: 2, friendly_name: "gas" }]);
+    made.add_lines([#{ product: global::ITEM, quantity: 3 }, #{ product: "CFQ7TTC0NONE:0001:CFQ7TTC0NONE" }]);
+    assert_eq(made.lines.len(), 3);
+    assert_eq(made.lines[0].friendly_name, "gas");
+    assert_eq(made.lines[2].error, made.errors[0].description);
+    let review = made.review();
+    assert(!review.purchasable);
+    assert_eq(review.total_of_terms[0], money("1250 EUR"));
+    assert_eq(review.lines[1].price_of_term, money("750 EUR"));
+    assert_eq(review.lines[0].plans[0].billing_cycle, "one_time");
+    assert_eq(review.lines[0].window_rule, "W30p");
+    assert(present(review.lines[0].allowed_until) && !review.lines[0].tax_included);
+    assert_eq(review.lines[2].errors[0].code, "catalog_item_unknown");
+    made.remove_line(2);
+    assert_eq(made.lines.len(), 2);
+    assert_eq(owner.cart(made.id).lines[1].quantity, 3);
+    assert(owner.cart(made.id).review().purchasable);
+    let refused = try_remove(made);
+    assert_eq(refused, "not_found");
+    let done = made.checkout();
+    assert_eq(owner.carts()[0].status, "ordered");
+    assert_eq(owner.carts()[0].order_numbers[0], done.orders[0].id);
+}
+
+fn try_remove(cart) {
+    try { cart.remove_line(9); } catch (error) { return error.code; }
+    "nothing was refused"
+}
+
+fn test_moves() {
+    let owner = shop();
+    owner.record_activation("SRV-01", "Office", now());
+    let plan = owner.activation_plan();
+    assert_eq(plan.steps[0].step, "buy");
+    assert_eq(plan.steps[0].done, false);
+    assert_eq(plan.steps[1].done, true);
+    assert(!present(plan.steps[5].done));
+    assert_eq(plan.left[0].device, "SRV-01");
+    assert_eq([plan.recorded, plan.lapsed], [1, 0]);
+}
+
+fn test_support() {
+    let found = shop().request_support(#{ type: "Cannot manage my profile", title: "Profile", description: "It does not open." });
+    found.update_support(#{ severity: "critical", note: "they called" });
+    assert_eq(found.severity, "critical");
+    assert_eq(found.problem, "Cannot manage my profile");
+    found.update_support(#{ status: "closed", resolution: "granted" });
+    assert_eq(support_request(found.id).status, "closed");
+}
+
+fn test_products() {
+    describe_software(#{ product: "DG7GMGF0EVER", versions: ["2019", "2022"], languages: ["English"] });
+    let told = software_products()[0];
+    assert_eq(told.product, "DG7GMGF0EVER");
+    assert_eq(told.versions, ["2019", "2022"]);
+}
+"#;
+    let folder = library(&[
+        ("policies/a_test.rhai", tests),
+        ("policies/a.rhai", "//! ---\n//! decides = \"purchase\"\n//! ---\nfn decide(request) { approve(); }"),
+    ]);
+    let (reports, summary) = all(folder.path(), None).unwrap_or_else(|error| panic!("{error:?}"));
+    let failed: Vec<String> = reports.iter().filter(|report| !report.passed()).map(ToString::to_string).collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    assert_eq!(summary.passed, 4);
+}

@@ -40,7 +40,7 @@ const MANAGED: &[Kind] = &[
 ];
 
 /// Every act. Where the page on subscriptions and the older matrix differ, the page stands (ROLE): the five roles it
-/// names create, suspend, cancel and switch auto-renew alike.
+/// names create, suspend, cancel and switch auto-renew alike, the Sales agent for the customers assigned to them.
 //
 // Columns: Global admin, Admin agent, Billing admin, Sales agent, Helpdesk agent, User management admin, Account admin,
 // Referral admin, Marketing content admin, the customer's Global admin.
@@ -78,19 +78,19 @@ pub const MATRIX: &[Row] = &[
         cells: [Y, Y, Y, A, V, V, N, N, N, N] },
     Row { act: "trials.start", title: "Trials: start", source: "ROLE",
         opens: &[Propose], kinds: &[Kind::Purchase, Kind::Activation], only: Only::Trials,
-        cells: [Y, Y, Y, Y, Y, Y, N, N, N, N] },
+        cells: [Y, Y, Y, A, Y, Y, N, N, N, N] },
     Row { act: "subscriptions.create", title: "Subscriptions and add-ons: buy, activate, convert a trial", source: "ROLE",
         opens: &[Propose], kinds: &[Kind::Purchase, Kind::Activation, Kind::Conversion], only: Only::Services,
-        cells: [Y, Y, Y, Y, Y, N, N, N, N, N] },
+        cells: [Y, Y, Y, A, Y, N, N, N, N, N] },
     Row { act: "subscriptions.suspend", title: "Subscriptions: suspend, reactivate", source: "ROLE",
         opens: &[Propose], kinds: &[Kind::Suspension, Kind::Reactivation], only: Only::Services,
-        cells: [Y, Y, Y, Y, Y, N, N, N, N, N] },
+        cells: [Y, Y, Y, A, Y, N, N, N, N, N] },
     Row { act: "subscriptions.auto_renew", title: "Subscriptions: auto-renew, what follows the term", source: "ROLE",
         opens: &[Propose], kinds: &[Kind::AutoRenew, Kind::Renewal, Kind::Schedule], only: Only::Services,
-        cells: [Y, Y, Y, Y, Y, N, N, N, N, N] },
+        cells: [Y, Y, Y, A, Y, N, N, N, N, N] },
     Row { act: "subscriptions.cancel", title: "Subscriptions: cancel, de-provision", source: "ROLE",
         opens: &[Propose], kinds: &[Kind::Cancellation, Kind::Deprovision], only: Only::Services,
-        cells: [Y, Y, Y, Y, Y, N, N, N, N, N] },
+        cells: [Y, Y, Y, A, Y, N, N, N, N, N] },
     Row { act: "subscriptions.more_seats", title: "Subscriptions: more seats, another billing plan, an upgrade", source: "",
         opens: &[Propose], kinds: &[Kind::Quantity, Kind::BillingPlan, Kind::Upgrade], only: Only::MoreSeats,
         cells: [Y, Y, N, A, N, N, N, N, N, N] },
@@ -122,8 +122,11 @@ pub const MATRIX: &[Row] = &[
         opens: &[Read("support")], kinds: &[], only: Only::Anything,
         cells: [Y, Y, V, A, Y, N, N, N, N, N] },
     Row { act: "support.write", title: "Support requests: open, answer, close", source: "SR",
-        opens: &[Grant("support.write")], kinds: &[], only: Only::Anything,
+        opens: &[Grant("support.write")], kinds: &[], only: Only::Support,
         cells: [Y, Y, N, A, Y, N, N, N, N, N] },
+    Row { act: "support.refund", title: "Support requests for a refund: open", source: "SR",
+        opens: &[Grant("support.write")], kinds: &[], only: Only::Refunds,
+        cells: [Y, Y, Y, A, Y, N, N, N, N, N] },
     Row { act: "requests.view", title: "Requests to activate, suspend, reactivate, cancel, switch auto-renew: look", source: "",
         opens: &[Read("requests")], kinds: LIFECYCLE, only: Only::Kinds,
         cells: [Y, Y, N, O, O, N, N, N, N, N] },
@@ -178,7 +181,7 @@ pub const MATRIX: &[Row] = &[
     Row { act: "tokens.revoke", title: "Access tokens of others: look, revoke", source: "",
         opens: &[Read("tokens"), Grant("tokens.manage")], kinds: &[], only: Only::Anything,
         cells: [Y, N, N, N, N, N, N, N, N, N] },
-    Row { act: "activity.view", title: "Activity log", source: "",
+    Row { act: "activity.view", title: "Activity log: look, export; of all customers, verify", source: "",
         opens: &[Read("activity")], kinds: &[], only: Only::Anything,
         cells: [Y, O, O, O, O, N, N, N, N, N] },
     Row { act: "activity.view_money", title: "Activity log: what was charged and credited", source: "",
@@ -187,7 +190,7 @@ pub const MATRIX: &[Row] = &[
     Row { act: "activity.view_keys", title: "Activity log: software keys and links", source: "AUD",
         opens: &[Read("activity")], kinds: &[], only: Only::KeyLog,
         cells: [Y, N, N, N, N, N, V, V, V, N] },
-    Row { act: "store.manage", title: "The store: settings, import, export, clock, backup", source: "",
+    Row { act: "store.manage", title: "The store: settings, import, export, clock; a backup is made at the machine alone", source: "",
         opens: &[Grant("store.admin")], kinds: &[], only: Only::Anything,
         cells: [Y, N, N, N, N, N, N, N, N, N] },
 ];

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::Field;
 use crate::domain::cart::{Cart, CartStatus};
+use crate::domain::catalog::offers::{Publisher, publisher};
 use crate::domain::decision::Decision;
 use crate::domain::invoice::Invoice;
 use crate::domain::ledger::Line;
@@ -242,6 +243,10 @@ impl Fields for Product {
             }
             "billing" => return some_text(&self.billing),
             "category" => return some_text(&self.category),
+            "publisher" => text(match publisher(self) {
+                Publisher::Microsoft => "microsoft",
+                Publisher::Partner => "partner",
+            }),
             "publisher_name" => return some_text(&self.publisher_name),
             "product_type" => return some_text(&self.product_type),
             "segment" => Field::Texts(self.segments.iter().map(|one| Cow::Borrowed(one.as_str())).collect()),

@@ -333,6 +333,7 @@ pub static PRODUCTS: Schema = Schema {
         ("billing_cycle", Type::Text),
         ("billing", Type::Text),
         ("category", Type::Text),
+        ("publisher", Type::Word(&["microsoft", "partner"])),
         ("publisher_name", Type::Text),
         ("product_type", Type::Id),
         ("segment", Type::Word(&["commercial", "education", "government", "nonprofit"])),

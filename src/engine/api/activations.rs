@@ -1,16 +1,16 @@
 //! KMS activations in scripts: what has not been moved to a MAK, and recording that it was (K-180).
 
-use rhai::{Array, Dynamic, Engine};
+use rhai::{Array, Dynamic, Engine, Map};
 
-use super::instant_or_nothing;
 use super::tenants::TenantValue;
-use crate::domain::activation::Activation;
+use super::{instant_or_nothing, or_nothing};
+use crate::domain::activation::{Activation, Step};
 use crate::domain::{Instant, Refusal, Span};
 use crate::engine::failure::{Api, over_limit, raise_refusal};
 use crate::engine::reference::{Function, Part, Property};
 use crate::engine::script_thread::with;
 use crate::engine::values::time::Length;
-use crate::ops::activations::{self, Told};
+use crate::ops::activations::{self, Plan, Told};
 use crate::ops::{self, Work};
 use crate::store::records::Page;
 
@@ -21,6 +21,17 @@ const PAGE_ROWS: usize = 500;
 pub struct ActivationValue {
     activation: Activation,
     now: Instant,
+}
+
+/// How a customer's move stands, and the time it was read at.
+#[derive(Debug, Clone)]
+pub struct PlanValue {
+    plan: Plan,
+    now: Instant,
+}
+
+const fn plan(name: &'static str, gives: &'static str, doc: &'static str) -> Property {
+    Property { owner: "MovePlan", name, gives, doc }
 }
 
 const fn property(name: &'static str, gives: &'static str, doc: &'static str) -> Property {
@@ -76,6 +87,14 @@ pub(super) const PART: Part = Part {
             "Marks a device as moved: its MAK is in use now.",
             r#"for one in activations_due("P180D") { tenant(one.tenant_id).mark_moved(one.device, one.product); }"#
         ),
+        function!(
+            "activation_plan",
+            ["tenant: Tenant"],
+            "MovePlan",
+            "activations.read",
+            "How its move from KMS to a MAK stands, and the steps in the order that avoids downtime (K-180).",
+            r#"for tenant in tenants(#{ country: "NL" }) { for step in tenant.activation_plan().steps { print(`${step.number} ${step.step}: ${step.what}`); } }"#
+        ),
     ],
     properties: &[
         property("tenant_id", "string", "Whose device"),
@@ -86,6 +105,14 @@ pub(super) const PART: Part = Part {
         property("days_left", "int", "Whole days until the deadline; none is left on the last day and after it"),
         property("state", "string", "`open`, `lapsed` or `moved`"),
         property("moved_at", "Instant?", "When its MAK was activated"),
+        plan(
+            "steps",
+            "list of map",
+            "`number`, `step`, `what`, `why` and `done` of each, `done` being nothing where the records cannot tell",
+        ),
+        plan("left", "list of Activation", "What has not been moved, earliest deadline first"),
+        plan("recorded", "int", "Devices and products recorded"),
+        plan("lapsed", "int", "Of what is left, how many have lapsed"),
     ],
 };
 
@@ -101,6 +128,7 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_get("moved_at", |one: &mut ActivationValue| instant_or_nothing(one.activation.moved_at));
     engine.register_fn("to_string", |one: &mut ActivationValue| one.activation.device.clone());
     engine.register_fn("to_debug", |one: &mut ActivationValue| one.activation.device.clone());
+    plans(engine);
     engine.register_fn("activations", |tenant: &mut TenantValue| {
         let customer = tenant.0.id;
         every(|work, after| activations::list(work, customer, after, PAGE_ROWS))
@@ -121,6 +149,32 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_fn("mark_moved", |tenant: &mut TenantValue, device: &str, product: &str| {
         value(|work| activations::moved(work, tenant.0.id, device, product, None, None))
     });
+}
+
+fn plans(engine: &mut Engine) {
+    engine.register_type_with_name::<PlanValue>("MovePlan");
+    engine.register_get("steps", |one: &mut PlanValue| -> Array { one.plan.steps.iter().map(step).collect() });
+    engine.register_get("left", |one: &mut PlanValue| -> Array {
+        let now = one.now;
+        let value = |activation: &Activation| Dynamic::from(ActivationValue { activation: activation.clone(), now });
+        one.plan.left.iter().map(value).collect()
+    });
+    engine.register_get("recorded", |one: &mut PlanValue| i64::try_from(one.plan.recorded).unwrap_or(i64::MAX));
+    engine.register_get("lapsed", |one: &mut PlanValue| i64::try_from(one.plan.lapsed).unwrap_or(i64::MAX));
+    engine.register_fn("activation_plan", |tenant: &mut TenantValue| {
+        let customer = tenant.0.id;
+        with(|work| Ok(PlanValue { plan: activations::plan(work, customer)?, now: work.now }))
+    });
+}
+
+fn step(step: &Step) -> Dynamic {
+    let mut map = Map::new();
+    map.insert("number".into(), i64::from(step.number).into());
+    map.insert("step".into(), step.step.into());
+    map.insert("what".into(), step.what.into());
+    map.insert("why".into(), step.why.into());
+    map.insert("done".into(), or_nothing(step.done));
+    Dynamic::from_map(map)
 }
 
 fn due(within: Span) -> Api<Array> {

@@ -153,7 +153,7 @@ fn getters(engine: &mut Engine) {
     });
 }
 
-fn plan(plan: &offers::Priced) -> Map {
+pub(super) fn plan(plan: &offers::Priced) -> Map {
     let term = plan.offered.plan.term_duration.map(|length| length.to_string()).unwrap_or_default();
     let mut map = Map::new();
     map.insert("term_duration".into(), term.into());

@@ -6,6 +6,7 @@
 pub mod activations;
 pub mod activity;
 pub mod cancellations;
+pub mod carts;
 pub mod catalog;
 pub mod events;
 pub mod invoices;
@@ -36,12 +37,13 @@ use crate::domain::{Instant, Money};
 use crate::ops::subscriptions as subscriptions_ops;
 
 /// Every part, in the order of the reference.
-pub const PARTS: [Part; 17] = [
+pub const PARTS: [Part; 18] = [
     events::PART,
     subscriptions::PART,
     life::PART,
     tenants::PART,
     catalog::PART,
+    carts::PART,
     orders::PART,
     software::PART,
     activations::PART,
@@ -90,6 +92,7 @@ fn register(engine: &mut Engine) {
     cancellations::register(engine);
     terms::register(engine);
     catalog::register(engine);
+    carts::register(engine);
     orders::register(engine);
 }
 

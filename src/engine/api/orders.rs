@@ -1,24 +1,20 @@
-//! Buying in scripts: carts and what becomes of them, orders and their lines.
+//! Buying in scripts: what becomes of carts, orders and their lines.
 
 use rhai::{Array, Dynamic, Engine, Map};
 
+use super::carts::{CartValue, line};
 use super::catalog::every;
 use super::tenants::TenantValue;
 use super::{instant_or_nothing, or_nothing};
-use crate::domain::cart::{Cart, CartLine};
 use crate::domain::change::Reason;
 use crate::domain::order::{Order, OrderLine};
 use crate::domain::{OrderId, TenantId};
-use crate::engine::failure::{Api, raise, raise_refusal};
+use crate::engine::failure::{Api, raise_refusal};
 use crate::engine::reference::{Function, Part, Property};
 use crate::engine::script_thread::with;
-use crate::ops::carts::{self, Wish};
+use crate::ops::carts::Wish;
 use crate::ops::checkout::{self, CheckedOut};
 use crate::ops::orders;
-
-/// A cart as a script sees it: a value as read.
-#[derive(Debug, Clone)]
-pub struct CartValue(Cart);
 
 /// What buying came to.
 #[derive(Debug, Clone)]
@@ -52,16 +48,8 @@ pub(super) const PART: Part = Part {
             ["tenant: Tenant", "line: map"],
             "Purchase",
             "propose.purchase",
-            "Buys one thing: `product`, `quantity`, and where it leaves a choice `term_duration`, `billing_cycle`; `currency_code`; `base` for an add-on, `custom_term_end_date`, `friendly_name`, and `attestation_accepted: true` where the item asks for it. Never throws for business reasons: they are in `errors`.",
+            "Buys one thing: `product`, `quantity`, and where it leaves a choice `term_duration`, `billing_cycle`; `currency_code`; `base` for an add-on, `custom_term_end_date`, `friendly_name`, `order_group`, `add_ons` (lines bought for this one), and `attestation_accepted: true` where the item asks for it. Never throws for business reasons: they are in `errors`.",
             r#"for owner in tenants(#{ country: "NL" }) { for one in products(#{ is_item: true }) { let came = owner.buy(#{ product: one.id, quantity: 1 }); for error in came.errors { print(error.description); } } }"#
-        ),
-        function!(
-            "cart",
-            ["tenant: Tenant", "lines: array"],
-            "Cart",
-            "propose.purchase",
-            "Makes a cart of lines as `buy` takes them. Lines that cannot be bought now are in it, each with its error.",
-            r#"for owner in tenants(#{ country: "NL" }) { for one in products(#{ is_item: true }) { print(owner.cart([#{ product: one.id, quantity: 5 }]).id); } }"#
         ),
         function!(
             "checkout",
@@ -89,15 +77,6 @@ pub(super) const PART: Part = Part {
         ),
     ],
     properties: &[
-        property!("Cart", "id", "string", "Its id"),
-        property!("Cart", "status", "string", "active or ordered"),
-        property!("Cart", "expires_at", "Instant?", "First instant too late to check it out"),
-        property!(
-            "Cart",
-            "errors",
-            "array of map",
-            "line, code, description and rule of each line that cannot be bought"
-        ),
         property!("Purchase", "orders", "array of Order", "The orders that were placed"),
         property!(
             "Purchase",
@@ -129,14 +108,12 @@ pub(super) const PART: Part = Part {
 };
 
 pub(super) fn register(engine: &mut Engine) {
-    engine.register_type_with_name::<CartValue>("Cart");
     engine.register_type_with_name::<PurchaseValue>("Purchase");
     engine.register_type_with_name::<OrderValue>("Order");
     engine.register_type_with_name::<LineOfOrder>("OrderLine");
     names(engine);
     getters(engine);
     engine.register_fn("buy", |tenant: &mut TenantValue, line: Map| buy(tenant.0.id, &line));
-    engine.register_fn("cart", |tenant: &mut TenantValue, lines: Array| cart(tenant.0.id, &lines));
     engine.register_fn("checkout", |cart: &mut CartValue| {
         let (tenant, id) = (cart.0.tenant, cart.0.id);
         let done = with(|work| checkout::checkout(work, tenant, id))?;
@@ -151,8 +128,6 @@ pub(super) fn register(engine: &mut Engine) {
 }
 
 fn names(engine: &mut Engine) {
-    engine.register_fn("to_string", |cart: &mut CartValue| cart.0.id.to_string());
-    engine.register_fn("to_debug", |cart: &mut CartValue| cart.0.id.to_string());
     engine.register_fn("to_string", |done: &mut PurchaseValue| done.0.cart.id.to_string());
     engine.register_fn("to_debug", |done: &mut PurchaseValue| done.0.cart.id.to_string());
     engine.register_fn("to_string", |order: &mut OrderValue| order.0.id.to_string());
@@ -162,13 +137,6 @@ fn names(engine: &mut Engine) {
 }
 
 fn getters(engine: &mut Engine) {
-    engine.register_get("id", |cart: &mut CartValue| cart.0.id.to_string());
-    engine.register_get("status", |cart: &mut CartValue| if cart.0.orders.is_empty() { "active" } else { "ordered" });
-    engine.register_get("expires_at", |cart: &mut CartValue| instant_or_nothing(cart.0.expiration_timestamp));
-    engine.register_get("errors", |cart: &mut CartValue| -> Array {
-        let lines = cart.0.lines();
-        lines.iter().filter_map(|(line, _)| Some(error(line.id, line.error.as_ref()?))).collect()
-    });
     engine.register_get("orders", |done: &mut PurchaseValue| -> Array {
         done.0.orders.iter().cloned().map(|order| Dynamic::from(OrderValue(order))).collect()
     });
@@ -199,7 +167,7 @@ fn getters(engine: &mut Engine) {
     });
 }
 
-fn error(line: u32, error: &crate::domain::order::LineError) -> Dynamic {
+pub(super) fn error(line: u32, error: &crate::domain::order::LineError) -> Dynamic {
     let mut map = Map::new();
     map.insert("line".into(), i64::from(line).into());
     map.insert("code".into(), error.code.clone().into());
@@ -218,60 +186,9 @@ fn outcome(bought: &checkout::Bought) -> Dynamic {
     Dynamic::from_map(map)
 }
 
-const FIELDS: [&str; 9] = [
-    "product",
-    "quantity",
-    "term_duration",
-    "billing_cycle",
-    "base",
-    "custom_term_end_date",
-    "friendly_name",
-    "currency_code",
-    "attestation_accepted",
-];
-
-/// A line as a script writes it.
-fn line(map: &Map) -> Api<CartLine> {
-    if let Some(name) = map.keys().find(|name| !FIELDS.contains(&name.as_str())) {
-        let near = crate::suggest::nearest(name, FIELDS);
-        let hint = near.map_or_else(|| FIELDS.join(", "), |near| format!("did you mean {near}?"));
-        return Err(raise("unknown_field", format!("a line to buy has no {name}; {hint}")));
-    }
-    let text = |name: &str| -> Api<Option<String>> {
-        let Some(value) = map.get(name).filter(|value| !value.is_unit()) else { return Ok(None) };
-        value.clone().into_string().map(Some).map_err(|_| raise("type_error", format!("{name} is text")))
-    };
-    let refused = |refusal: crate::domain::Refusal| raise_refusal(&refusal);
-    let quantity = map.get("quantity").map_or(Ok(1), Dynamic::as_int);
-    let last_day = text("custom_term_end_date")?.map(|text| super::testing::day_or_instant(&text)).transpose();
-    let attested = map.get("attestation_accepted").map_or(Ok(false), Dynamic::as_bool);
-    let currency = text("currency_code")?.map(|code| code.to_ascii_uppercase().parse()).transpose();
-    Ok(CartLine {
-        currency_code: currency.map_err(refused)?,
-        attestation_accepted: attested.map_err(|_| raise("type_error", "attestation_accepted is true or false"))?,
-        catalog_item_id: text("product")?.ok_or_else(|| raise("missing_field", "a line to buy names its product"))?,
-        quantity: quantity.map_err(|_| raise("type_error", "quantity is a whole number"))?,
-        term_duration: text("term_duration")?.map(|text| text.parse()).transpose().map_err(refused)?,
-        billing_cycle: text("billing_cycle")?.unwrap_or_default(),
-        parent_subscription_id: text("base")?.map(|text| text.parse()).transpose().map_err(refused)?,
-        custom_term_end_date: last_day.map_err(refused)?,
-        friendly_name: text("friendly_name")?.unwrap_or_default(),
-        ..CartLine::default()
-    })
-}
-
 fn buy(tenant: TenantId, map: &Map) -> Api<PurchaseValue> {
     let wish = Wish { lines: vec![line(map)?] };
     with(|work| Ok(PurchaseValue(checkout::buy(work, tenant, &wish)?)))
-}
-
-fn cart(tenant: TenantId, lines: &Array) -> Api<CartValue> {
-    let mut wish = Wish::default();
-    for one in lines {
-        let map = one.read_lock::<Map>().ok_or_else(|| raise("type_error", "lines is a list of maps"))?;
-        wish.lines.push(line(&map)?);
-    }
-    with(|work| Ok(CartValue(carts::create(work, tenant, &wish)?)))
 }
 
 fn cancel(order: &mut OrderValue, reason: &str, why: &str) -> Api<Array> {

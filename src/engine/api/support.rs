@@ -1,4 +1,4 @@
-//! Support requests in scripts: opened for a tenant or a subscription, looked at, noted, closed.
+//! Support requests in scripts: opened for a tenant or a subscription, looked at, filled in, noted, closed.
 
 use rhai::{Array, Dynamic, Engine, Map};
 
@@ -7,12 +7,13 @@ use super::subscriptions::Sub;
 use super::tenants::TenantValue;
 use super::{instant_or_nothing, or_nothing, selection};
 use crate::domain::selection::SUPPORT;
-use crate::domain::support::{Contact, DEPLOYMENT, Form, REFUND, Resolution, Severity, SupportRequest};
+use crate::domain::support::{Contact, DEPLOYMENT, Form, REFUND, Resolution, Severity, Status, SupportRequest};
 use crate::domain::{Id, Money, OrderId};
 use crate::engine::failure::{Api, raise, raise_refusal};
 use crate::engine::reference::{Function, Part, Property};
 use crate::engine::script_thread::with;
 use crate::engine::values::type_word;
+use crate::ops::support::Answer;
 use crate::ops::{subscriptions, support};
 use crate::suggest;
 
@@ -76,6 +77,14 @@ pub(super) const PART: Part = Part {
             grant: "support.read",
             doc: "One support request by its id.",
             example: r#"for found in support_requests(#{ status: "open" }) { let whole = support_request(found.id); print(if present(whole.subscription) { whole.subscription.id } else { whole.problem }); }"#,
+        },
+        Function {
+            name: "update_support",
+            params: &["support: SupportRequest", "form: map"],
+            gives: "()",
+            grant: "support.write",
+            doc: "Fills in fields of its form as `request_support` names them: those that are given replace those of before, attachments are added. Also `status` (open, attention_needed or closed, then with `resolution`) and `note`.",
+            example: r#"for found in support_requests(#{ status: "open" }) { found.update_support(#{ severity: "critical", impact: "nobody can sign in", note: "they called again" }); print(found.severity); }"#,
         },
         Function {
             name: "note",
@@ -161,6 +170,11 @@ pub(super) fn register(engine: &mut Engine) {
         let tenant = sub.0.tenant;
         Ok(SupportValue(with(|work| support::open(work, Some(tenant), form, request))?))
     });
+    engine.register_fn("update_support", |found: &mut SupportValue, map: Map| -> Api<()> {
+        let (id, answer) = (found.0.id, answer(map)?);
+        found.0 = with(|work| support::answer(work, id, None, &answer))?;
+        Ok(())
+    });
     engine.register_fn("note", |found: &mut SupportValue, text: &str| -> Api<()> {
         let id = found.0.id;
         found.0 = with(|work| support::note(work, id, text))?;
@@ -180,9 +194,32 @@ fn request(map: &Map) -> Api<Option<Id>> {
     text("request", value)?.parse().map(Some).map_err(|refusal| raise_refusal(&refusal))
 }
 
+/// What a script changes of one that is there.
+fn answer(mut map: Map) -> Api<Answer> {
+    if map.contains_key("request") {
+        return Err(raise("unknown_field", "the request it belongs to is told when it is opened"));
+    }
+    let mut word = |name: &str| map.remove(name).map(|value| text(name, &value)).transpose();
+    let status = word("status")?.map(|word| match word.as_str() {
+        "open" => Ok(Status::Open),
+        "attention_needed" => Ok(Status::AttentionNeeded),
+        "closed" => Ok(Status::Closed),
+        _ => Err(raise("unknown_value", "status is open, attention_needed or closed")),
+    });
+    let resolution = word("resolution")?.map(|word| {
+        Resolution::of(&word).ok_or_else(|| raise("unknown_value", "resolution is granted, declined or withdrawn"))
+    });
+    let note = word("note")?;
+    let form = if map.is_empty() { None } else { Some(filled(Form::default(), &map)?) };
+    Ok(Answer { status: status.transpose()?, resolution: resolution.transpose()?, note, form })
+}
+
 /// The form a script's map fills in.
 pub(in crate::engine) fn form(map: &Map) -> Api<Form> {
-    let mut form = Form { problem: REFUND.to_owned(), ..Form::default() };
+    filled(Form { problem: REFUND.to_owned(), ..Form::default() }, map)
+}
+
+fn filled(mut form: Form, map: &Map) -> Api<Form> {
     for (name, value) in map {
         let name = name.as_str();
         match name {

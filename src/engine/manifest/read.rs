@@ -143,6 +143,11 @@ impl<'a> Reader<'a> {
         self.each(value, |reader, item| {
             let word = reader.text(item, "a grant, such as \"propose.renewal\"")?;
             if let Ok(grant) = word.parse() {
+                if matches!(grant, Grant::KeysRead | Grant::KeysOwn) {
+                    let message = format!("no file reads keys or links: {word} is for people alone");
+                    reader.error("grant_of_people", item.span(), message);
+                    return None;
+                }
                 return Some(grant);
             }
             let near = nearest_grant(&word);

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Result, Tx, keys};
-use crate::domain::{OrderId, SubscriptionId, TenantId};
+use crate::domain::{Instant, OrderId, SubscriptionId, TenantId};
 use crate::store::tables::WHEREABOUTS;
 
 /// Customers noted for the id of an order, at most. More than one is already one too many to tell whose it is.
@@ -29,6 +29,10 @@ fn order_key(order: &OrderId) -> Vec<u8> {
 
 fn line_key(subscription: SubscriptionId) -> Vec<u8> {
     keys::text(&["order_line"], &subscription.bytes())
+}
+
+fn holding_key(subscription: SubscriptionId) -> Vec<u8> {
+    keys::text(&["holding_of_line"], &subscription.bytes())
 }
 
 fn waiting_prefix(order: &OrderId) -> Vec<u8> {
@@ -91,6 +95,44 @@ pub fn take_line(tx: &mut Tx, subscription: SubscriptionId) -> Result<Option<Pla
         tx.delete(&WHEREABOUTS, &line_key(subscription))?;
     }
     Ok(known)
+}
+
+/// The line of an order that a record was made of, because no document told of the record itself.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct HeldLine {
+    /// When the order was placed: of several lines that name one record the first purchase counts.
+    #[serde(with = "crate::domain::calendar::wire")]
+    pub bought: Instant,
+    /// The order.
+    pub order: OrderId,
+    /// The line.
+    pub line: u32,
+    /// Whose.
+    pub tenant: TenantId,
+}
+
+/// Notes that a record was made of a line.
+///
+/// # Errors
+/// What the store answers.
+pub fn tell_held(tx: &mut Tx, subscription: SubscriptionId, line: &HeldLine) -> Result<()> {
+    super::save(tx, &WHEREABOUTS, &holding_key(subscription), line)
+}
+
+/// The line a record was made of; none where a document told of the record.
+///
+/// # Errors
+/// What the store answers; a corrupt row by name.
+pub fn held(tx: &mut Tx, subscription: SubscriptionId) -> Result<Option<HeldLine>> {
+    Ok(super::fetch(tx, &WHEREABOUTS, &holding_key(subscription))?.map(|stored| stored.value))
+}
+
+/// Forgets that a record was made of a line.
+///
+/// # Errors
+/// What the store answers.
+pub fn forget_held(tx: &mut Tx, subscription: SubscriptionId) -> Result<()> {
+    tx.delete(&WHEREABOUTS, &holding_key(subscription))
 }
 
 /// Notes that a subscription nobody named a customer for waits for an order.
