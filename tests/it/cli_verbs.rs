@@ -440,7 +440,7 @@ fn a_sheet_of_all_subscriptions_tells_whose_each_is_and_holds_software_known_fro
     assert!(all.contains("license_new,active,12,true,P1Y"), "{all}");
     let software = sheet(&["--where", "family=software_subscription"]);
     assert!(
-        software.contains("software_subscription,active,3,false,P1Y,one_time,2021-10-13T10:00:00Z,2022-10-13"),
+        software.contains("software_subscription,expired,3,false,P1Y,one_time,2021-10-13T10:00:00Z,2022-10-13"),
         "{software}"
     );
     assert_eq!(sheet(&["--where", "family=software_perpetual"]).lines().count(), 2);
