@@ -176,6 +176,14 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     ("import accounts", &["bursar import accounts overdue.csv"]),
     (
+        "tenants create",
+        &[
+            "bursar tenants create 'Anker BV' --domain anker.example --country NL",
+            "bursar tenants create 'Duin School' --domain duin.example --country NL --qualification education",
+        ],
+    ),
+    ("tenants agree", &["bursar tenants agree anker.example --on 2027-01-05"]),
+    (
         "tenants account",
         &[
             "bursar tenants account anker.example --overdue '120.00 EUR' --since 2027-01-01T00:00:00Z",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use axum::http::Method;
+use bursar::domain::calendar;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -22,10 +23,41 @@ const COLUMNS: [&str; 3] = ["customer", "overdue", "since"];
 pub(crate) enum Verb {
     #[command(flatten)]
     Read(Reading),
+    /// Take on a customer; without an id, one is made
+    Create(Create),
+    /// Record that a customer accepted the Microsoft Customer Agreement: nothing is sold to it before
+    Agree(Agree),
     /// Tell what is overdue, or that nothing is
     Account(Account),
     /// Set a label, or remove it with an empty value
     Label(Label),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// The company's name
+    name: String,
+    /// Its domain, such as contoso.onmicrosoft.com
+    #[arg(long)]
+    domain: String,
+    /// ISO code of the country it is billed in: its market
+    #[arg(long, value_name = "CODE")]
+    country: String,
+    /// Its id at Partner Center, where it has one
+    #[arg(long)]
+    id: Option<String>,
+    /// education, nonprofit, government_community_cloud or state_owned_entity
+    #[arg(long)]
+    qualification: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Agree {
+    /// The customer: id, name or domain
+    customer: String,
+    /// When it accepted
+    #[arg(long = "on", value_name = "INSTANT")]
+    on: String,
 }
 
 #[derive(Debug, Args)]
@@ -61,9 +93,46 @@ impl Verb {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
         match self {
             Verb::Read(reading) => reading.run(context, nouns::TENANTS).await,
+            Verb::Create(create) => create.run(context).await,
+            Verb::Agree(agree) => agree.run(context).await,
             Verb::Account(account) => account.run(context).await,
             Verb::Label(label) => label.run(context).await,
         }
+    }
+}
+
+impl Create {
+    async fn run(&self, context: &Context) -> Outcome {
+        let mut body = json!({
+            "companyProfile": { "companyName": self.name, "domain": self.domain },
+            "billingProfile": { "companyName": self.name, "defaultAddress": { "country": self.country } },
+        });
+        if let Some(id) = &self.id {
+            body["id"] = id.as_str().into();
+        }
+        if let Some(qualification) = &self.qualification {
+            body["qualification"] = qualification.as_str().into();
+        }
+        let answer = context.change("/v1/customers", &body).await?;
+        match context.out.format {
+            Format::Table => context.out.text(&format!("{}\n", plain(cell(&answer, "id"))))?,
+            _ => context.out.record(&answer)?,
+        }
+        Ok(Exit::Done)
+    }
+}
+
+impl Agree {
+    async fn run(&self, context: &Context) -> Outcome {
+        let customer = resolve(context, &self.customer).await?;
+        let on = calendar::day_or_instant(&self.on).map_err(|refusal| Failure::usage(refusal.message))?;
+        let body = json!({ "type": "MicrosoftCustomerAgreement", "dateAgreed": calendar::show(on) });
+        let answer = context.change(&format!("/v1/customers/{customer}/agreements"), &body).await?;
+        match context.out.format {
+            Format::Table => context.out.say(&format!("{customer} agreed on {}", calendar::show(on))),
+            _ => context.out.record(&answer)?,
+        }
+        Ok(Exit::Done)
     }
 }
 

@@ -447,6 +447,40 @@ fn a_sheet_of_all_subscriptions_tells_whose_each_is_and_holds_software_known_fro
 }
 
 #[test]
+fn a_customer_is_taken_on_and_may_buy_once_it_has_agreed() {
+    let book = Book::filled();
+    let made = book
+        .run(&[
+            "tenants",
+            "create",
+            "Duin School",
+            "--domain",
+            "duin.example",
+            "--country",
+            "NL",
+            "--qualification",
+            "education",
+        ])
+        .exits(0)
+        .out;
+    let shown = |path: &str| {
+        let one = &book.json(&["tenants", "list", "--where", "domain=duin.example"])[0];
+        one[path].as_str().unwrap_or_default().to_owned()
+    };
+    assert_eq!(
+        (shown("id"), shown("country"), shown("qualification")),
+        (made.trim().to_owned(), "NL".into(), "education".into())
+    );
+    book.run(&["tenants", "create", "Another", "--domain", "duin.example", "--country", "NL"])
+        .exits(8)
+        .says("domain_taken");
+    book.run(&["tenants", "agree", "duin.example", "--on", "2199-01-01"]).exits(8).says("agreed_later");
+    assert_eq!(shown("agreedAt"), "");
+    book.run(&["tenants", "agree", "duin.example", "--on", "2020-01-02"]).exits(0).says("agreed on 2020-01-02");
+    assert_eq!(shown("agreedAt"), "2020-01-02T00:00:00Z");
+}
+
+#[test]
 fn what_customers_owe_is_told_by_hand_and_by_a_file() {
     let book = Book::filled();
     let account = || book.json(&["tenants", "list"])[0]["account"].clone();

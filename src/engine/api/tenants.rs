@@ -82,6 +82,14 @@ pub(super) const PART: Part = Part {
             example: r#"for tenant in tenants(#{ country: "NL" }) { tenant.unlabel("region"); }"#,
         },
         Function {
+            name: "accept_agreement",
+            params: &["tenant: Tenant", "on: Instant"],
+            gives: "()",
+            grant: "tenants.account",
+            doc: "Records when it accepted the Microsoft Customer Agreement: nothing is sold to it before.",
+            example: r#"for tenant in tenants(#{ country: "NL" }) { if !present(tenant.agreed_at) { tenant.accept_agreement(now() - days(1)); } }"#,
+        },
+        Function {
             name: "set_account",
             params: &["tenant: Tenant", "overdue: array", "since: any"],
             gives: "()",
@@ -158,6 +166,7 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_fn("label", |tenant: &mut TenantValue, name: &str| or_nothing(tenant.0.labels.get(name).cloned()));
     engine.register_fn("label", |tenant: &mut TenantValue, name: &str, value: &str| label(tenant, name, Some(value)));
     engine.register_fn("unlabel", |tenant: &mut TenantValue, name: &str| label(tenant, name, None));
+    engine.register_fn("accept_agreement", |tenant: &mut TenantValue, on: Instant| accept_agreement(tenant, on));
     engine.register_fn("set_account", |tenant: &mut TenantValue, overdue: Array, since: Dynamic| {
         set_account(tenant, &overdue, &since)
     });
@@ -175,6 +184,12 @@ fn find(text: &str) -> Api<TenantValue> {
 fn label(tenant: &mut TenantValue, name: &str, value: Option<&str>) -> Api<()> {
     let id = tenant.0.id;
     tenant.0 = with(|work| tenants::label(work, id, name, value))?;
+    Ok(())
+}
+
+fn accept_agreement(tenant: &mut TenantValue, on: Instant) -> Api<()> {
+    let id = tenant.0.id;
+    tenant.0 = with(|work| tenants::set_agreed(work, id, on))?;
     Ok(())
 }
 
