@@ -33,6 +33,29 @@ pub struct Property {
     pub doc: &'static str,
 }
 
+/// A function in one line of a table: name, parameters, what it gives, grant, sentence, example.
+macro_rules! function {
+    ($name:literal, [$($param:literal),*], $gives:literal, $grant:literal, $doc:literal, $example:literal) => {
+        $crate::engine::reference::Function {
+            name: $name,
+            params: &[$($param),*],
+            gives: $gives,
+            grant: $grant,
+            doc: $doc,
+            example: $example,
+        }
+    };
+}
+
+/// A property in one line of a table: owner, name, what it gives, sentence.
+macro_rules! property {
+    ($owner:literal, $name:literal, $gives:literal, $doc:literal) => {
+        $crate::engine::reference::Property { owner: $owner, name: $name, gives: $gives, doc: $doc }
+    };
+}
+
+pub(crate) use {function, property};
+
 /// Everything one part of the engine gives to scripts.
 #[derive(Debug, Clone, Copy)]
 pub struct Part {

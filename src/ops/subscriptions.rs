@@ -311,7 +311,8 @@ pub(super) fn set_label(
 /// Gives a subscription the partner's own name.
 ///
 /// # Errors
-/// `forbidden`, `not_found`, `invalid_text`; `illegal_transition` (2011) of what is deleted; `operation_pending` while the end of its term is processed.
+/// `forbidden`, `not_found`, `invalid_text`; `illegal_transition` (2011) of what is deleted; `operation_pending` while the
+/// end of its term is processed.
 pub fn rename(work: &mut Work, id: SubscriptionId, friendly_name: &str) -> Result<Subscription> {
     work.require(&Grant::LabelsWrite)?;
     let stored = load(work, id)?;

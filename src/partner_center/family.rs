@@ -4,6 +4,7 @@
 
 use super::field::snake;
 use crate::domain::Span;
+use crate::domain::catalog::offers::is_microsofts;
 use crate::domain::ids::Guid;
 
 /// The families that exist.
@@ -109,11 +110,6 @@ fn is_foreign(clues: &Clues<'_>) -> bool {
         Some(own) => !own,
         None => !clues.publisher.trim().is_empty() && !is_microsofts(clues.publisher),
     }
-}
-
-/// Whether the name of a publisher is Microsoft's.
-pub fn is_microsofts(publisher: &str) -> bool {
-    publisher.trim().to_ascii_lowercase().starts_with("microsoft")
 }
 
 /// Whether `commitmentEndDate` names the last day of the term (new commerce) and not the first day after it (legacy).

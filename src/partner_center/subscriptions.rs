@@ -9,6 +9,7 @@ use super::field::{self, Date, Fields};
 use super::instructions;
 use super::read::{Context, missing_id};
 use super::subscriptions_write;
+use crate::domain::catalog::offers::is_microsofts;
 use crate::domain::change::{Amendments, Reason};
 use crate::domain::ids::Guid;
 use crate::domain::subscription::{SeatBatch, Status};
@@ -178,7 +179,7 @@ fn read_product(row: &Value, fields: &mut Fields<'_>, fact: &mut SubscriptionFac
     fact.publisher_name = fields.filled("publisherName");
     fact.is_microsoft_product = fields.flag("isMicrosoftProduct");
     let publisher = fact.publisher_name.as_deref().filter(|name| !name.is_empty());
-    let derived = publisher.map(family::is_microsofts);
+    let derived = publisher.map(is_microsofts);
     if let Some(own) = fact.is_microsoft_product.filter(|own| derived != Some(*own)) {
         fact.extra.insert("isMicrosoftProduct".to_owned(), own.to_string());
     }

@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use super::family;
 use super::field;
 use super::write::{self, Out};
+use crate::domain::catalog::offers::is_microsofts;
 use crate::domain::change::Amendments;
 use crate::domain::lifecycle::SeatsUntil;
 use crate::domain::subscription::{Profile, Status};
@@ -140,7 +141,7 @@ pub fn subscription(subscription: &Subscription, shown: &Shown) -> Value {
 fn write_product(out: &mut Out, profile: &Profile, shown: &Shown) {
     let told = |name: &str| field::kept(&profile.extra, name).and_then(|told| told.as_bool());
     out.flag("hasPurchasableAddons", shown.has_add_ons || told("hasPurchasableAddons") == Some(true));
-    let derived = (!profile.publisher_name.is_empty()).then(|| family::is_microsofts(&profile.publisher_name));
+    let derived = (!profile.publisher_name.is_empty()).then(|| is_microsofts(&profile.publisher_name));
     if let Some(own) = told("isMicrosoftProduct").or(derived) {
         out.flag("isMicrosoftProduct", own);
     }

@@ -12,7 +12,7 @@
 
 use super::Table;
 
-/// Facts about the store itself: its clock, its library's settings; and what imports note of whose an order is.
+/// Facts about the store itself: its clock, its library's settings.
 pub const META: Table = Table { code: 1, name: "meta", history: false };
 /// Tenants by id.
 pub const TENANTS: Table = Table { code: 2, name: "tenants", history: true };

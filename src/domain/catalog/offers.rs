@@ -90,10 +90,14 @@ impl Filter {
     }
 }
 
+/// Whether the name of a publisher is Microsoft's.
+pub fn is_microsofts(publisher: &str) -> bool {
+    publisher.trim().to_ascii_lowercase().starts_with("microsoft")
+}
+
 /// Who publishes an item: Microsoft unless it is said that somebody else does.
 pub fn publisher(item: &Product) -> Publisher {
-    let named = item.publisher_name.trim();
-    let foreign = !named.is_empty() && !named.to_ascii_lowercase().starts_with("microsoft");
+    let foreign = !item.publisher_name.trim().is_empty() && !is_microsofts(&item.publisher_name);
     match item.is_microsoft_product {
         Some(true) => Publisher::Microsoft,
         Some(false) => Publisher::Partner,

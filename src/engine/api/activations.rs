@@ -7,7 +7,7 @@ use super::{instant_or_nothing, or_nothing};
 use crate::domain::activation::{Activation, Step};
 use crate::domain::{Instant, Refusal, Span};
 use crate::engine::failure::{Api, over_limit, raise_refusal};
-use crate::engine::reference::{Function, Part, Property};
+use crate::engine::reference::{Part, Property, function};
 use crate::engine::script_thread::with;
 use crate::engine::values::time::Length;
 use crate::ops::activations::{self, Plan, Told};
@@ -36,12 +36,6 @@ const fn plan(name: &'static str, gives: &'static str, doc: &'static str) -> Pro
 
 const fn property(name: &'static str, gives: &'static str, doc: &'static str) -> Property {
     Property { owner: "Activation", name, gives, doc }
-}
-
-macro_rules! function {
-    ($name:literal, [$($param:literal),*], $gives:literal, $grant:literal, $doc:literal, $example:literal) => {
-        Function { name: $name, params: &[$($param),*], gives: $gives, grant: $grant, doc: $doc, example: $example }
-    };
 }
 
 pub(super) const PART: Part = Part {

@@ -11,7 +11,7 @@ use crate::domain::cart::{Cart, CartLine};
 use crate::domain::ids::CartId;
 use crate::domain::{Money, TenantId};
 use crate::engine::failure::{Api, raise, raise_refusal};
-use crate::engine::reference::{Function, Part, Property};
+use crate::engine::reference::{Part, function, property};
 use crate::engine::script_thread::with;
 use crate::ops::carts::{self, Review, Reviewed, Wish};
 use crate::ops::{self, Work};
@@ -31,18 +31,6 @@ pub struct ReviewValue(Review);
 /// A line of it.
 #[derive(Debug, Clone)]
 pub struct ReviewedLine(Reviewed);
-
-macro_rules! function {
-    ($name:literal, [$($param:literal),*], $gives:literal, $grant:literal, $doc:literal, $example:literal) => {
-        Function { name: $name, params: &[$($param),*], gives: $gives, grant: $grant, doc: $doc, example: $example }
-    };
-}
-
-macro_rules! property {
-    ($owner:literal, $name:literal, $gives:literal, $doc:literal) => {
-        Property { owner: $owner, name: $name, gives: $gives, doc: $doc }
-    };
-}
 
 pub(super) const PART: Part = Part {
     title: "Carts",

@@ -9,7 +9,7 @@ use crate::domain::catalog::eligibility::Hindrance;
 use crate::domain::product::Product;
 use crate::domain::selection::PRODUCTS;
 use crate::engine::failure::{Api, over_limit, raise, raise_refusal};
-use crate::engine::reference::{Function, Part, Property};
+use crate::engine::reference::{Function, Part, property};
 use crate::engine::script_thread::with;
 use crate::ops::offers::{self, Ask, Listed, Offer};
 use crate::ops::{Work, catalog};
@@ -32,12 +32,6 @@ pub struct ReasonValue(Hindrance);
 macro_rules! function {
     ($name:literal, [$($param:literal),*], $gives:literal, $doc:literal, $example:literal) => {
         Function { name: $name, params: &[$($param),*], gives: $gives, grant: "products.read", doc: $doc, example: $example }
-    };
-}
-
-macro_rules! property {
-    ($owner:literal, $name:literal, $gives:literal, $doc:literal) => {
-        Property { owner: $owner, name: $name, gives: $gives, doc: $doc }
     };
 }
 

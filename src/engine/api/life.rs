@@ -9,16 +9,10 @@ use crate::domain::ask::{Ask, Member};
 use crate::domain::change::{Amendments, Reason};
 use crate::domain::{Change, Kind, calendar};
 use crate::engine::failure::{Api, raise, raise_refusal};
-use crate::engine::reference::{Function, Part, Property};
+use crate::engine::reference::{Part, Property, function};
 use crate::engine::script_thread::with;
 use crate::engine::values::time::Length;
 use crate::ops::{add_ons, subscriptions};
-
-macro_rules! function {
-    ($name:literal, [$($param:literal),*], $gives:literal, $grant:literal, $doc:literal, $example:literal) => {
-        Function { name: $name, params: &[$($param),*], gives: $gives, grant: $grant, doc: $doc, example: $example }
-    };
-}
 
 const fn property(name: &'static str, gives: &'static str, doc: &'static str) -> Property {
     Property { owner: "Subscription", name, gives, doc }

@@ -10,7 +10,7 @@ use crate::domain::change::Reason;
 use crate::domain::order::{Order, OrderLine};
 use crate::domain::{OrderId, TenantId};
 use crate::engine::failure::{Api, raise_refusal};
-use crate::engine::reference::{Function, Part, Property};
+use crate::engine::reference::{Part, function, property};
 use crate::engine::script_thread::with;
 use crate::ops::carts::Wish;
 use crate::ops::checkout::{self, CheckedOut};
@@ -27,18 +27,6 @@ pub struct OrderValue(Order);
 /// A line of an order.
 #[derive(Debug, Clone)]
 pub struct LineOfOrder(OrderLine);
-
-macro_rules! function {
-    ($name:literal, [$($param:literal),*], $gives:literal, $grant:literal, $doc:literal, $example:literal) => {
-        Function { name: $name, params: &[$($param),*], gives: $gives, grant: $grant, doc: $doc, example: $example }
-    };
-}
-
-macro_rules! property {
-    ($owner:literal, $name:literal, $gives:literal, $doc:literal) => {
-        Property { owner: $owner, name: $name, gives: $gives, doc: $doc }
-    };
-}
 
 pub(super) const PART: Part = Part {
     title: "Buying",

@@ -9,19 +9,13 @@ use crate::domain::change::{Amendments, Reason};
 use crate::domain::selection::SUBSCRIPTIONS;
 use crate::domain::{Change, Subscription, SubscriptionId, TenantId, lifecycle};
 use crate::engine::failure::{Api, raise, raise_refusal};
-use crate::engine::reference::{Function, Part, Property};
+use crate::engine::reference::{Part, Property, function};
 use crate::engine::script_thread::with;
 use crate::ops::{requests, subscriptions, tenants};
 
 /// A subscription as a script sees it: a value as read.
 #[derive(Debug, Clone)]
 pub struct Sub(pub Subscription);
-
-macro_rules! function {
-    ($name:literal, [$($param:literal),*], $gives:literal, $grant:literal, $doc:literal, $example:literal) => {
-        Function { name: $name, params: &[$($param),*], gives: $gives, grant: $grant, doc: $doc, example: $example }
-    };
-}
 
 pub(super) const PART: Part = Part {
     title: "Subscriptions",
